@@ -1,0 +1,90 @@
+# decloud_module(name
+#     [SOURCES a.cpp …] [TESTS a_test.cpp …] [DEPENDS lower-module …] [LIBRARIES external …]
+#     [TEST_LIBRARIES external …] [TEST_ENVIRONMENT VAR=value …])
+#
+# Defines the static library decloud_<name> and, if there are tests, decloud_<name>_test (run by ctest).
+# An edge that does not go down the floors stops the configuration.
+
+set(DECLOUD_FLOOR_base 0)
+foreach(module crypto async contracts)
+    set(DECLOUD_FLOOR_${module} 1)
+endforeach()
+foreach(module multiformats net sandbox store)
+    set(DECLOUD_FLOOR_${module} 2)
+endforeach()
+foreach(module content chain identity)
+    set(DECLOUD_FLOOR_${module} 3)
+endforeach()
+set(DECLOUD_FLOOR_protocol 4)
+foreach(module payments policy reputation)
+    set(DECLOUD_FLOOR_${module} 5)
+endforeach()
+foreach(module pipeline market registry)
+    set(DECLOUD_FLOOR_${module} 6)
+endforeach()
+foreach(module services client)
+    set(DECLOUD_FLOOR_${module} 7)
+endforeach()
+foreach(module node gateway)
+    set(DECLOUD_FLOOR_${module} 8)
+endforeach()
+set(DECLOUD_FLOOR_cli 9)
+
+function(decloud_check_floor name dependency)
+    if(NOT DEFINED DECLOUD_FLOOR_${dependency})
+        message(FATAL_ERROR "${name} depends on ${dependency}, which has no floor in cmake/DecloudModule.cmake")
+    endif()
+    if(NOT DECLOUD_FLOOR_${dependency} LESS DECLOUD_FLOOR_${name})
+        message(FATAL_ERROR "${name} (floor ${DECLOUD_FLOOR_${name}}) may not use "
+            "${dependency} (floor ${DECLOUD_FLOOR_${dependency}})")
+    endif()
+endfunction()
+
+function(decloud_module name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;DEPENDS;LIBRARIES;TEST_LIBRARIES;TEST_ENVIRONMENT" ${ARGN})
+    if(ARG_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "decloud_module(${name}): unknown words ${ARG_UNPARSED_ARGUMENTS}")
+    endif()
+    if(NOT DEFINED DECLOUD_FLOOR_${name})
+        message(FATAL_ERROR "decloud_module(${name}): the module has no floor in cmake/DecloudModule.cmake")
+    endif()
+    foreach(dependency IN LISTS ARG_DEPENDS)
+        decloud_check_floor(${name} ${dependency})
+    endforeach()
+
+    list(TRANSFORM ARG_DEPENDS PREPEND decloud_ OUTPUT_VARIABLE depends)
+    if(ARG_SOURCES)
+        add_library(decloud_${name} STATIC ${ARG_SOURCES})
+        set(scope PUBLIC)
+    else()
+        add_library(decloud_${name} INTERFACE)
+        set(scope INTERFACE)
+    endif()
+    target_include_directories(decloud_${name} ${scope} "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(decloud_${name} ${scope} ${depends} ${ARG_LIBRARIES})
+
+    if(ARG_TESTS)
+        add_executable(decloud_${name}_test ${ARG_TESTS})
+        target_link_libraries(decloud_${name}_test PRIVATE
+            decloud_${name} ${ARG_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
+        target_compile_options(decloud_${name}_test PRIVATE -Wno-global-constructors)
+        include(GoogleTest)
+        gtest_discover_tests(decloud_${name}_test
+            TEST_PREFIX "${name}."
+            DISCOVERY_MODE PRE_TEST
+            PROPERTIES TIMEOUT 300 ENVIRONMENT "${ARG_TEST_ENVIRONMENT}")
+    endif()
+endfunction()
+
+# decloud_fuzz(name MODULES module …): fuzz/<name>_fuzz.cpp as a libFuzzer program fuzz_<name>.
+function(decloud_fuzz name)
+    cmake_parse_arguments(ARG "" "" "MODULES" ${ARGN})
+    if(NOT DECLOUD_FUZZ)
+        return()
+    endif()
+    list(TRANSFORM ARG_MODULES PREPEND decloud_ OUTPUT_VARIABLE modules)
+    add_executable(fuzz_${name} ${name}_fuzz.cpp)
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+    target_link_libraries(fuzz_${name} PRIVATE ${modules})
+endfunction()

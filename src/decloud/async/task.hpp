@@ -1,0 +1,14 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+namespace decloud::async {
+
+/// A coroutine that starts when it is awaited or spawned. Parameters are taken by value.
+template <class T = void>
+using Task = boost::asio::awaitable<T>;
+
+using Executor = boost::asio::any_io_executor;
+
+}  // namespace decloud::async

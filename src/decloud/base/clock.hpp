@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace decloud {
+
+/// Seconds since 1970-01-01T00:00:00Z, as Ethereum and HTTP signatures count them.
+struct UnixSeconds {
+    std::uint64_t value = 0;
+    friend auto operator<=>(UnixSeconds, UnixSeconds) = default;
+};
+
+/// Where time comes from, so that tests can set it. Thread safe.
+class Clock {
+  public:
+    virtual ~Clock() = default;
+    [[nodiscard]] virtual std::chrono::system_clock::time_point now() const = 0;
+    [[nodiscard]] UnixSeconds unix_seconds() const;
+};
+
+/// The machine's clock. Lives as long as the program.
+[[nodiscard]] const Clock& system_clock();
+
+/// A clock that stands still until it is moved. For tests.
+class ManualClock final : public Clock {
+  public:
+    explicit ManualClock(UnixSeconds start) { set(start); }
+    [[nodiscard]] std::chrono::system_clock::time_point now() const override { return now_; }
+    void set(UnixSeconds time) {
+        now_ = std::chrono::system_clock::time_point(std::chrono::seconds(time.value));
+    }
+    void advance(std::chrono::system_clock::duration by) { now_ += by; }
+
+  private:
+    std::chrono::system_clock::time_point now_;
+};
+
+/// "2026-11-21T03:10:45Z".
+[[nodiscard]] std::string format_utc(UnixSeconds time);
+
+}  // namespace decloud

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace decloud::log {
+
+/// `error`: an operator must act. `warning`: something an operator should know. `info`: what
+/// happened. `debug`: for people who change the code; off by default.
+enum class Level { debug, info, warning, error };
+
+/// Where lines go: standard error, and in `path` too if it is not empty. Call once from main.
+void initialise(Level threshold, const std::string& path);
+[[nodiscard]] bool enabled(Level level);
+/// One line with the time, the level and the module that speaks. Never pass a secret.
+void write(Level level, std::string_view module, std::string_view text);
+
+template <class... Args>
+void debug(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
+    if (enabled(Level::debug)) {
+        write(Level::debug, module, fmt::format(format, std::forward<Args>(args)...));
+    }
+}
+template <class... Args>
+void info(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
+    if (enabled(Level::info)) {
+        write(Level::info, module, fmt::format(format, std::forward<Args>(args)...));
+    }
+}
+template <class... Args>
+void warning(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
+    if (enabled(Level::warning)) {
+        write(Level::warning, module, fmt::format(format, std::forward<Args>(args)...));
+    }
+}
+template <class... Args>
+void error(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
+    if (enabled(Level::error)) {
+        write(Level::error, module, fmt::format(format, std::forward<Args>(args)...));
+    }
+}
+
+}  // namespace decloud::log
