@@ -1,0 +1,37 @@
+#pragma once
+
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/crypto/error.hpp>
+#include <decloud/crypto/secret.hpp>
+
+namespace decloud::crypto {
+
+using Ed25519PublicKey = FixedBytes<32, struct Ed25519PublicKeyTag>;
+using Ed25519Signature = FixedBytes<64, struct Ed25519SignatureTag>;
+
+/// A signing key of RFC 8032. Move only, wiped on destruction, never printable. Signing is thread safe.
+class Ed25519PrivateKey {
+  public:
+    [[nodiscard]] static Ed25519PrivateKey generate();
+    /// Error: CryptoError::invalid_key unless exactly 32 bytes.
+    [[nodiscard]] static Result<Ed25519PrivateKey> from_seed(BytesView seed);
+
+    [[nodiscard]] const Ed25519PublicKey& public_key() const { return public_key_; }
+    [[nodiscard]] Ed25519Signature sign(BytesView message) const;
+
+    /// The 32 secret bytes, for the key store only. Valid as long as this object.
+    [[nodiscard]] BytesView seed() const { return seed_.view(); }
+
+  private:
+    explicit Ed25519PrivateKey(Secret seed);
+
+    Secret seed_;
+    Ed25519PublicKey public_key_;
+};
+
+/// False for a wrong signature, a wrong length and a key that is no point.
+[[nodiscard]] bool verify(const Ed25519PublicKey& key, BytesView message, BytesView signature);
+
+}  // namespace decloud::crypto

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <decloud/base/bytes.hpp>
+
+namespace decloud::crypto {
+
+/// Bytes that must not leak: in pages of their own that are locked (best effort: RLIMIT_MEMLOCK), kept
+/// out of core dumps and of forked children, and wiped before they are given back. Move only; there is
+/// no formatter and no stream operator on purpose.
+class Secret {
+  public:
+    Secret() = default;
+    explicit Secret(std::size_t size);
+    /// Copies `bytes`; the caller wipes its own copy.
+    explicit Secret(BytesView bytes);
+    Secret(Secret&& other) noexcept;
+    Secret& operator=(Secret&& other) noexcept;
+    Secret(const Secret&) = delete;
+    Secret& operator=(const Secret&) = delete;
+    ~Secret();
+
+    [[nodiscard]] static Secret random(std::size_t size);
+
+    [[nodiscard]] BytesView view() const { return {data_, size_}; }
+    [[nodiscard]] std::span<std::uint8_t> writable() { return {data_, size_}; }
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] bool empty() const { return size_ == 0; }
+
+  private:
+    void release() noexcept;
+
+    std::uint8_t* data_ = nullptr;
+    std::size_t size_ = 0;
+    std::size_t mapped_ = 0;
+};
+
+/// Overwrites in a way that the optimiser keeps.
+void wipe(std::span<std::uint8_t> bytes);
+
+}  // namespace decloud::crypto
