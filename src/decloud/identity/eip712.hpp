@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/json.hpp>
+#include <decloud/base/result.hpp>
+
+namespace decloud::identity {
+
+/// Where decloud's signed structs are valid: `{name:"decloud", version:"1", chainId, verifyingContract}`.
+struct Domain {
+    std::uint64_t chain_id = 0;
+    Address escrow;
+    friend bool operator==(const Domain&, const Domain&) = default;
+};
+
+/// EIP-712's domain separator of `domain`.
+[[nodiscard]] Bytes32 domain_separator(const Domain& domain);
+
+/// keccak256(0x19 0x01 ‖ separator ‖ struct hash): what an account signs.
+[[nodiscard]] Bytes32 typed_data_digest(const Bytes32& separator, const Bytes32& struct_hash);
+
+/// EIP-712's hashStruct: feed the members in the order of the type string. Not thread safe.
+class StructHasher {
+  public:
+    /// `type` is the encoded type: "Revocation(bytes32 specHash,address owner,uint64 created)".
+    explicit StructHasher(std::string_view type);
+
+    StructHasher& add(const Bytes32& word);
+    StructHasher& add(const Address& address);
+    StructHasher& add(Uint128 value);
+    StructHasher& add(std::span<const Bytes32> words);
+    StructHasher& add(std::span<const Address> addresses);
+    /// A `string` or `bytes` member.
+    StructHasher& add_dynamic(BytesView bytes);
+    [[nodiscard]] Bytes32 finish() const;
+
+  private:
+    Bytes encoded_;
+};
+
+/// The digest of any `eth_signTypedData_v4` document (`types`, `primaryType`, `domain`, `message`), of any
+/// depth up to the JSON parser's limit. Error: invalid_input naming the member.
+[[nodiscard]] Result<Bytes32> typed_data_digest(const json::Object& document);
+
+}  // namespace decloud::identity

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/crypto/ed25519.hpp>
+#include <decloud/crypto/rsa.hpp>
+#include <decloud/crypto/secp256k1.hpp>
+#include <decloud/crypto/secret.hpp>
+#include <decloud/identity/error.hpp>
+
+namespace decloud::identity {
+
+struct AccountEntry {
+    std::string name;
+    Address address;
+};
+
+/// Keys on disk, each in a file of its own with mode 0600 in folders with mode 0700:
+/// `accounts/NAME.json`, `node/…`. Files carry a format version, are written beside and renamed, and are
+/// refused if anyone else may read or write them (IdentityError::unsafe_permissions) or a newer decloud
+/// wrote them (newer_version). Blocks on the disk. Not thread safe.
+class KeyStore {
+  public:
+    /// Makes the folders if they are missing.
+    [[nodiscard]] static Result<KeyStore> open(std::filesystem::path folder);
+
+    /// Names are 1 to 64 of a–z, 0–9, `-`, `_`. Errors: not_found, corrupt, unsafe_permissions, …
+    [[nodiscard]] Result<crypto::Secp256k1PrivateKey> account(std::string_view name) const;
+    /// Error: already_exists; an account's file is never overwritten.
+    [[nodiscard]] Result<crypto::Secp256k1PrivateKey> create_account(std::string_view name);
+    [[nodiscard]] Result<void> import_account(
+        std::string_view name, const crypto::Secp256k1PrivateKey& key);
+    /// Sorted by name. Reads no secret.
+    [[nodiscard]] Result<std::vector<AccountEntry>> accounts() const;
+
+    /// The node's identity key; made on first use.
+    [[nodiscard]] Result<crypto::Ed25519PrivateKey> node_identity();
+    /// The hot key that settles; made on first use.
+    [[nodiscard]] Result<crypto::Secp256k1PrivateKey> settler();
+    /// The key that specs are encrypted to, then retired ones, newest first. The first is made on first
+    /// use, which takes a second.
+    [[nodiscard]] Result<std::vector<crypto::RsaPrivateKey>> rsa_keys();
+    /// Makes a new current key; the old one is kept as retired.
+    [[nodiscard]] Result<void> rotate_rsa_key();
+    /// 32 random bytes under a name (receipt MACs, module cache, nonces); made on first use.
+    [[nodiscard]] Result<crypto::Secret> mac_key(std::string_view name);
+
+  private:
+    explicit KeyStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+    std::filesystem::path folder_;
+};
+
+/// True for the ten published keys of anvil and Hardhat, which anybody can spend from.
+[[nodiscard]] bool is_development_key(const Address& address);
+/// Anvil's account 0 to 9 (BIP-39 "test test … junk"). Error: invalid_input for another index.
+[[nodiscard]] Result<crypto::Secp256k1PrivateKey> development_key(std::size_t index);
+
+}  // namespace decloud::identity
