@@ -1,0 +1,56 @@
+#pragma once
+
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/result.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "block_store.hpp"
+
+namespace decloud::content {
+
+struct DiskStoreOptions {
+    /// A segment that has reached this size is followed by a new one.
+    std::uint64_t segment_bytes = std::uint64_t{256} << 20U;
+    /// Most bytes of blocks that are kept; what would go beyond is refused with limit_exceeded.
+    std::uint64_t max_bytes = std::uint64_t{1} << 50U;
+    /// Staged blocks beyond this go to a file.
+    std::uint64_t staging_memory = std::uint64_t{8} << 20U;
+    /// Must outlive the store.
+    const Clock* clock = &system_clock();
+};
+
+/// The store in a folder: append-only segments in CAR framing and an index that can be rebuilt from them. A batch
+/// is appended, synced once, then indexed. One process at a time. Thread safe.
+class DiskBlockStore : public BlockStore {
+  public:
+    /// What was found and mended when the store was opened; one sentence each, for the operator.
+    [[nodiscard]] virtual const std::vector<std::string>& repairs() const = 0;
+
+    /// Calls `visit` with each block's multihash, size and the time it was added.
+    struct Entry {
+        multiformats::Multihash hash;
+        std::uint64_t bytes = 0;
+        UnixSeconds added;
+    };
+    virtual Result<void> for_each(const std::function<Result<void>(const Entry&)>& visit) const = 0;
+    /// Removes many with one transaction of the index.
+    virtual Result<void> remove_all(std::span<const multiformats::Multihash> hashes) = 0;
+    /// Rewrites segments of which more than half is dead and gives their space back. Returns the bytes freed.
+    virtual Result<std::uint64_t> compact() = 0;
+    /// Reads and hashes every block. Returns the damaged ones.
+    [[nodiscard]] virtual Result<std::vector<multiformats::Multihash>> verify() const = 0;
+};
+
+/// Opens or creates the store in `folder`. Errors: conflict if another process has it open; corrupt naming the
+/// file; invalid_input if a newer decloud wrote it; io, disk_full.
+[[nodiscard]] Result<std::unique_ptr<DiskBlockStore>> open_disk_store(
+    const std::filesystem::path& folder, DiskStoreOptions options = {});
+
+}  // namespace decloud::content

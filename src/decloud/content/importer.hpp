@@ -1,0 +1,56 @@
+#pragma once
+
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/multiformats/unixfs_builder.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "block_store.hpp"
+
+namespace decloud::content {
+
+using multiformats::UnixFsEntry;
+using multiformats::UnixFsProfile;
+
+struct ImportOptions {
+    UnixFsProfile profile = UnixFsProfile::v1_2025();
+    /// Names that start with a dot are left out, as IPIP-499 says.
+    bool hidden_files = false;
+    std::size_t max_depth = 64;
+    /// Told how many bytes have been read so far, after each chunk.
+    std::function<void(std::uint64_t)> on_progress = {};
+};
+
+/// Adds one file from a stream of chunks. Blocks are durable when `finish` returns; without it nothing is added.
+/// Not thread safe. The store must outlive it.
+class FileImport {
+  public:
+    /// Error: the store's.
+    [[nodiscard]] static Result<FileImport> begin(BlockStore& store, ImportOptions options = {});
+
+    [[nodiscard]] Result<void> write(BytesView bytes);
+    /// Call once.
+    [[nodiscard]] Result<UnixFsEntry> finish();
+
+  private:
+    FileImport(std::unique_ptr<StagedBlocks> staged, const UnixFsProfile& profile);
+
+    std::unique_ptr<StagedBlocks> staged_;
+    std::unique_ptr<multiformats::FileBuilder> builder_;
+};
+
+/// Adds bytes as a file.
+[[nodiscard]] Result<UnixFsEntry> import_bytes(
+    BlockStore& store, BytesView bytes, const ImportOptions& options = {});
+
+/// Adds a file, a symbolic link or a folder with all it holds from the disk; nothing is added on error.
+/// Errors: not_found, permission_denied; invalid_input for devices, sockets and names that are not UTF-8;
+/// limit_exceeded for folders that are too deep.
+[[nodiscard]] Result<UnixFsEntry> import_path(
+    BlockStore& store, const std::filesystem::path& path, const ImportOptions& options = {});
+
+}  // namespace decloud::content

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <decloud/base/clock.hpp>
+#include <decloud/base/result.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "disk_store.hpp"
+
+namespace decloud::content {
+
+/// Why blocks are kept: everything reachable from `root`, on account of `owner`.
+struct Pin {
+    Cid root;
+    /// Who is charged for the space: an account's address or "operator".
+    std::string owner;
+    /// "deployment", "user" or another word of the caller's.
+    std::string reason;
+    /// What it counts against the owner's quota.
+    std::uint64_t bytes = 0;
+    UnixSeconds created;
+    /// After this moment the pin no longer holds.
+    std::optional<UnixSeconds> expires;
+};
+
+/// Pins, durable in one file. A pin is known by root, owner and reason. Thread safe; calls may block on the disk.
+class Pins {
+  public:
+    virtual ~Pins() = default;
+    /// Adds it, or replaces the one with the same root, owner and reason.
+    virtual Result<void> pin(const Pin& pin) = 0;
+    /// Adds it unless the owner's pins would then count more than `max_owner_bytes`, in one step.
+    /// Error: limit_exceeded.
+    virtual Result<void> pin_within(const Pin& pin, std::uint64_t max_owner_bytes) = 0;
+    /// Removes what matches; an empty reason matches all. Returns how many.
+    virtual Result<std::uint64_t> unpin(
+        const Cid& root, std::string_view owner, std::string_view reason) = 0;
+    [[nodiscard]] virtual Result<std::vector<Pin>> list() const = 0;
+    [[nodiscard]] virtual Result<std::vector<Pin>> list_owner(std::string_view owner) const = 0;
+    [[nodiscard]] virtual Result<bool> is_pinned(const Cid& root) const = 0;
+    [[nodiscard]] virtual Result<std::uint64_t> owner_bytes(std::string_view owner) const = 0;
+    /// Sets or clears when all pins of an owner end.
+    virtual Result<void> expire_owner(
+        std::string_view owner, std::optional<UnixSeconds> expires) = 0;
+    /// Removes pins that ended at or before `now`. Returns them.
+    virtual Result<std::vector<Pin>> remove_expired(UnixSeconds now) = 0;
+};
+
+/// Opens or creates the file. Errors: corrupt naming it, invalid_input if a newer decloud wrote it, io.
+[[nodiscard]] Result<std::unique_ptr<Pins>> open_pins(const std::filesystem::path& file);
+
+struct GarbageOptions {
+    /// Younger blocks stay, so that what is being imported is not taken before it is pinned.
+    std::chrono::seconds min_age = std::chrono::hours(1);
+    UnixSeconds now;
+};
+
+struct GarbageResult {
+    std::uint64_t blocks_removed = 0;
+    std::uint64_t bytes_removed = 0;
+    std::uint64_t bytes_freed_on_disk = 0;
+    /// Blocks that a pin needs and that are not held or damaged.
+    std::vector<Cid> missing;
+};
+
+/// Removes what no pin reaches and compacts. Blocks; call it from a thread pool.
+[[nodiscard]] Result<GarbageResult> collect_garbage(
+    DiskBlockStore& store, const Pins& pins, const GarbageOptions& options);
+
+}  // namespace decloud::content
