@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/base/units.hpp>
+#include <decloud/chain/ethereum.hpp>
+
+namespace decloud::chain {
+
+/// One channel as the escrow keeps it.
+struct ChannelState {
+    Bytes32 id;
+    Address payer;
+    Address provider;
+    Address signer;
+    Amount price;
+    Amount reserved;
+    Amount claimed;
+    std::uint64_t calls = 0;
+    /// 0: not closing.
+    UnixSeconds close_at;
+    bool final = false;
+};
+
+struct TrialState {
+    std::uint64_t granted = 0;
+    std::uint64_t used = 0;
+    UnixSeconds expires;
+};
+
+/// Reads the escrow. Every method asks the chain; errors are EthereumClient's. Single threaded.
+class EscrowView {
+  public:
+    EscrowView(EthereumClient& client, Address escrow) : client_(client), escrow_(escrow) {}
+
+    [[nodiscard]] const Address& address() const { return escrow_; }
+    [[nodiscard]] async::Task<Result<Address>> token();
+    /// T: how long a channel takes to close.
+    [[nodiscard]] async::Task<Result<std::chrono::seconds>> close_delay();
+    [[nodiscard]] async::Task<Result<Amount>> free_balance(
+        Address account, BlockTag tag = BlockTag::latest());
+    [[nodiscard]] async::Task<Result<Amount>> earned(
+        Address provider, BlockTag tag = BlockTag::latest());
+    /// The newest open pull channel of the pair; none if there is none.
+    [[nodiscard]] async::Task<Result<std::optional<ChannelState>>> allowance(
+        Address payer, Address provider, BlockTag tag = BlockTag::latest());
+    /// Error: ChainError::not_found for an id that never was.
+    [[nodiscard]] async::Task<Result<ChannelState>> channel(
+        Bytes32 id, BlockTag tag = BlockTag::latest());
+    [[nodiscard]] async::Task<Result<TrialState>> trial(
+        Address provider, Address user, BlockTag tag = BlockTag::latest());
+
+  private:
+    EthereumClient& client_;
+    Address escrow_;
+};
+
+}  // namespace decloud::chain

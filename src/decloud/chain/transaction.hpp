@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/crypto/secp256k1.hpp>
+
+namespace decloud::chain {
+
+struct AccessListEntry {
+    Address address;
+    std::vector<Bytes32> storage_keys;
+};
+
+/// EIP-1559. Prices in wei per gas.
+struct Transaction {
+    std::uint64_t chain_id = 0;
+    std::uint64_t nonce = 0;
+    Uint128 max_priority_fee_per_gas = 0;
+    Uint128 max_fee_per_gas = 0;
+    std::uint64_t gas_limit = 0;
+    /// None: creates a contract.
+    std::optional<Address> to;
+    Uint128 value = 0;
+    Bytes data;
+    std::vector<AccessListEntry> access_list;
+};
+
+struct SignedTransaction {
+    /// 0x02 ‖ RLP, as eth_sendRawTransaction takes it.
+    Bytes raw;
+    Bytes32 hash;
+};
+
+[[nodiscard]] Bytes32 signing_digest(const Transaction& transaction);
+[[nodiscard]] SignedTransaction sign(
+    const Transaction& transaction, const crypto::Secp256k1PrivateKey& key);
+
+/// The address of the contract that `creator` makes with `nonce`.
+[[nodiscard]] Address contract_address(const Address& creator, std::uint64_t nonce);
+
+}  // namespace decloud::chain

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/chain/ethereum.hpp>
+#include <decloud/chain/head_follower.hpp>
+#include <decloud/crypto/secp256k1.hpp>
+
+namespace decloud::chain {
+
+/// Where a sender keeps what it is about to send. `save` and `remove` return once the change is durable.
+class SenderJournal {
+  public:
+    virtual ~SenderJournal() = default;
+    [[nodiscard]] virtual async::Task<Result<void>> save(std::string key, Bytes record) = 0;
+    [[nodiscard]] virtual async::Task<Result<void>> remove(std::string key) = 0;
+    [[nodiscard]] virtual async::Task<Result<std::vector<std::pair<std::string, Bytes>>>>
+    load_all() = 0;
+};
+
+struct TransactionRequest {
+    /// Names what is to happen: a second submit with the same key joins the first, also after a restart, and
+    /// never sends twice. At most 128 bytes.
+    std::string intent;
+    /// None: creates a contract.
+    std::optional<Address> to;
+    Bytes data;
+    Uint128 value = 0;
+};
+
+struct TransactionOutcome {
+    Bytes32 hash;
+    std::uint64_t block_number = 0;
+    std::uint64_t gas_used = 0;
+    std::optional<Address> contract;
+    std::vector<Log> logs;
+};
+
+struct TransactionSenderSettings {
+    std::uint64_t chain_id = 0;
+    /// Without a receipt for this long a transaction is replaced at a higher price.
+    std::chrono::steady_clock::duration stuck_after = std::chrono::seconds(60);
+    /// Never offers more wei per gas.
+    Uint128 max_fee_per_gas = Uint128{1'000'000'000} * 1000;
+    /// How long `submit` waits for the outcome; the transaction goes on afterwards.
+    std::chrono::steady_clock::duration wait = std::chrono::minutes(10);
+};
+
+/// Sends transactions of one account until they are final: one nonce after the other, written to the
+/// journal before the broadcast, sent again when dropped or reorganised away, replaced on the same nonce
+/// with at least 10 % more when stuck. Only one sender per account may exist. Single threaded; run `run()`
+/// in a TaskGroup.
+class TransactionSender {
+  public:
+    /// All of them outlive this.
+    TransactionSender(async::Executor executor, EthereumClient& client, HeadFollower& head,
+        SenderJournal& journal, const crypto::Secp256k1PrivateKey& key,
+        TransactionSenderSettings settings);
+    ~TransactionSender();
+    TransactionSender(const TransactionSender&) = delete;
+    TransactionSender& operator=(const TransactionSender&) = delete;
+
+    /// Takes up what the journal holds. Before anything else.
+    [[nodiscard]] async::Task<Result<void>> start();
+    /// Drives what is pending, with every new head, until cancelled.
+    [[nodiscard]] async::Task<void> run();
+
+    /// Returns when the transaction is in a block at the head follower's depth. Errors: reverted (with the
+    /// reason; found before sending it costs nothing), replaced, insufficient_funds, timeout (it is still
+    /// tracked), unreachable (nothing was sent), and the journal's.
+    [[nodiscard]] async::Task<Result<TransactionOutcome>> submit(TransactionRequest request);
+
+    /// How many are not final yet.
+    [[nodiscard]] std::size_t pending() const;
+    [[nodiscard]] const Address& address() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace decloud::chain
