@@ -1,0 +1,144 @@
+#pragma once
+
+#include "error.hpp"
+#include "state_engine.hpp"
+#include "types.hpp"
+
+#include <decloud/async/task.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace decloud::payments {
+
+struct LedgerSettings {
+    /// Holds `log/` and `ledger.sqlite`; made if missing. One process at a time: see
+    /// store::HomeLock.
+    std::filesystem::path directory;
+    /// Leased at a time; the next is leased when half of it is spent.
+    Amount slice{Uint128{10'000'000}};
+    /// Bounds on what is finished or held and not yet on the final chain.
+    Amount max_exposure_per_payer{Uint128{100'000'000}};
+    Amount max_exposure_per_owner{Uint128{200'000'000}};
+    Amount max_exposure{Uint128{10'000'000'000}};
+    std::size_t max_holds = 100'000;
+    std::size_t max_idempotency_keys = 5'000'000;
+    /// How far ahead a key may expire.
+    std::chrono::seconds max_key_lifetime{24 * 3600};
+    /// Receipts older than this, or beyond this many, are dropped; sums stay.
+    std::chrono::hours receipt_age{24 * 90};
+    std::uint64_t max_receipts = 1'000'000;
+    /// The log is folded into SQLite after so many bytes, or so long after the first record.
+    std::uint64_t checkpoint_bytes = 8 * kMiB;
+    std::chrono::seconds checkpoint_age{60};
+    std::uint64_t log_segment_bytes = 8 * kMiB;
+};
+
+/// What `open` found after the last stop.
+struct LedgerRecovery {
+    std::uint64_t log_records = 0;
+    /// Torn tail of the log; never acknowledged.
+    std::uint64_t bytes_cut = 0;
+    std::string cut_at;
+    /// Calls that were running; their money was given back, their keys stay spent.
+    std::uint64_t held_released = 0;
+    /// Of calls that were already served: answers that may have been complete and are not charged
+    /// (the last commit window).
+    std::uint64_t served_released = 0;
+    Amount amount_released;
+};
+
+/// Who owes what: holds, commits and releases from memory, made durable by a group-committed log
+/// that is folded into SQLite from time to time. After a kill at any moment nothing is overspent
+/// and nothing is charged twice.
+///
+/// A call goes held → `served` (durable before its first response byte) → finished by `commit`, or
+/// released. Exact integers throughout. Single threaded, on the executor's thread. Call `close`
+/// before destruction.
+class Ledger {
+  public:
+    /// Loads the last checkpoint, replays the log, releases what was running. Blocks; for start-up.
+    /// `engine` and `clock` outlive the ledger. Errors: StoreError::damaged, newer_format,
+    /// database; CommonError::io, disk_full.
+    [[nodiscard]] static Result<std::unique_ptr<Ledger>> open(
+        LedgerSettings settings, async::Executor executor, StateEngine& engine, const Clock& clock);
+    ~Ledger();
+    Ledger(const Ledger&) = delete;
+    Ledger& operator=(const Ledger&) = delete;
+
+    [[nodiscard]] const LedgerRecovery& recovery() const;
+
+    /// Reserves `request.max` and one count of every counter, all or nothing, in memory.
+    /// Errors: any PaymentError but unknown_hold and exceeds_hold; invalid_input (lengths, another
+    /// asset); disk_full, unavailable.
+    [[nodiscard]] Result<HoldId> hold(HoldRequest request);
+    /// `hold`, leasing another slice first if that is what is missing.
+    [[nodiscard]] async::Task<Result<HoldId>> acquire(HoldRequest request);
+    /// Reserves more for a running call. Errors as `hold`.
+    [[nodiscard]] Result<void> extend(HoldId id, Amount more);
+    /// Resumes when the hold's idempotency key is on disk; at once if it has none.
+    [[nodiscard]] async::Task<Result<void>> durable(HoldId id);
+    /// To be awaited before the first response byte. After an error answer nothing and release.
+    [[nodiscard]] async::Task<Result<void>> served(HoldId id);
+    /// Charges `actual` (at most what is held), ends the hold, makes the receipt. On disk within
+    /// the commit window. Errors: unknown_hold, exceeds_hold; disk_full, unavailable (the hold is
+    /// then still there).
+    [[nodiscard]] Result<ReceiptId> commit(HoldId id, Amount actual, CallRecord call);
+    /// Charges an elapsed interval of a stream on its own and keeps the rest held.
+    [[nodiscard]] Result<ReceiptId> commit_interval(HoldId id, Amount actual, CallRecord call);
+    /// Nothing is charged, counts are given back, the idempotency key stays spent.
+    [[nodiscard]] Result<void> release(HoldId id, ReleaseReason reason);
+    /// Resumes when everything done so far is on disk.
+    [[nodiscard]] async::Task<Result<void>> flush();
+
+    /// Takes over what the final chain says. The first time after `open` the higher of log and
+    /// chain counts; after that a claim that no row of `note_sent_rows` explains stops the payer
+    /// with the reason.
+    [[nodiscard]] Result<void> record_chain(PayerAccount payer, ChannelState state);
+    /// Rows about to be broadcast, on disk when it resumes. Broadcast only after success.
+    [[nodiscard]] async::Task<Result<void>> note_sent_rows(std::vector<SettlementRow> rows);
+    /// Serves again from a payer that a foreign row had stopped, from what the chain says.
+    [[nodiscard]] Result<void> resume_payer(PayerAccount payer);
+
+    /// What a new call could hold now, over all slices and bounds but counters. Zero if unknown or
+    /// stopped.
+    [[nodiscard]] Amount spendable(const PayerAccount& payer) const;
+    [[nodiscard]] Spent spent(const PayerAccount& payer) const;
+    /// Error: unknown_payer.
+    [[nodiscard]] Result<PayerView> payer(const PayerAccount& payer) const;
+    [[nodiscard]] std::vector<PayerView> payers() const;
+    /// Sums of `spent` by ChannelState::owner and asset.
+    [[nodiscard]] std::map<std::pair<std::string, AssetId>, Spent> spent_by_owner() const;
+    [[nodiscard]] std::uint64_t counter(std::string_view key) const;
+    [[nodiscard]] std::optional<IdempotencyEntry> idempotency(std::string_view key) const;
+    [[nodiscard]] Exposure exposure() const;
+    [[nodiscard]] std::size_t running() const;
+
+    /// Rows that are worth sending now: past a threshold, or the channel is closing.
+    [[nodiscard]] std::vector<SettlementRow> settlement_due(
+        UnixSeconds now, SettlementThresholds thresholds) const;
+    /// All rows that the final chain does not have yet.
+    [[nodiscard]] std::vector<SettlementRow> unsettled() const;
+
+    /// Errors: not_found (never was, or dropped for age), database.
+    [[nodiscard]] async::Task<Result<Receipt>> receipt(ReceiptId id);
+
+    /// Folds the log into SQLite now; runs by itself otherwise.
+    [[nodiscard]] async::Task<Result<void>> checkpoint();
+    /// Stops background work, syncs, folds. Holds still running are released.
+    [[nodiscard]] async::Task<Result<void>> close();
+
+  private:
+    class State;
+    explicit Ledger(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace decloud::payments

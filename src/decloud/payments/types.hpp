@@ -1,0 +1,172 @@
+#pragma once
+
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/base/units.hpp>
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace decloud::payments {
+
+/// Where money comes from: "channel:0x…", "trial:0xprovider:0xuser", "test:…". Any text of 1 to 128
+/// bytes; the payment method that made it gives it meaning.
+struct PayerAccount {
+    std::string text;
+    friend auto operator<=>(const PayerAccount&, const PayerAccount&) = default;
+};
+
+/// One running call in the ledger. Only of this process; never on disk or on the wire.
+struct HoldId {
+    std::uint64_t value = 0;
+    friend auto operator<=>(HoldId, HoldId) = default;
+};
+
+/// Names a charged call in public (`/receipts/{id}`); cannot be guessed.
+using ReceiptId = FixedBytes<16, struct ReceiptIdTag>;
+
+/// 32 lower-case hexadecimal digits.
+[[nodiscard]] std::string to_string(const ReceiptId& id);
+[[nodiscard]] Result<ReceiptId> parse_receipt_id(std::string_view text);
+
+/// A cap on calls that a hold counts against: at most `limit` under `key`, forgotten after
+/// `expires`.
+struct CounterClaim {
+    /// Such as "bafy…|any|day:2026-11-21"; at most 256 bytes.
+    std::string key;
+    std::uint64_t limit = 0;
+    /// nullopt: kept for ever (the total of a deployment).
+    std::optional<UnixSeconds> expires;
+};
+
+struct HoldRequest {
+    PayerAccount payer;
+    AssetId asset;
+    Amount max;
+    /// Durable once held, and refused from then on until `expires`, however the call ends. At most
+    /// 256 bytes.
+    std::optional<std::string> idempotency_key;
+    /// When the key may be forgotten: what it stands for is refused by then for its age.
+    UnixSeconds expires;
+    /// Of the request, to tell a repeat from another request under the same key.
+    Bytes32 request_digest;
+    /// For operators and for repeats; at most 64 bytes.
+    std::string call_id;
+    std::vector<CounterClaim> counters;
+};
+
+/// What a receipt says about the call beside the money.
+struct CallRecord {
+    std::string service;
+    /// The cid, or what else the service names; at most 256 bytes.
+    std::string subject;
+    Bytes32 request_digest;
+    Bytes32 response_digest;
+    std::uint32_t status = 0;
+    std::uint64_t response_bytes = 0;
+    std::chrono::microseconds duration{};
+};
+
+struct Receipt {
+    ReceiptId id;
+    PayerAccount payer;
+    AssetId asset;
+    Amount amount;
+    /// How many calls at the channel's price the amount stands for.
+    std::uint64_t calls = 0;
+    UnixSeconds time;
+    std::string call_id;
+    CallRecord call;
+};
+
+enum class CallState { held, served, finished, released };
+
+/// What is known about a used idempotency key.
+struct IdempotencyEntry {
+    CallState state = CallState::held;
+    Bytes32 request_digest;
+    std::string call_id;
+    /// If finished.
+    std::optional<ReceiptId> receipt;
+    UnixSeconds expires;
+};
+
+/// Why a hold was given back; in the log for operators.
+enum class ReleaseReason : std::uint8_t {
+    content_not_found,
+    sandbox_failed,
+    overload,
+    node_restart,
+    refused,
+    cancelled,
+    other,
+};
+
+/// What the final chain (or whoever else guards the money) says about an account. Amounts are
+/// cumulative.
+struct ChannelState {
+    AssetId asset;
+    /// Whose money it is: the account address in lower case, or what else the method knows people
+    /// by.
+    std::string owner;
+    Amount reserved;
+    Amount claimed_on_chain;
+    std::uint64_t calls_on_chain = 0;
+    /// Per call. Zero: amounts are not tied to calls.
+    Amount price;
+    bool closing = false;
+    bool is_final = false;
+    std::uint64_t block = 0;
+};
+
+/// What one payer has spent here, all of it finished.
+struct Spent {
+    std::uint64_t calls = 0;
+    Amount amount;
+};
+
+/// Everything that is shown about a payer.
+struct PayerView {
+    PayerAccount payer;
+    ChannelState chain;
+    Spent spent;
+    /// In running calls.
+    Amount held;
+    Amount spendable;
+    /// The highest row told to `note_sent_rows`.
+    Spent sent;
+    /// Why nothing more is served from it, if so.
+    std::optional<std::string> stopped;
+};
+
+/// A cumulative row for the settler.
+struct SettlementRow {
+    PayerAccount payer;
+    AssetId asset;
+    std::uint64_t calls = 0;
+    Amount amount;
+    friend bool operator==(const SettlementRow&, const SettlementRow&) = default;
+};
+
+/// When finished calls are worth a transaction.
+struct SettlementThresholds {
+    /// Not yet sent, of one payer.
+    Amount payer_amount;
+    /// Not yet sent, oldest first.
+    std::chrono::seconds age{60};
+};
+
+struct Exposure {
+    /// Finished and not yet on the final chain, plus held.
+    Amount amount;
+    Amount limit;
+};
+
+}  // namespace decloud::payments
