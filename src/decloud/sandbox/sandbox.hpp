@@ -1,0 +1,108 @@
+#pragma once
+
+#include "runtime.hpp"
+
+#include <decloud/async/task.hpp>
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace decloud::sandbox {
+
+/// What the operator decides.
+struct SandboxSettings {
+    /// For compiled modules and unpacked packages; made if missing. Only this user may write it.
+    std::filesystem::path cache_dir;
+    /// The program whose main calls `worker_main` first.
+    std::filesystem::path worker_executable = "/proc/self/exe";
+    /// Authenticates compiled modules in `cache_dir`. Secret; kept between starts.
+    std::array<std::uint8_t, 32> mac_key{};
+    /// No manifest gets more than this.
+    Limits maximum{.wall = std::chrono::minutes(15),
+        .memory_bytes = kGiB,
+        .pids = 1024,
+        .cpu_millis = 64'000,
+        .request_bytes = kGiB,
+        .response_bytes = kGiB,
+        .tmp_bytes = kGiB,
+        .tmp_inodes = 65'536,
+        .files = 1024};
+    std::uint64_t package_bytes = 256 * kMiB;
+    std::uint64_t unpacked_bytes = kGiB;
+
+    /// WASM worker processes (one owner each). Beyond it the longest idle one is replaced.
+    std::size_t wasm_workers = 16;
+    /// Runs at the same time in one WASM worker.
+    std::uint32_t wasm_runs_per_worker = 64;
+    std::chrono::seconds worker_idle{60};
+    std::chrono::seconds compile_wall{60};
+    std::uint64_t compile_memory_bytes = 2 * kGiB;
+
+    /// Native runs at the same time, and calls that may wait for one of them to end.
+    std::size_t native_runs = 64;
+    std::size_t native_queue = 256;
+    /// Sandboxes kept ready for the next native call.
+    std::size_t native_spares = 2;
+
+    /// Layers the operator accepts to be without, by name ("cgroup", "seccomp", "namespaces");
+    /// a layer that is missing and not named here makes the runs fail with an error that says so.
+    std::vector<std::string> accept_missing;
+};
+
+/// Runs untrusted programs. Owns the runtimes and through them every worker process. Single
+/// threaded: made, used and destroyed on `executor`'s thread; `stop()` before destruction.
+class Sandbox {
+  public:
+    using Factory = std::function<std::unique_ptr<Runtime>(
+        async::Executor, const SandboxSettings&, boost::asio::thread_pool&)>;
+
+    /// With the runtimes "wasm" and "native". No process is started before it is needed.
+    Sandbox(async::Executor executor, SandboxSettings settings);
+    ~Sandbox();
+    Sandbox(const Sandbox&) = delete;
+    Sandbox& operator=(const Sandbox&) = delete;
+
+    /// Adds a runtime, or puts one in place of another.
+    void register_runtime(std::string name, const Factory& factory);
+    [[nodiscard]] bool has_runtime(std::string_view name) const;
+
+    /// As `Runtime::prepare`, by `manifest.runtime`; not_found if there is no such runtime,
+    /// limit_exceeded if the manifest wants more than the operator allows.
+    [[nodiscard]] async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
+        std::string program_key, std::string isolation_key, Bytes package_zip, Manifest manifest);
+    [[nodiscard]] bool is_prepared(const std::string& program_key,
+        const std::string& isolation_key,
+        const Manifest& manifest) const;
+    /// As `Runtime::invoke`. Limits above the operator's maximum are cut to it.
+    [[nodiscard]] async::Task<Outcome> invoke(std::shared_ptr<const Artifact> artifact,
+        Environment environment,
+        std::shared_ptr<BodySource> body,
+        std::shared_ptr<ResponseSink> sink,
+        Limits limits,
+        async::CancellationToken cancel);
+
+    /// Ends every worker and every run (as `killed`). Idempotent.
+    [[nodiscard]] async::Task<void> stop();
+
+  private:
+    async::Executor executor_;
+    SandboxSettings settings_;
+    boost::asio::thread_pool pool_;
+    std::map<std::string, std::unique_ptr<Runtime>, std::less<>> runtimes_;
+    bool stopped_ = false;
+};
+
+/// What keeps this machine from running native programs fully contained: one line for each missing
+/// layer ("cgroup: …"), empty if all are there. Blocks for some milliseconds; for `doctor`.
+[[nodiscard]] std::vector<std::string> missing_layers();
+
+}  // namespace decloud::sandbox
