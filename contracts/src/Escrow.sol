@@ -71,7 +71,7 @@ contract Escrow is EIP712, ReentrancyGuardTransient {
         None,
         UnknownChannel,
         NotAuthorised,
-        Final,
+        Finalized,
         NotPull,
         NotNewer,
         AbovePrice,
@@ -513,7 +513,7 @@ contract Escrow is EIP712, ReentrancyGuardTransient {
         address provider = channel_.provider;
         if (provider == address(0)) return SkipReason.UnknownChannel;
         if (!isSettler(provider, msg.sender)) return SkipReason.NotAuthorised;
-        if (channel_.finalized) return SkipReason.Final;
+        if (channel_.finalized) return SkipReason.Finalized;
         if (channel_.signer != address(0)) return SkipReason.NotPull;
         return SkipReason.None;
     }

@@ -1,0 +1,42 @@
+// generate.mjs ARTEFACTS CONTRACTS_DIR OUTPUT: turns forge's artefacts into the C++ of each contract.
+// A file is written only when its content changes, so that nothing is rebuilt for nothing.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { render_contract, render_revert } from './generate_cpp.mjs';
+
+const kSharedStructs = 'SignedStructs';
+const kContracts = ['Escrow', 'Namehash', 'Registrar', 'Registry', 'Resolver', 'TestUSDC'];
+
+function load_artefact(artefacts, name) {
+    return JSON.parse(readFileSync(join(artefacts, `${name}.sol`, `${name}.json`), 'utf8'));
+}
+
+function load_contract(artefacts, name) {
+    const artefact = load_artefact(artefacts, name);
+    for (const code of [artefact.bytecode, artefact.deployedBytecode]) {
+        if (Object.keys(code.linkReferences).length !== 0) throw new Error(`${name} needs linking`);
+    }
+    return { name, ...artefact, shared: load_artefact(artefacts, kSharedStructs).ast };
+}
+
+function write_if_changed(path, text) {
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+    writeFileSync(path, text);
+}
+
+function main([artefacts, contracts, output]) {
+    if (!output) throw new Error('usage: generate.mjs ARTEFACTS CONTRACTS_DIR OUTPUT');
+    const require = createRequire(resolve(contracts, 'package.json'));
+    const { keccak256 } = require('js-sha3');
+    const folder = join(output, 'decloud', 'contracts');
+    mkdirSync(folder, { recursive: true });
+    const rendered = kContracts.map((name) => render_contract(load_contract(artefacts, name), keccak256));
+    for (const { stem, header, source } of rendered) {
+        write_if_changed(join(folder, `${stem}.hpp`), header);
+        write_if_changed(join(folder, `${stem}.cpp`), source);
+    }
+    write_if_changed(join(folder, 'revert.cpp'), render_revert(rendered.map(({ stem }) => stem)));
+}
+
+main(process.argv.slice(2));
