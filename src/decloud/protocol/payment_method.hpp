@@ -1,0 +1,104 @@
+#pragma once
+
+#include "call.hpp"
+#include "problem.hpp"
+#include "service.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/evm_types.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace decloud::protocol {
+
+/// What is written down when a call ends; becomes its receipt.
+struct CallSummary {
+    std::string service;
+    std::string subject;
+    Bytes32 request_digest;
+    Bytes32 response_digest;
+    int status = 0;
+    std::uint64_t response_bytes = 0;
+    std::chrono::microseconds duration{};
+};
+
+/// Money that is held for one running call. Destroying it without `commit` releases it.
+class PaymentHold {
+  public:
+    virtual ~PaymentHold() = default;
+    [[nodiscard]] virtual std::optional<Address> payer() const = 0;
+    [[nodiscard]] virtual Amount held() const = 0;
+    virtual Result<void> extend(Amount more) = 0;
+    /// Durable before the program runs; at once where nothing needs it.
+    [[nodiscard]] virtual async::Task<Result<void>> ready() = 0;
+    /// Durable before the first byte of the answer.
+    [[nodiscard]] virtual async::Task<Result<void>> served() = 0;
+    /// Ends it and charges. Returns the receipt's id, empty if nothing is written down.
+    virtual Result<std::string> commit(Amount actual, CallSummary summary) = 0;
+    /// Ends it without a charge. What is single-use stays used.
+    virtual void release(std::string_view reason) = 0;
+};
+
+/// A request that was seen before under the same key.
+struct Repeat {
+    /// Under which the answer may have been kept.
+    std::string key;
+    /// Hex id of the receipt, if the first one was charged.
+    std::string receipt;
+    /// True if it is the same request; otherwise the key was used for another one.
+    bool same_request = false;
+};
+
+struct HoldOutcome {
+    /// Set unless it is a repeat.
+    std::unique_ptr<PaymentHold> hold;
+    std::optional<Repeat> repeat;
+    /// Under which the answer is kept for repeats; empty if repeats cannot be told.
+    std::string key;
+};
+
+/// What a payment method is asked with. The digest is there if `needs_digest` said so.
+struct PaymentRequest {
+    std::shared_ptr<const Call> call;
+    Terms terms;
+    std::optional<Bytes32> digest;
+};
+
+/// A way to pay. Registered once under its name. Single threaded.
+class PaymentMethod {
+  public:
+    virtual ~PaymentMethod() = default;
+    [[nodiscard]] virtual std::string_view name() const = 0;
+    /// True if this call is for this method: its header names it, or it needs no header. The first
+    /// registered method that says so is asked; a refusal of its is final.
+    [[nodiscard]] virtual bool handles(const Call& call, const Terms& terms) const = 0;
+    [[nodiscard]] virtual bool needs_digest() const = 0;
+    /// Holds `terms.max_price`, or refuses.
+    [[nodiscard]] virtual async::Task<Checked<HoldOutcome>> hold(PaymentRequest request) = 0;
+    /// What this method would take for such a call; nothing if it cannot be paid by it.
+    [[nodiscard]] virtual std::vector<AcceptablePayment> acceptable(const Terms& terms) const = 0;
+};
+
+/// A rule that a valid call must pass before its payment is looked at. Registered in order. Single
+/// threaded.
+class Admission {
+  public:
+    virtual ~Admission() = default;
+    [[nodiscard]] virtual std::string_view name() const = 0;
+    [[nodiscard]] virtual async::Task<Checked<void>> check(
+        std::shared_ptr<const Call> call, Terms terms) = 0;
+};
+
+/// What others' behaviour so far says about a provider or caller.
+class ReputationView {
+  public:
+    virtual ~ReputationView() = default;
+    /// 0 (worst) to 1,000,000 (best) for an id; what is unknown is 500,000.
+    [[nodiscard]] virtual std::uint32_t score(std::string_view id) const = 0;
+};
+
+}  // namespace decloud::protocol

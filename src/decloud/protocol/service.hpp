@@ -1,0 +1,93 @@
+#pragma once
+
+#include "call.hpp"
+#include "deployment.hpp"
+#include "problem.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/units.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace decloud::protocol {
+
+/// Who pays when the request itself brings no payment: the owner of a deployment, within their
+/// terms.
+struct Sponsor {
+    Address owner;
+    OwnerPays terms;
+    /// What the owner's signature allows for one call.
+    Amount max_price;
+};
+
+/// What a valid call will cost at most, and whom it concerns.
+struct Terms {
+    AssetId asset;
+    /// Zero: nothing is held or charged.
+    Amount max_price;
+    std::optional<Sponsor> sponsor;
+    /// What is called, for receipts and caps: the cid for `compute`.
+    std::string subject;
+    std::uint64_t max_request_bytes = 10 * kMiB;
+    /// True if the service needs to know which account asks, even where nothing is charged.
+    bool needs_caller = false;
+};
+
+/// The money side of a running call, as a service sees it.
+class Charge {
+  public:
+    virtual ~Charge() = default;
+    /// The account that pays or, where nothing is charged, the one that signed the authorisation.
+    [[nodiscard]] virtual std::optional<Address> caller() const = 0;
+    [[nodiscard]] virtual Amount held() const = 0;
+    /// Holds more for a call that goes on. Errors: the payment method's.
+    virtual Result<void> extend(Amount more) = 0;
+};
+
+/// How a call ended, for the pipeline to settle and record.
+struct Completion {
+    /// What is charged; at most what is held. Ignored for a fault of the provider.
+    Amount actual;
+    /// Set if the answer is a problem (nothing was sent or started yet).
+    std::optional<Problem> problem;
+    /// The provider's own fault: nothing is charged.
+    bool provider_fault = false;
+    /// The answer was started and cannot be completed: the connection is cut.
+    bool broken = false;
+
+    static Completion charged(Amount actual) { return {.actual = actual, .problem = {}}; }
+    static Completion charged_problem(Amount actual, Problem problem) {
+        return {.actual = actual, .problem = std::move(problem)};
+    }
+    static Completion failed(Problem problem) {
+        return {.actual = {}, .problem = std::move(problem), .provider_fault = true};
+    }
+};
+
+/// A call that was found valid and waits for admission. Used once.
+class PreparedCall {
+  public:
+    virtual ~PreparedCall() = default;
+    [[nodiscard]] virtual const Terms& terms() const = 0;
+    /// Runs it. Called once, after admission. `gone` fires when the client has hung up. All three
+    /// live until the task ends.
+    [[nodiscard]] virtual async::Task<Completion> serve(
+        RequestBody& body, Responder& responder, Charge& charge, async::CancellationToken gone) = 0;
+};
+
+/// Something callable. Registered once under its name; never sees an unadmitted request. Single
+/// threaded.
+class Service {
+  public:
+    virtual ~Service() = default;
+    [[nodiscard]] virtual std::string_view name() const = 0;
+    /// The first stage: is the call valid, and what may it cost?
+    [[nodiscard]] virtual async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(
+        std::shared_ptr<const Call> call) = 0;
+};
+
+}  // namespace decloud::protocol
