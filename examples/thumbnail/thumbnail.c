@@ -31,7 +31,7 @@ enum {
     kDefaultWidth = 200,
     kMaximumWidth = 2000,
     kMaximumHeight = 8000,
-    kMaximumPixels = 24 * 1000 * 1000,
+    kMaximumPixels = 16 * 1000 * 1000,
     kMaximumBody = 32 * 1024 * 1024,
     kJpegQuality = 85,
 };
@@ -129,6 +129,9 @@ static struct Image decode(struct Body body) {
     const int channels = image.channels == 2 || image.channels == 4 ? 4 : 3;
     image.pixels = stbi_load_from_memory(
         body.bytes, (int)body.size, &image.width, &image.height, &image.channels, channels);
+    if (!image.pixels && strcmp(stbi_failure_reason(), "Out of memory") == 0) {
+        answer("413 Content Too Large", "", "the picture does not fit into memory\n");
+    }
     if (!image.pixels) {
         answer("400 Bad Request", "", "the picture cannot be read: %s\n", stbi_failure_reason());
     }
