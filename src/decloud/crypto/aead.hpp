@@ -1,12 +1,12 @@
 #pragma once
 
-#include <array>
-#include <cstddef>
-#include <cstdint>
-
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/error.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
 
 namespace decloud::crypto {
 
@@ -22,13 +22,17 @@ struct SealedBytes {
     GcmTag tag{};
 };
 
-/// AES-256-GCM. A nonce is used once per key: take a fresh random key, or a random nonce for few messages.
-/// Error: invalid_input if the key is not 32 bytes.
+/// AES-256-GCM. A nonce is used once per key: take a fresh random key, or a random nonce for few
+/// messages. Error: invalid_input if the key is not 32 bytes.
 [[nodiscard]] Result<SealedBytes> aes256_gcm_seal(
     BytesView key, const GcmNonce& nonce, BytesView associated_data, BytesView plaintext);
 
-/// Errors: CryptoError::decryption_failed if the tag is wrong; invalid_input for a wrong key length.
-[[nodiscard]] Result<Bytes> aes256_gcm_open(BytesView key, const GcmNonce& nonce,
-    BytesView associated_data, BytesView ciphertext, const GcmTag& tag);
+/// Errors: CryptoError::decryption_failed if the tag is wrong; invalid_input for a wrong key
+/// length.
+[[nodiscard]] Result<Bytes> aes256_gcm_open(BytesView key,
+    const GcmNonce& nonce,
+    BytesView associated_data,
+    BytesView ciphertext,
+    const GcmTag& tag);
 
 }  // namespace decloud::crypto

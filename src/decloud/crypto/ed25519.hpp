@@ -6,12 +6,15 @@
 #include <decloud/crypto/error.hpp>
 #include <decloud/crypto/secret.hpp>
 
+#include <memory>
+
 namespace decloud::crypto {
 
 using Ed25519PublicKey = FixedBytes<32, struct Ed25519PublicKeyTag>;
 using Ed25519Signature = FixedBytes<64, struct Ed25519SignatureTag>;
 
-/// A signing key of RFC 8032. Move only, wiped on destruction, never printable. Signing is thread safe.
+/// A signing key of RFC 8032. Move only, wiped on destruction, never printable. Signing is thread
+/// safe.
 class Ed25519PrivateKey {
   public:
     [[nodiscard]] static Ed25519PrivateKey generate();
@@ -29,6 +32,8 @@ class Ed25519PrivateKey {
 
     Secret seed_;
     Ed25519PublicKey public_key_;
+    // OpenSSL's form of the seed, made once.
+    std::shared_ptr<void> handle_;
 };
 
 /// False for a wrong signature, a wrong length and a key that is no point.

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <string_view>
-
-#include <decloud/base/bytes.hpp>
-#include <decloud/base/evm_types.hpp>
 
 namespace decloud::crypto {
 

@@ -7,7 +7,8 @@
 
 namespace decloud::crypto {
 
-/// A point of NIST P-256, compressed (SEC 1 §2.3.3). Only `parse_p256` makes one from outside bytes.
+/// A point of NIST P-256, compressed (SEC 1 §2.3.3). Only `parse_p256` makes one from outside
+/// bytes.
 using P256PublicKey = FixedBytes<33, struct P256PublicKeyTag>;
 
 /// Error: CryptoError::invalid_key unless 33 bytes that are a point on the curve.

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <decloud/base/bytes.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-
-#include <decloud/base/bytes.hpp>
 
 namespace decloud::crypto {
 

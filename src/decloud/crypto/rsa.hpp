@@ -1,23 +1,23 @@
 #pragma once
 
-#include <cstddef>
-#include <memory>
-#include <string>
-#include <string_view>
-
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/error.hpp>
 #include <decloud/crypto/secret.hpp>
 
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
 namespace decloud::crypto {
 
 /// An RSA key to which specs are encrypted, 2048 to 8192 bits. Cheap to copy; thread safe.
 class RsaPublicKey {
   public:
-    /// RFC 7517 with `kty`, `n` and `e` (base64url without padding, no leading zeros); other members are
-    /// ignored. Error: CryptoError::invalid_key.
+    /// RFC 7517 with `kty`, `n` and `e` (base64url without padding, no leading zeros); other
+    /// members are ignored. Error: CryptoError::invalid_key.
     [[nodiscard]] static Result<RsaPublicKey> from_jwk(const json::Object& jwk);
     [[nodiscard]] static Result<RsaPublicKey> from_jwk(std::string_view jwk);
 
@@ -56,8 +56,8 @@ class RsaPrivateKey {
     [[nodiscard]] Secret to_pem() const;
     [[nodiscard]] const RsaPublicKey& public_key() const { return public_key_; }
 
-    /// Error: CryptoError::decryption_failed, with no hint why. The result is always checked by an AEAD tag
-    /// that the same sender made, so the caller learns one bit at most.
+    /// Error: CryptoError::decryption_failed, with no hint why. The result is always checked by an
+    /// AEAD tag that the same sender made, so the caller learns one bit at most.
     [[nodiscard]] Result<Secret> decrypt_oaep_sha256(BytesView ciphertext) const;
 
   private:

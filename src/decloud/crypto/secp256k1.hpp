@@ -13,7 +13,8 @@ using EcdsaSignature = FixedBytes<65, struct EcdsaSignatureTag>;
 /// x ‖ y without the leading 0x04.
 using Secp256k1PublicKey = FixedBytes<64, struct Secp256k1PublicKeyTag>;
 
-/// An Ethereum account's key. Move only, wiped on destruction, never printable. Signing is thread safe.
+/// An Ethereum account's key. Move only, wiped on destruction, never printable. Signing is thread
+/// safe.
 class Secp256k1PrivateKey {
   public:
     [[nodiscard]] static Secp256k1PrivateKey generate();
@@ -40,8 +41,9 @@ class Secp256k1PrivateKey {
 /// The last 20 bytes of the key's Keccak-256.
 [[nodiscard]] Address address_of(const Secp256k1PublicKey& key);
 
-/// Who signed `digest`. Error: CryptoError::invalid_signature if the signature is not exactly 65 bytes,
-/// v is not 27 or 28, r or s is zero or too large, s is in the upper half, or no key recovers.
+/// Who signed `digest`. Error: CryptoError::invalid_signature if the signature is not exactly 65
+/// bytes, v is not 27 or 28, r or s is zero or too large, s is in the upper half, or no key
+/// recovers.
 [[nodiscard]] Result<Address> recover(const Bytes32& digest, BytesView signature);
 
 }  // namespace decloud::crypto

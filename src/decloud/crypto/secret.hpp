@@ -1,16 +1,16 @@
 #pragma once
 
+#include <decloud/base/bytes.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include <decloud/base/bytes.hpp>
-
 namespace decloud::crypto {
 
-/// Bytes that must not leak: in pages of their own that are locked (best effort: RLIMIT_MEMLOCK), kept
-/// out of core dumps and of forked children, and wiped before they are given back. Move only; there is
-/// no formatter and no stream operator on purpose.
+/// Bytes that must not leak: in pages of their own that are locked (best effort: RLIMIT_MEMLOCK),
+/// kept out of core dumps and of forked children, and wiped before they are given back. Move only;
+/// there is no formatter and no stream operator on purpose.
 class Secret {
   public:
     Secret() = default;
