@@ -182,8 +182,8 @@ RsaPrivateKey RsaPrivateKey::generate(std::size_t bits) {
 }
 
 Result<RsaPrivateKey> RsaPrivateKey::from_pem(BytesView pem) {
-    if (pem.size() > kMaxPemSize) {
-        return fail(CryptoError::invalid_key, "the PEM text is too long");
+    if (pem.empty() || pem.size() > kMaxPemSize) {
+        return fail(CryptoError::invalid_key, "the PEM text is empty or too long");
     }
     const internal::Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     require(bio != nullptr, "BIO_new_mem_buf");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/error.hpp>
