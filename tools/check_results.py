@@ -1,0 +1,81 @@
+"""Reads what test runners print: lines `ok NAME`, `not ok NAME`, `skip NAME: reason`, and ctest's JUnit file."""
+
+import dataclasses
+import enum
+import fnmatch
+import pathlib
+import re
+import xml.etree.ElementTree
+
+LINE = re.compile(r"^(ok|not ok|skip) (\S.*)$")
+SHOWN_LINES = 40
+
+
+class Outcome(enum.Enum):
+    passed = "ok"
+    failed = "not ok"
+    skipped = "skip"
+
+
+@dataclasses.dataclass
+class Result:
+    name: str
+    outcome: Outcome
+    details: str = ""
+
+
+def read_lines(text):
+    """One result a line; the lines after a failure, up to the next result, are its details."""
+    results = []
+    details = []
+    for line in text.splitlines():
+        match = LINE.match(line)
+        if not match:
+            details.append(line)
+            continue
+        details = []
+        outcome, name = Outcome(match.group(1)), match.group(2)
+        name, _, reason = name.partition(": ") if outcome is not Outcome.passed else (name, "", "")
+        results.append(Result(name, outcome, reason))
+        if outcome is Outcome.failed:
+            details = [reason] if reason else []
+            results[-1].details = details
+    for result in results:
+        if isinstance(result.details, list):
+            result.details = "\n".join(result.details[-SHOWN_LINES:])
+    return results
+
+
+def read_junit(file):
+    results = []
+    for case in xml.etree.ElementTree.parse(file).getroot().iter("testcase"):
+        output = (case.findtext("system-out") or "").strip()
+        skipped = case.find("skipped")
+        name = case.get("name")
+        if case.get("status") == "run":
+            results.append(Result(name, Outcome.passed))
+        elif skipped is not None and skipped.get("message", "").startswith("SKIP_"):
+            results.append(Result(name, Outcome.skipped, output.splitlines()[-1] if output else ""))
+        else:
+            failure = case.find("failure")
+            message = failure.get("message", "") if failure is not None else case.get("status")
+            shown = "\n".join(output.splitlines()[-SHOWN_LINES:])
+            results.append(Result(name, Outcome.failed, f"{message}\n{shown}"))
+    return results
+
+
+class AllowedSkips:
+    """The reviewed list of skips: patterns over SUITE:NAME."""
+
+    def __init__(self, file: pathlib.Path):
+        lines = (line.strip() for line in file.read_text().splitlines())
+        self.patterns = [line.split()[0] for line in lines if line and not line.startswith("#")]
+
+    def judge(self, suite, result):
+        """A skip that nobody allowed is a failure."""
+        if result.outcome is not Outcome.skipped:
+            return result
+        if any(fnmatch.fnmatchcase(f"{suite}:{result.name}", pattern) for pattern in self.patterns):
+            return result
+        details = f"skipped ({result.details}), and {suite}:{result.name} is not in tools/allowed-skips.txt"
+        return Result(result.name, Outcome.failed, details)
