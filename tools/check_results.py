@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree
 
 LINE = re.compile(r"^(ok|not ok|skip) (\S.*)$")
+SKIP_REASON = re.compile(r": Skipped\n(.*?)\[  SKIPPED \]", re.DOTALL)  # as GoogleTest prints it
 SHOWN_LINES = 40
 
 
@@ -55,7 +56,8 @@ def read_junit(file):
         if case.get("status") == "run":
             results.append(Result(name, Outcome.passed))
         elif skipped is not None and skipped.get("message", "").startswith("SKIP_"):
-            results.append(Result(name, Outcome.skipped, output.splitlines()[-1] if output else ""))
+            reason = SKIP_REASON.search(output)
+            results.append(Result(name, Outcome.skipped, reason.group(1).strip() if reason else "no reason given"))
         else:
             failure = case.find("failure")
             message = failure.get("message", "") if failure is not None else case.get("status")

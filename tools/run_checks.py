@@ -98,6 +98,10 @@ def check_includes(_options):
     return single("includes", run("includes", [sys.executable, "tools/check_includes.py"], MINUTE))
 
 
+def check_tools(_options):
+    return single("tools", run("tools", [sys.executable, "tools/tools_test.py"], MINUTE))
+
+
 def check_headers(_options):
     return single("headers", run("headers", [sys.executable, "tools/check_headers.py"], 15 * MINUTE))
 
@@ -170,6 +174,7 @@ class Step:
 STEPS = {
     "format": Step(check_format, ()),
     "includes": Step(check_includes, ()),
+    "tools": Step(check_tools, ()),
     "unit": Step(lambda _: unit_tests("build")),
     "headers": Step(check_headers),
     "tidy": Step(check_tidy),
@@ -184,7 +189,7 @@ STEPS = {
     "bench": Step(lambda _: line_suite("bench", ["bench/run"], 60 * MINUTE, in_build("build"))),
 }
 GROUPS = {
-    "quick": ["format", "includes", "unit"],
+    "quick": ["format", "includes", "tools", "unit"],
     "default": [name for name in STEPS if name != "bench"],
     "long": list(STEPS),
 }
