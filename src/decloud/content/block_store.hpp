@@ -15,25 +15,27 @@ using multiformats::Block;
 using multiformats::Cid;
 using multiformats::kMaxBlock;
 
-/// Blocks that are being received and are not yet in the store. Dropped unless committed. Not thread safe;
-/// must not outlive its store.
+/// Blocks that are being received and are not yet in the store. Dropped unless committed. Not
+/// thread safe; must not outlive its store.
 class StagedBlocks {
   public:
     virtual ~StagedBlocks() = default;
-    /// Verifies the hash. Errors: corrupt naming the cid, limit_exceeded over 2 MiB, invalid_input for a hash
-    /// function that is not known, disk_full.
+    /// Verifies the hash. Errors: corrupt naming the cid, limit_exceeded over 2 MiB, invalid_input
+    /// for a hash function that is not known, disk_full.
     virtual Result<void> put(const Cid& cid, BytesView data) = 0;
     /// Nothing if `cid` was not staged here, whatever the store holds.
     [[nodiscard]] virtual Result<std::optional<Bytes>> get(const Cid& cid) const = 0;
     [[nodiscard]] virtual bool has(const Cid& cid) const = 0;
     /// Bytes of the blocks staged so far.
     [[nodiscard]] virtual std::uint64_t bytes() const = 0;
-    /// Makes all of them visible and durable at once. Call once. Errors: disk_full, io; then none is visible.
+    /// Makes all of them visible and durable at once. Call once. Errors: disk_full, io; then none
+    /// is visible.
     virtual Result<void> commit() = 0;
 };
 
-/// Blocks by content id; what is equal but for version or codec of the id is one block. Identity cids are never
-/// stored: `get` answers them from the id. Thread safe; every call may block on the disk.
+/// Blocks by content id; what is equal but for version or codec of the id is one block. Identity
+/// cids are never stored: `get` answers them from the id. Thread safe; every call may block on the
+/// disk.
 class BlockStore {
   public:
     virtual ~BlockStore() = default;
@@ -42,7 +44,8 @@ class BlockStore {
     virtual Result<void> put(const Cid& cid, BytesView data);
     /// The same for many with one sync of the disk. On error none was added.
     virtual Result<void> put_all(std::span<const Block> blocks) = 0;
-    /// Nothing if it is not held. Every answer was verified when read. Error: corrupt naming the cid.
+    /// Nothing if it is not held. Every answer was verified when read. Error: corrupt naming the
+    /// cid.
     [[nodiscard]] virtual Result<std::optional<Bytes>> get(const Cid& cid) const = 0;
     [[nodiscard]] virtual Result<bool> has(const Cid& cid) const = 0;
     /// Removes it if it is held.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "block_store.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/multiformats/car.hpp>
@@ -9,8 +11,6 @@
 #include <optional>
 #include <unordered_set>
 #include <vector>
-
-#include "block_store.hpp"
 
 namespace decloud::content {
 
@@ -22,8 +22,8 @@ struct CarLimits {
     std::size_t max_roots = 1024;
     /// Otherwise a block that no root leads to is refused.
     bool allow_unreachable = false;
-    /// Otherwise every block under the roots must be in the file itself, so that nobody can learn from an import
-    /// what the store holds.
+    /// Otherwise every block under the roots must be in the file itself, so that nobody can learn
+    /// from an import what the store holds.
     bool allow_held = false;
 };
 
@@ -34,8 +34,9 @@ struct CarImported {
     std::uint64_t bytes = 0;
 };
 
-/// Receives a CARv1 file as it arrives: every block hashed, complete from its roots, all or nothing. Blocks are
-/// in the store when `finish` succeeds; otherwise none is. Not thread safe; the store must outlive it.
+/// Receives a CARv1 file as it arrives: every block hashed, complete from its roots, all or
+/// nothing. Blocks are in the store when `finish` succeeds; otherwise none is. Not thread safe; the
+/// store must outlive it.
 class CarImport {
   public:
     /// Errors: the store's.
@@ -47,7 +48,8 @@ class CarImport {
 
     /// The next bytes. Errors: invalid_input, limit_exceeded, corrupt naming the cid, disk_full.
     [[nodiscard]] Result<void> write(BytesView bytes);
-    /// Ends the file, checks completeness and commits. Call once. Errors also: not_found naming the missing cid.
+    /// Ends the file, checks completeness and commits. Call once. Errors also: not_found naming the
+    /// missing cid.
     [[nodiscard]] Result<CarImported> finish();
 
   private:
@@ -60,14 +62,14 @@ class CarImport {
 [[nodiscard]] Result<CarImported> car_import(
     BlockStore& store, BytesView car, const CarLimits& limits = {});
 
-/// Sends everything reachable from the roots as CARv1, depth first, no block twice, a piece at a time.
-/// Not thread safe; the store must outlive it.
+/// Sends everything reachable from the roots as CARv1, depth first, no block twice, a piece at a
+/// time. Not thread safe; the store must outlive it.
 class CarExport {
   public:
     CarExport(const BlockStore& store, std::vector<Cid> roots);
 
-    /// The header, then one section at a time; nothing at the end. Errors: not_found, corrupt naming the cid;
-    /// the file is then incomplete and must not be used.
+    /// The header, then one section at a time; nothing at the end. Errors: not_found, corrupt
+    /// naming the cid; the file is then incomplete and must not be used.
     [[nodiscard]] Result<std::optional<Bytes>> next();
 
   private:
@@ -82,7 +84,8 @@ class CarExport {
 [[nodiscard]] Result<Bytes> car_export(
     const BlockStore& store, std::vector<Cid> roots, std::uint64_t max_bytes);
 
-/// The cids a block links to, in order. Error: invalid_input if it is malformed or of a codec that is not known.
+/// The cids a block links to, in order. Error: invalid_input if it is malformed or of a codec that
+/// is not known.
 [[nodiscard]] Result<std::vector<Cid>> block_links(const Cid& cid, BytesView data);
 
 }  // namespace decloud::content

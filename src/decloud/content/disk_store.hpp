@@ -1,5 +1,7 @@
 #pragma once
 
+#include "block_store.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
@@ -10,8 +12,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "block_store.hpp"
 
 namespace decloud::content {
 
@@ -26,8 +26,8 @@ struct DiskStoreOptions {
     const Clock* clock = &system_clock();
 };
 
-/// The store in a folder: append-only segments in CAR framing and an index that can be rebuilt from them. A batch
-/// is appended, synced once, then indexed. One process at a time. Thread safe.
+/// The store in a folder: append-only segments in CAR framing and an index that can be rebuilt from
+/// them. A batch is appended, synced once, then indexed. One process at a time. Thread safe.
 class DiskBlockStore : public BlockStore {
   public:
     /// What was found and mended when the store was opened; one sentence each, for the operator.
@@ -42,14 +42,15 @@ class DiskBlockStore : public BlockStore {
     virtual Result<void> for_each(const std::function<Result<void>(const Entry&)>& visit) const = 0;
     /// Removes many with one transaction of the index.
     virtual Result<void> remove_all(std::span<const multiformats::Multihash> hashes) = 0;
-    /// Rewrites segments of which more than half is dead and gives their space back. Returns the bytes freed.
+    /// Rewrites segments of which more than half is dead and gives their space back. Returns the
+    /// bytes freed.
     virtual Result<std::uint64_t> compact() = 0;
     /// Reads and hashes every block. Returns the damaged ones.
     [[nodiscard]] virtual Result<std::vector<multiformats::Multihash>> verify() const = 0;
 };
 
-/// Opens or creates the store in `folder`. Errors: conflict if another process has it open; corrupt naming the
-/// file; invalid_input if a newer decloud wrote it; io, disk_full.
+/// Opens or creates the store in `folder`. Errors: conflict if another process has it open; corrupt
+/// naming the file; invalid_input if a newer decloud wrote it; io, disk_full.
 [[nodiscard]] Result<std::unique_ptr<DiskBlockStore>> open_disk_store(
     const std::filesystem::path& folder, DiskStoreOptions options = {});
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "block_store.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/multiformats/unixfs_builder.hpp>
@@ -8,8 +10,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-
-#include "block_store.hpp"
 
 namespace decloud::content {
 
@@ -25,8 +25,8 @@ struct ImportOptions {
     std::function<void(std::uint64_t)> on_progress = {};
 };
 
-/// Adds one file from a stream of chunks. Blocks are durable when `finish` returns; without it nothing is added.
-/// Not thread safe. The store must outlive it.
+/// Adds one file from a stream of chunks. Blocks are durable when `finish` returns; without it
+/// nothing is added. Not thread safe. The store must outlive it.
 class FileImport {
   public:
     /// Error: the store's.
@@ -47,9 +47,9 @@ class FileImport {
 [[nodiscard]] Result<UnixFsEntry> import_bytes(
     BlockStore& store, BytesView bytes, const ImportOptions& options = {});
 
-/// Adds a file, a symbolic link or a folder with all it holds from the disk; nothing is added on error.
-/// Errors: not_found, permission_denied; invalid_input for devices, sockets and names that are not UTF-8;
-/// limit_exceeded for folders that are too deep.
+/// Adds a file, a symbolic link or a folder with all it holds from the disk; nothing is added on
+/// error. Errors: not_found, permission_denied; invalid_input for devices, sockets and names that
+/// are not UTF-8; limit_exceeded for folders that are too deep.
 [[nodiscard]] Result<UnixFsEntry> import_path(
     BlockStore& store, const std::filesystem::path& path, const ImportOptions& options = {});
 

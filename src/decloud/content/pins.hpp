@@ -1,5 +1,7 @@
 #pragma once
 
+#include "disk_store.hpp"
+
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
 
@@ -11,8 +13,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "disk_store.hpp"
 
 namespace decloud::content {
 
@@ -30,7 +30,8 @@ struct Pin {
     std::optional<UnixSeconds> expires;
 };
 
-/// Pins, durable in one file. A pin is known by root, owner and reason. Thread safe; calls may block on the disk.
+/// Pins, durable in one file. A pin is known by root, owner and reason. Thread safe; calls may
+/// block on the disk.
 class Pins {
   public:
     virtual ~Pins() = default;
@@ -53,7 +54,8 @@ class Pins {
     virtual Result<std::vector<Pin>> remove_expired(UnixSeconds now) = 0;
 };
 
-/// Opens or creates the file. Errors: corrupt naming it, invalid_input if a newer decloud wrote it, io.
+/// Opens or creates the file. Errors: corrupt naming it, invalid_input if a newer decloud wrote it,
+/// io.
 [[nodiscard]] Result<std::unique_ptr<Pins>> open_pins(const std::filesystem::path& file);
 
 struct GarbageOptions {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "block_store.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/multiformats/unixfs.hpp>
@@ -10,8 +12,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "block_store.hpp"
 
 namespace decloud::content {
 
@@ -26,7 +26,8 @@ struct NodeInfo {
     std::uint64_t size = 0;
 };
 
-/// What `cid` is. Errors: not_found, corrupt, invalid_input for a block that is not a file system's.
+/// What `cid` is. Errors: not_found, corrupt, invalid_input for a block that is not a file
+/// system's.
 [[nodiscard]] Result<NodeInfo> stat_node(const BlockStore& store, const Cid& cid);
 
 /// Reads a file block by block. Not thread safe; the store must outlive it.
@@ -72,8 +73,8 @@ struct DirectoryEntry {
     std::uint64_t tsize = 0;
 };
 
-/// The entries, sorted by name, of a plain or sharded directory. Errors: limit_exceeded above `max_entries`,
-/// not_found, corrupt, invalid_input.
+/// The entries, sorted by name, of a plain or sharded directory. Errors: limit_exceeded above
+/// `max_entries`, not_found, corrupt, invalid_input.
 [[nodiscard]] Result<std::vector<DirectoryEntry>> list_directory(
     const BlockStore& store, const Cid& cid, std::size_t max_entries = 1'000'000);
 
@@ -81,7 +82,8 @@ struct DirectoryEntry {
 [[nodiscard]] Result<Cid> find_entry(
     const BlockStore& store, const Cid& directory, std::string_view name);
 
-/// Walks "/a/b" down from `root`; empty segments are ignored, ".." is refused. Errors: not_found, invalid_input.
+/// Walks "/a/b" down from `root`; empty segments are ignored, ".." is refused. Errors: not_found,
+/// invalid_input.
 [[nodiscard]] Result<Cid> resolve_path(
     const BlockStore& store, const Cid& root, std::string_view path);
 
@@ -93,11 +95,13 @@ struct ExportLimits {
     std::size_t max_depth = 64;
 };
 
-/// Writes a file, symbolic link or tree to `target`, which must not exist. Names that could leave the folder or
-/// that no file system takes are refused before anything of their folder is written; nothing is written through
-/// a symbolic link of the tree. On error what was written stays. Errors: already_exists, invalid_input,
-/// limit_exceeded, not_found, corrupt, io.
-[[nodiscard]] Result<void> export_tree(const BlockStore& store, const Cid& root,
-    const std::filesystem::path& target, ExportLimits limits = {});
+/// Writes a file, symbolic link or tree to `target`, which must not exist. Names that could leave
+/// the folder or that no file system takes are refused before anything of their folder is written;
+/// nothing is written through a symbolic link of the tree. On error what was written stays. Errors:
+/// already_exists, invalid_input, limit_exceeded, not_found, corrupt, io.
+[[nodiscard]] Result<void> export_tree(const BlockStore& store,
+    const Cid& root,
+    const std::filesystem::path& target,
+    ExportLimits limits = {});
 
 }  // namespace decloud::content

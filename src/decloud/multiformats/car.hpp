@@ -1,5 +1,7 @@
 #pragma once
 
+#include "cid.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 
@@ -9,8 +11,6 @@
 #include <limits>
 #include <span>
 #include <vector>
-
-#include "cid.hpp"
 
 namespace decloud::multiformats {
 
@@ -27,8 +27,8 @@ struct CarReaderLimits {
     std::uint64_t max_blocks = std::numeric_limits<std::uint64_t>::max();
 };
 
-/// Reads a CARv1 file as it arrives, holding at most one section, and verifies the hash of every block.
-/// Not thread safe. After an error every further call fails.
+/// Reads a CARv1 file as it arrives, holding at most one section, and verifies the hash of every
+/// block. Not thread safe. After an error every further call fails.
 class CarReader {
   public:
     /// Called once, before any block.
@@ -38,8 +38,8 @@ class CarReader {
 
     CarReader(CarReaderLimits limits, RootsHandler on_roots, BlockHandler on_block);
 
-    /// The next bytes, any number. Errors: invalid_input, limit_exceeded, corrupt naming the cid whose bytes are
-    /// wrong; the handlers'.
+    /// The next bytes, any number. Errors: invalid_input, limit_exceeded, corrupt naming the cid
+    /// whose bytes are wrong; the handlers'.
     [[nodiscard]] Result<void> write(BytesView bytes);
     /// No more bytes come. Error: invalid_input if the file ends inside its header or a section.
     [[nodiscard]] Result<void> finish();

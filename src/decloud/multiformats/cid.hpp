@@ -1,5 +1,8 @@
 #pragma once
 
+#include "multibase.hpp"
+#include "multihash.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 
@@ -9,13 +12,12 @@
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include "multibase.hpp"
-#include "multihash.hpp"
+#include <utility>
 
 namespace decloud::multiformats {
 
-/// What a block's bytes are, by the multicodec table. Values outside the names are carried as they are.
+/// What a block's bytes are, by the multicodec table. Values outside the names are carried as they
+/// are.
 enum class Codec : std::uint64_t {
     raw = 0x55,
     dag_pb = 0x70,
@@ -44,7 +46,8 @@ class Cid {
     [[nodiscard]] static Result<Cid> from_bytes(BytesView bytes);
 
     struct Decoded;
-    /// A CID at the start of `input`. Errors: invalid_input, limit_exceeded, unavailable if cut short.
+    /// A CID at the start of `input`. Errors: invalid_input, limit_exceeded, unavailable if cut
+    /// short.
     [[nodiscard]] static Result<Decoded> read(BytesView input);
 
     [[nodiscard]] int version() const { return version_; }
@@ -59,8 +62,8 @@ class Cid {
     /// The same content as CIDv1.
     [[nodiscard]] Cid to_v1() const { return {1, codec_, hash_}; }
 
-    /// Succeeds if `data` is what this names. Errors: corrupt naming the cid; invalid_input for a hash function
-    /// that is not computed here.
+    /// Succeeds if `data` is what this names. Errors: corrupt naming the cid; invalid_input for a
+    /// hash function that is not computed here.
     [[nodiscard]] Result<void> verify(BytesView data) const;
 
     friend auto operator<=>(const Cid&, const Cid&) = default;

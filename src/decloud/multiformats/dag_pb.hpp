@@ -1,5 +1,7 @@
 #pragma once
 
+#include "cid.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 
@@ -9,15 +11,14 @@
 #include <string>
 #include <vector>
 
-#include "cid.hpp"
-
 namespace decloud::multiformats {
 
 /// One link of a dag-pb node. An absent name and an empty one differ in the encoding.
 struct PbLink {
     Cid cid;
     std::optional<std::string> name;
-    /// Cumulative serialized size of what the link leads to; a hint by whoever wrote it, never trusted.
+    /// Cumulative serialized size of what the link leads to; a hint by whoever wrote it, never
+    /// trusted.
     std::optional<std::uint64_t> tsize;
     friend bool operator==(const PbLink&, const PbLink&) = default;
 };
@@ -35,13 +36,12 @@ struct PbLimits {
     std::size_t max_name = 65536;
 };
 
-/// Links first, then data, in the order given: canonical if links are sorted by the bytes of their names.
+/// Links first, then data, in the order given: canonical if links are sorted by the bytes of their
+/// names.
 [[nodiscard]] Bytes encode_pb(const PbNode& node);
-/// Sorts by the bytes of the names, keeping the order of equal ones.
-void sort_links(PbNode& node);
 
-/// Strict: no unknown, repeated or misordered fields, minimal varints, links in one run. Links out of order are
-/// accepted, as old writers left them. Errors: invalid_input, limit_exceeded.
+/// Strict: no unknown, repeated or misordered fields, minimal varints, links in one run. Links out
+/// of order are accepted, as old writers left them. Errors: invalid_input, limit_exceeded.
 [[nodiscard]] Result<PbNode> decode_pb(BytesView input, PbLimits limits = {});
 
 }  // namespace decloud::multiformats

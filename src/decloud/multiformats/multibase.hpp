@@ -22,8 +22,9 @@ enum class Multibase : char {
 
 /// The digits alone, without the prefix.
 [[nodiscard]] std::string encode_digits(Multibase base, BytesView bytes);
-/// Strict: only the base's own letters (hence its case), unused bits zero. base36 and base58btc take at most
-/// 1,024 characters, as their cost is quadratic. Errors: invalid_input, limit_exceeded.
+/// Strict: only the base's own letters (hence its case), unused bits zero. base36 and base58btc
+/// take at most 1,024 characters, as their cost is quadratic. Errors: invalid_input,
+/// limit_exceeded.
 [[nodiscard]] Result<Bytes> decode_digits(Multibase base, std::string_view digits);
 
 /// With the prefix in front.

@@ -7,10 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string_view>
 
 namespace decloud::multiformats {
 
-/// Hash functions of the multicodec table that are computed here. Others are carried but cannot be verified.
+/// Hash functions by the multicodec table. All are carried; identity and sha2-256 can be verified.
 enum class HashCode : std::uint64_t {
     identity = 0x00,
     sha2_256 = 0x12,
@@ -18,17 +19,20 @@ enum class HashCode : std::uint64_t {
     blake2b_256 = 0xb220,
 };
 
-/// A digest and the function that made it. Always well-formed: the length fits the function, at most 128 bytes.
+/// A digest and the function that made it. Always well-formed: the length fits the function, at
+/// most 128 bytes.
 class Multihash {
   public:
     static constexpr std::size_t kMaxDigest = 128;
 
-    /// Errors: invalid_input if the length is wrong for the function; limit_exceeded above 128 bytes.
+    /// Errors: invalid_input if the length is wrong for the function; limit_exceeded above 128
+    /// bytes.
     [[nodiscard]] static Result<Multihash> make(HashCode code, BytesView digest);
     [[nodiscard]] static Multihash sha2_256(BytesView data);
 
     struct Decoded;
-    /// A multihash at the start of `input`. Errors: invalid_input, limit_exceeded, unavailable if cut short.
+    /// A multihash at the start of `input`. Errors: invalid_input, limit_exceeded, unavailable if
+    /// cut short.
     [[nodiscard]] static Result<Decoded> read(BytesView input);
 
     [[nodiscard]] HashCode code() const { return code_; }
@@ -36,14 +40,16 @@ class Multihash {
     /// Function code, length and digest.
     [[nodiscard]] Bytes to_bytes() const;
 
-    /// True if `data` hashes to this. Error: invalid_input for a function that is not computed here.
+    /// True if `data` hashes to this. Error: invalid_input for a function that is not computed
+    /// here.
     [[nodiscard]] Result<bool> matches(BytesView data) const;
 
     friend auto operator<=>(const Multihash&, const Multihash&) = default;
     friend bool operator==(const Multihash&, const Multihash&) = default;
 
   private:
-    Multihash(HashCode code, BytesView digest) : code_(code), digest_(digest.begin(), digest.end()) {}
+    Multihash(HashCode code, BytesView digest)
+        : code_(code), digest_(digest.begin(), digest.end()) {}
 
     HashCode code_;
     Bytes digest_;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "dag_pb.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 
@@ -8,8 +10,6 @@
 #include <optional>
 #include <string_view>
 #include <vector>
-
-#include "dag_pb.hpp"
 
 namespace decloud::multiformats {
 
@@ -50,8 +50,8 @@ inline constexpr std::uint64_t kMurmur3 = 0x22;
 /// Errors: invalid_input, limit_exceeded (more than 65,536 block sizes).
 [[nodiscard]] Result<UnixFsData> decode_unixfs(BytesView input);
 
-/// A node with its UnixFS data, checked against each other: block sizes match links and add up to the file size,
-/// a shard's bit field matches its links.
+/// A node with its UnixFS data, checked against each other: block sizes match links and add up to
+/// the file size, a shard's bit field matches its links.
 struct UnixFsNode {
     UnixFsData info;
     std::vector<PbLink> links;

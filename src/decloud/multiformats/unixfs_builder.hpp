@@ -1,5 +1,8 @@
 #pragma once
 
+#include "cid.hpp"
+#include "unixfs.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
 
@@ -11,12 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cid.hpp"
-#include "unixfs.hpp"
-
 namespace decloud::multiformats {
 
-/// How files and directories become blocks (IPIP-499). Two parties get equal cids only with equal profiles.
+/// How files and directories become blocks (IPIP-499). Two parties get equal cids only with equal
+/// profiles.
 struct UnixFsProfile {
     /// What is compared with `shard_threshold`.
     enum class ShardRule { names_and_cids, serialized_block };
@@ -70,13 +71,14 @@ class FileBuilder {
     std::vector<std::vector<UnixFsEntry>> levels_;
 };
 
-/// Collects entries and writes a directory, sharded if it is too large for one block. Not thread safe.
+/// Collects entries and writes a directory, sharded if it is too large for one block. Not thread
+/// safe.
 class DirectoryBuilder {
   public:
     DirectoryBuilder(UnixFsProfile profile, BlockSink sink);
 
-    /// Errors: invalid_input for a name that no file can have (empty, ".", "..", with "/" or NUL, over 255
-    /// bytes, not UTF-8); already_exists.
+    /// Errors: invalid_input for a name that no file can have (empty, ".", "..", with "/" or NUL,
+    /// over 255 bytes, not UTF-8); already_exists.
     [[nodiscard]] Result<void> add(std::string name, UnixFsEntry entry);
     /// Errors: the sink's.
     [[nodiscard]] Result<UnixFsEntry> finish();
@@ -91,8 +93,8 @@ class DirectoryBuilder {
 [[nodiscard]] Result<UnixFsEntry> build_symlink(
     const UnixFsProfile& profile, std::string_view target, const BlockSink& sink);
 
-/// Succeeds for a name that can be a file's in any directory: not empty, ".", "..", no "/" or NUL, at most 255
-/// bytes of UTF-8. Error: invalid_input.
+/// Succeeds for a name that can be a file's in any directory: not empty, ".", "..", no "/" or NUL,
+/// at most 255 bytes of UTF-8. Error: invalid_input.
 [[nodiscard]] Result<void> check_entry_name(std::string_view name);
 
 }  // namespace decloud::multiformats

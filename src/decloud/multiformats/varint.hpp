@@ -20,8 +20,9 @@ struct DecodedVarint {
     std::size_t size = 0;
 };
 
-/// A varint at the start of `input`; what follows is ignored. Refuses encodings that are longer than needed and
-/// values above 2⁶⁴−1. Errors: invalid_input; unavailable if `input` ends inside it and more could complete it.
+/// A varint at the start of `input`; what follows is ignored. Refuses encodings that are longer
+/// than needed and values above 2⁶⁴−1. Errors: invalid_input; unavailable if `input` ends inside it
+/// and more could complete it.
 [[nodiscard]] Result<DecodedVarint> read_varint(BytesView input);
 
 }  // namespace decloud::multiformats
