@@ -78,9 +78,9 @@ def single(name, done):
 def suite(name, done, results):
     """A runner of many tests: its exit code has to agree with what it printed."""
     failed = any(result.outcome is Outcome.failed for result in results)
-    if not results or (done.exit_code != 0 and not failed):
-        return results + single(f"{name} as a whole", dataclasses.replace(done, exit_code=done.exit_code or -1))
-    return results
+    if done.exit_code != 0 and not failed:
+        return results + single(f"{name} as a whole", done)
+    return results or [Result(f"{name} as a whole", Outcome.failed, "no test ran")]
 
 
 def build(preset):
@@ -129,7 +129,7 @@ def fuzz_one(name, seconds):
     corpus = ROOT / "fuzz" / "corpus" / name
     dictionary = ROOT / "fuzz" / f"{name}.dict"
     command = [program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
-               f"-artifact_prefix={work}/crash-input-", work / "corpus"]
+               f"-artifact_prefix={work}/", work / "corpus"]
     (work / "corpus").mkdir(exist_ok=True)
     if corpus.is_dir():
         command.append(corpus)
