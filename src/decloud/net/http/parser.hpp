@@ -67,6 +67,10 @@ class MessageParser {
     [[nodiscard]] const Headers& trailers() const { return trailers_; }
     /// Content-Length if there is one; 0 if there is no body; nothing if it is not known.
     [[nodiscard]] std::optional<std::uint64_t> body_length() const;
+    /// What is still to come of a body with Content-Length; 0 for any other.
+    [[nodiscard]] std::uint64_t fixed_body_left() const {
+        return state_ == State::fixed_body ? remaining_ : 0;
+    }
     [[nodiscard]] bool is_chunked() const { return framing_ == Framing::chunked; }
     /// True if no byte of a message has been seen.
     [[nodiscard]] bool at_start() const { return state_ == State::first_line && head_bytes_ == 0; }
@@ -134,7 +138,6 @@ class MessageParser {
 
     std::string partial_;
     std::size_t head_bytes_ = 0;
-    std::size_t trailer_bytes_ = 0;
     std::uint64_t remaining_ = 0;
 };
 
