@@ -1,0 +1,68 @@
+#pragma once
+
+#include "proxy.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/metrics.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/chain/head_follower.hpp>
+#include <decloud/net/address.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/registry/provider_directory.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace decloud::gateway {
+
+struct GatewaySettings {
+    net::Endpoint listen;
+    /// JSON-RPC endpoints of the chain; at least one.
+    std::vector<std::string> chain_urls;
+    /// Its `chain_id` is the one to insist on.
+    chain::HeadFollowerSettings chain;
+    Address registry;
+    registry::ProviderDirectorySettings directory;
+    net::http::ServerSettings server;
+    /// Domain, time-outs towards providers, outbound policy, limits.
+    ProxySettings proxy;
+};
+
+/// The entrance for callers who know a provider's name: looks it up in the registry and passes
+/// requests on. Holds no account key. Single threaded.
+class Gateway {
+  public:
+    /// Listens, so that the port is known; serves once `run` is called. It starts without the
+    /// chain, too: `/readyz` says so until it is there. Errors: invalid_input, and the server's:
+    /// address_in_use, …
+    [[nodiscard]] static async::Task<Result<std::unique_ptr<Gateway>>> start(
+        async::Executor executor,
+        GatewaySettings settings,
+        // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+        const Clock& clock,
+        // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+        metrics::Registry& metrics);
+    /// `stop` must have ended if `run` was called.
+    ~Gateway();
+    Gateway(const Gateway&) = delete;
+    Gateway& operator=(const Gateway&) = delete;
+
+    /// With the port that was chosen.
+    [[nodiscard]] net::Endpoint endpoint() const;
+    /// Serves until `stop` has ended.
+    [[nodiscard]] async::Task<void> run();
+    /// Accepts nothing more, gives running requests `grace`, then ends everything.
+    [[nodiscard]] async::Task<void> stop(std::chrono::milliseconds grace);
+    [[nodiscard]] chain::ChainStatus chain_status() const;
+
+  private:
+    class Impl;
+    explicit Gateway(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace decloud::gateway

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/metrics.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/net/http/client.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/net/outbound_policy.hpp>
+#include <decloud/registry/provider.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace decloud::gateway {
+
+struct ProxySettings {
+    /// What hosts end in: "localhost", "gateway.example".
+    std::string domain = "localhost";
+    /// "http", or "https" behind something that ends TLS.
+    std::string scheme = "http";
+    net::http::ClientSettings client;
+    /// Which addresses the registry's URLs may lead to.
+    net::OutboundPolicy policy;
+    /// Of a request; 413 beyond.
+    std::uint64_t max_body_bytes = std::uint64_t{1} << 40U;
+    /// Requests at a time; 503 beyond.
+    std::size_t max_concurrent = 4096;
+    /// Without a byte in either direction on an upgraded connection.
+    std::chrono::milliseconds upgraded_idle_timeout{600'000};
+};
+
+/// Passes requests on to the providers they name, streaming both ways, and answers what cannot be
+/// passed on with a problem body. Single threaded.
+class Proxy {
+  public:
+    /// Says whether requests can be served, and why not; for `/readyz`.
+    using Readiness = std::function<Result<void>()>;
+
+    /// `source` and `metrics` outlive this.
+    Proxy(async::Executor executor,
+        registry::ProviderSource& source,
+        ProxySettings settings,
+        Readiness readiness,
+        metrics::Registry& metrics);
+    /// `stop` must have ended.
+    ~Proxy();
+    Proxy(const Proxy&) = delete;
+    Proxy& operator=(const Proxy&) = delete;
+
+    /// Answers one request: the server's handler.
+    [[nodiscard]] async::Task<void> handle(net::http::Exchange exchange);
+    /// Closes upgraded connections and those to providers; after the server has stopped.
+    [[nodiscard]] async::Task<void> stop();
+
+    /// Requests and upgraded connections under way.
+    [[nodiscard]] std::size_t active() const;
+    /// What this gateway calls itself in Via: random, so that only its own requests carry it.
+    [[nodiscard]] const std::string& pseudonym() const;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace decloud::gateway

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <decloud/identity/names.hpp>
+#include <decloud/net/http/message.hpp>
+#include <decloud/protocol/problem.hpp>
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace decloud::gateway {
+
+/// `{label}.{domain}` or `/p/{name}/…`: goes to that provider.
+struct ProviderRoute {
+    identity::ProviderName name;
+    /// True for `/p/{name}`: an origin that providers share.
+    bool shared_origin = false;
+};
+struct HealthRoute {};
+struct ReadyRoute {};
+
+using Route = std::variant<ProviderRoute, HealthRoute, ReadyRoute>;
+
+/// Where a request goes, by its Host and its path. `domain` is the gateway's, lower case; requests
+/// to it, to any IP address, to "localhost" or without a Host are the gateway's own. Refusals are
+/// 400 for a name that cannot be, 404 for all that leads nowhere; they say which forms exist.
+/// Design §3, Gateway.
+[[nodiscard]] protocol::Checked<Route> find_route(
+    const net::http::RequestHead& request, std::string_view domain);
+
+/// The target as it is sent on: as it came, but an absolute form without scheme and authority.
+[[nodiscard]] std::string_view origin_form(std::string_view target);
+
+}  // namespace decloud::gateway
