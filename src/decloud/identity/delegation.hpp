@@ -1,24 +1,29 @@
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/ed25519.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 #include <decloud/identity/signed_structs.hpp>
 
+#include <chrono>
+#include <cstdint>
+
 namespace decloud::identity {
 
 inline constexpr std::chrono::days kLongestDelegation{90};
 inline constexpr std::chrono::days kDelegationWarning{14};
 
-/// The account allows the node's identity key from now (less five minutes for clocks that differ) on.
-/// `node` is the namehash of the provider's name. Error: invalid_input if it lasts over 90 days.
+/// The account allows the node's identity key from now (less five minutes for clocks that differ)
+/// on. `node` is the namehash of the provider's name. Error: invalid_input if it lasts over 90
+/// days.
 [[nodiscard]] Result<Signed<Delegation>> make_delegation(const crypto::Secp256k1PrivateKey& account,
-    const Bytes32& node, const crypto::Ed25519PublicKey& key, std::uint64_t epoch, UnixSeconds now,
-    std::chrono::seconds duration, const Domain& domain);
+    const Bytes32& node,
+    const crypto::Ed25519PublicKey& key,
+    std::uint64_t epoch,
+    UnixSeconds now,
+    std::chrono::seconds duration,
+    const Domain& domain);
 
 /// What a verifier knows from the registry.
 struct DelegationExpectation {
@@ -31,8 +36,11 @@ struct DelegationExpectation {
 
 /// The key that may sign for the provider now. Errors: bad_signature, wrong_delegation, revoked,
 /// not_yet_valid, expired.
-[[nodiscard]] Result<crypto::Ed25519PublicKey> verify_delegation(const Signed<Delegation>& statement,
-    const DelegationExpectation& expected, UnixSeconds now, const Domain& domain);
+[[nodiscard]] Result<crypto::Ed25519PublicKey> verify_delegation(
+    const Signed<Delegation>& statement,
+    const DelegationExpectation& expected,
+    UnixSeconds now,
+    const Domain& domain);
 
 /// True in the last 14 days: it is time to sign a new one.
 [[nodiscard]] bool expires_soon(const Delegation& delegation, UnixSeconds now);

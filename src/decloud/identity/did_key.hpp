@@ -1,12 +1,12 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-#include <variant>
-
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/ed25519.hpp>
 #include <decloud/crypto/p256.hpp>
+
+#include <string>
+#include <string_view>
+#include <variant>
 
 namespace decloud::identity {
 

@@ -1,18 +1,16 @@
 #pragma once
 
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
-
-#include <decloud/base/bytes.hpp>
-#include <decloud/base/evm_types.hpp>
-#include <decloud/base/json.hpp>
-#include <decloud/base/result.hpp>
 
 namespace decloud::identity {
 
-/// Where decloud's signed structs are valid: `{name:"decloud", version:"1", chainId, verifyingContract}`.
+/// Where decloud's signed structs are valid: `{name:"decloud", version:"1", chainId,
+/// verifyingContract}`.
 struct Domain {
     std::uint64_t chain_id = 0;
     Address escrow;
@@ -35,7 +33,6 @@ class StructHasher {
     StructHasher& add(const Address& address);
     StructHasher& add(Uint128 value);
     StructHasher& add(std::span<const Bytes32> words);
-    StructHasher& add(std::span<const Address> addresses);
     /// A `string` or `bytes` member.
     StructHasher& add_dynamic(BytesView bytes);
     [[nodiscard]] Bytes32 finish() const;
@@ -43,9 +40,5 @@ class StructHasher {
   private:
     Bytes encoded_;
 };
-
-/// The digest of any `eth_signTypedData_v4` document (`types`, `primaryType`, `domain`, `message`), of any
-/// depth up to the JSON parser's limit. Error: invalid_input naming the member.
-[[nodiscard]] Result<Bytes32> typed_data_digest(const json::Object& document);
 
 }  // namespace decloud::identity

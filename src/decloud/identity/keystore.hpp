@@ -1,10 +1,5 @@
 #pragma once
 
-#include <filesystem>
-#include <string>
-#include <string_view>
-#include <vector>
-
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
@@ -14,6 +9,11 @@
 #include <decloud/crypto/secret.hpp>
 #include <decloud/identity/error.hpp>
 
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
 namespace decloud::identity {
 
 struct AccountEntry {
@@ -22,9 +22,10 @@ struct AccountEntry {
 };
 
 /// Keys on disk, each in a file of its own with mode 0600 in folders with mode 0700:
-/// `accounts/NAME.json`, `node/…`. Files carry a format version, are written beside and renamed, and are
-/// refused if anyone else may read or write them (IdentityError::unsafe_permissions) or a newer decloud
-/// wrote them (newer_version). Blocks on the disk. Not thread safe.
+/// `accounts/NAME.json`, `node/…`. JSON files carry a format version, RSA keys are PKCS#8 in PEM.
+/// Files are written beside and renamed, and are refused if anyone else may read or write them
+/// (IdentityError::unsafe_permissions) or a newer decloud wrote them (newer_version). Blocks on the
+/// disk. Not thread safe.
 class KeyStore {
   public:
     /// Makes the folders if they are missing.
@@ -36,15 +37,15 @@ class KeyStore {
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> create_account(std::string_view name);
     [[nodiscard]] Result<void> import_account(
         std::string_view name, const crypto::Secp256k1PrivateKey& key);
-    /// Sorted by name. Reads no secret.
+    /// Sorted by name.
     [[nodiscard]] Result<std::vector<AccountEntry>> accounts() const;
 
     /// The node's identity key; made on first use.
     [[nodiscard]] Result<crypto::Ed25519PrivateKey> node_identity();
     /// The hot key that settles; made on first use.
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> settler();
-    /// The key that specs are encrypted to, then retired ones, newest first. The first is made on first
-    /// use, which takes a second.
+    /// The key that specs are encrypted to, then retired ones, newest first. The first is made on
+    /// first use, which takes a second.
     [[nodiscard]] Result<std::vector<crypto::RsaPrivateKey>> rsa_keys();
     /// Makes a new current key; the old one is kept as retired.
     [[nodiscard]] Result<void> rotate_rsa_key();
@@ -53,6 +54,8 @@ class KeyStore {
 
   private:
     explicit KeyStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+    [[nodiscard]] std::filesystem::path account_file(std::string_view name) const;
+
     std::filesystem::path folder_;
 };
 

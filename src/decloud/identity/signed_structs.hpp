@@ -1,9 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/evm_types.hpp>
@@ -13,13 +9,18 @@
 #include <decloud/identity/eip712.hpp>
 #include <decloud/identity/error.hpp>
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 namespace decloud::identity {
 
 /// The owner's word on a spec (design §3, Deploy). A public deployment names no providers.
 struct Deployment {
     Bytes32 spec_hash;
     Address owner;
-    std::vector<Address> providers;
+    /// Namehashes of the providers' names.
+    std::vector<Bytes32> providers;
     std::vector<Bytes32> key_thumbprints;
     Bytes32 terms_hash;
     Address escrow;
@@ -81,14 +82,15 @@ struct Signed {
 [[nodiscard]] inline const Address& signatory(const Delegation& fields) { return fields.account; }
 [[nodiscard]] inline const Address& signatory(const Revocation& fields) { return fields.owner; }
 
-/// Signs with `key`, which must be the signatory's. Error: IdentityError::bad_signature if it is not.
+/// Signs with `key`, which must be the signatory's. Error: IdentityError::bad_signature if it is
+/// not.
 template <class Struct>
 [[nodiscard]] Result<Signed<Struct>> sign(
     Struct fields, const Domain& domain, const crypto::Secp256k1PrivateKey& key) {
     if (key.address() != signatory(fields)) {
-        return fail(IdentityError::bad_signature,
-            "the key of " + to_string(key.address()) + " cannot sign for " +
-                to_string(signatory(fields)));
+        return fail(IdentityError::bad_signature, "the key of " + to_string(key.address()) +
+                                                      " cannot sign for " +
+                                                      to_string(signatory(fields)));
     }
     const crypto::EcdsaSignature signature = key.sign(digest(fields, domain));
     return Signed<Struct>{std::move(fields), signature};
@@ -104,23 +106,22 @@ template <class Struct>
         return fail(IdentityError::bad_signature, signer.error().message());
     }
     if (*signer != signatory(statement.fields)) {
-        return fail(IdentityError::bad_signature,
-            "signed by " + to_string(*signer) + ", not by " +
-                to_string(signatory(statement.fields)));
+        return fail(IdentityError::bad_signature, "signed by " + to_string(*signer) + ", not by " +
+                                                      to_string(signatory(statement.fields)));
     }
     return {};
 }
 
-/// Fields under their EIP-712 names and `signature`; hashes and addresses in lower-case hexadecimal,
-/// integers as numbers up to 2⁵³ and as decimal strings beyond. `json::canonical` gives the bytes that
-/// travel.
+/// Fields under their EIP-712 names and `signature`; hashes and addresses in lower-case
+/// hexadecimal, integers as numbers up to 2⁵³ and as decimal strings beyond. `json::canonical`
+/// gives the bytes that travel.
 [[nodiscard]] json::Object to_json(const Signed<Deployment>& statement);
 [[nodiscard]] json::Object to_json(const Signed<CallAuthorization>& statement);
 [[nodiscard]] json::Object to_json(const Signed<Delegation>& statement);
 [[nodiscard]] json::Object to_json(const Signed<Revocation>& statement);
 
-/// Exactly those members; integers as numbers or decimal strings; at most 256 providers. The signature is
-/// not verified. Error: invalid_input naming the member.
+/// Exactly those members; integers as numbers or decimal strings; at most 256 providers. The
+/// signature is not verified. Error: invalid_input naming the member.
 template <class Struct>
 [[nodiscard]] Result<Signed<Struct>> from_json(const json::Object& object);
 template <>

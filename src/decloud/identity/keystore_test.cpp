@@ -1,0 +1,140 @@
+#include "keystore.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace decloud::identity {
+namespace {
+
+class KeyStoreTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string pattern = (std::filesystem::temp_directory_path() / "keystore-XXXXXX").string();
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        folder = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(folder); }
+
+    KeyStore open() { return KeyStore::open(folder / "keys").value(); }
+
+    std::filesystem::path folder;
+};
+
+TEST_F(KeyStoreTest, KeepsAccounts) {
+    const Address address = open().create_account("owner")->address();
+    EXPECT_EQ(open().account("owner")->address(), address);
+    ASSERT_TRUE(open().import_account("dev", *development_key(1)));
+    const auto all = open().accounts();
+    ASSERT_TRUE(all);
+    ASSERT_EQ(all->size(), 2);
+    EXPECT_EQ((*all)[0].name, "dev");
+    EXPECT_EQ((*all)[1].address, address);
+}
+
+TEST_F(KeyStoreTest, NeverOverwritesAnAccount) {
+    KeyStore store = open();
+    const Address address = store.create_account("owner")->address();
+    EXPECT_EQ(store.create_account("owner").error(), make_error_code(CommonError::already_exists));
+    EXPECT_EQ(store.account("owner")->address(), address);
+}
+
+TEST_F(KeyStoreTest, SaysWhatIsMissing) {
+    EXPECT_EQ(open().account("nobody").error(), make_error_code(CommonError::not_found));
+}
+
+TEST_F(KeyStoreTest, KeepsTheNodesKeys) {
+    const auto identity = open().node_identity()->public_key();
+    EXPECT_EQ(open().node_identity()->public_key(), identity);
+    const auto settler = open().settler()->address();
+    EXPECT_EQ(open().settler()->address(), settler);
+    const Bytes mac = to_bytes(open().mac_key("receipts")->view());
+    EXPECT_EQ(to_bytes(open().mac_key("receipts")->view()), mac);
+    EXPECT_NE(to_bytes(open().mac_key("nonces")->view()), mac);
+}
+
+TEST_F(KeyStoreTest, KeepsRetiredRsaKeys) {
+    const std::string first = open().rsa_keys()->front().public_key().key_id();
+    ASSERT_TRUE(open().rotate_rsa_key());
+    const auto keys = open().rsa_keys();
+    ASSERT_TRUE(keys);
+    ASSERT_EQ(keys->size(), 2);
+    EXPECT_NE((*keys)[0].public_key().key_id(), first);
+    EXPECT_EQ((*keys)[1].public_key().key_id(), first);
+}
+
+TEST_F(KeyStoreTest, MakesFilesThatOnlyWeCanRead) {
+    (void)open().create_account("owner");
+    (void)open().node_identity();
+    int files = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+        struct stat status{};
+        ASSERT_EQ(stat(entry.path().c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 0777U, entry.is_directory() ? 0700U : 0600U) << entry.path();
+        files += entry.is_regular_file() ? 1 : 0;
+    }
+    EXPECT_EQ(files, 2);
+}
+
+TEST_F(KeyStoreTest, RefusesFilesThatOthersCanRead) {
+    KeyStore store = open();
+    (void)store.create_account("owner");
+    const auto file = folder / "keys" / "accounts" / "owner.json";
+    ASSERT_EQ(chmod(file.c_str(), 0640), 0);
+    EXPECT_EQ(store.account("owner").error(), make_error_code(IdentityError::unsafe_permissions));
+    ASSERT_EQ(chmod((folder / "keys").c_str(), 0755), 0);
+    EXPECT_EQ(KeyStore::open(folder / "keys").error(),
+        make_error_code(IdentityError::unsafe_permissions));
+}
+
+TEST_F(KeyStoreTest, RefusesLinks) {
+    KeyStore store = open();
+    (void)store.create_account("owner");
+    const auto accounts = folder / "keys" / "accounts";
+    std::filesystem::create_symlink(accounts / "owner.json", accounts / "link.json");
+    EXPECT_EQ(store.account("link").error(), make_error_code(IdentityError::unsafe_permissions));
+}
+
+TEST_F(KeyStoreTest, RefusesNewerAndDamagedFilesByName) {
+    KeyStore store = open();
+    (void)store.create_account("owner");
+    const auto file = folder / "keys" / "accounts" / "owner.json";
+    std::ofstream(file) << R"({"version":2,"type":"secp256k1","key":"00"})";
+    const auto newer = store.account("owner");
+    EXPECT_EQ(newer.error(), make_error_code(IdentityError::newer_version));
+    EXPECT_NE(newer.error().message().find("owner.json"), std::string::npos);
+    for (const char* const text : {"", "{", R"({"version":1,"type":"secp256k1","key":"00"})",
+             R"({"version":1,"type":"ed25519","key":"00"})", R"({"type":"secp256k1"})"}) {
+        std::ofstream(file) << text;
+        const auto damaged = store.account("owner");
+        EXPECT_EQ(damaged.error(), make_error_code(CommonError::corrupt)) << text;
+        EXPECT_NE(damaged.error().message().find("owner.json"), std::string::npos);
+    }
+}
+
+TEST_F(KeyStoreTest, RefusesNamesThatLeaveTheFolder) {
+    KeyStore store = open();
+    for (const std::string_view name : {"", "../x", "a/b", "A", "a.b", "a b"}) {
+        EXPECT_FALSE(store.create_account(name)) << name;
+        EXPECT_FALSE(store.mac_key(name)) << name;
+    }
+}
+
+TEST(DevelopmentKeys, AreThePublishedOnes) {
+    EXPECT_EQ(
+        to_string(development_key(0)->address()), "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+    EXPECT_EQ(
+        to_string(development_key(1)->address()), "0x70997970c51812dc3a010c7d01b50e0d17dc79c8");
+    EXPECT_EQ(
+        to_string(development_key(9)->address()), "0xa0ee7a142d267c1f36714e4a8f75612f20a79720");
+    EXPECT_FALSE(development_key(10));
+    for (std::size_t i = 0; i < 10; ++i) {
+        EXPECT_TRUE(is_development_key(development_key(i)->address()));
+    }
+    EXPECT_FALSE(is_development_key(crypto::Secp256k1PrivateKey::generate().address()));
+}
+
+}  // namespace
+}  // namespace decloud::identity
