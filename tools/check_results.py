@@ -1,4 +1,5 @@
-"""Reads what test runners print: lines `ok NAME`, `not ok NAME`, `skip NAME: reason`, and ctest's JUnit file."""
+"""Reads what test runners print: lines `ok NAME`, `not ok NAME`, `skip NAME: reason`, with or without a closing
+`N passed, N failed, N skipped`, and ctest's JUnit file."""
 
 import dataclasses
 import enum
@@ -7,6 +8,7 @@ import pathlib
 import re
 import xml.etree.ElementTree
 
+TOTALS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 LINE = re.compile(r"^(ok|not ok|skip) (\S.*)$")
 SKIP_REASON = re.compile(r": Skipped\n(.*?)\[  SKIPPED \]", re.DOTALL)  # as GoogleTest prints it
 SHOWN_LINES = 40
@@ -44,7 +46,21 @@ def read_lines(text):
     for result in results:
         if isinstance(result.details, list):
             result.details = "\n".join(result.details[-SHOWN_LINES:])
-    return results
+    return results + unnamed(text, results)
+
+
+def unnamed(text, results):
+    """What the closing totals count beyond the lines: a runner need not name what passed, but all else."""
+    totals = next((match for line in reversed(text.splitlines()) if (match := TOTALS.match(line))), None)
+    if not totals:
+        return []
+    more = []
+    for outcome, total in zip((Outcome.passed, Outcome.failed, Outcome.skipped), totals.groups("0")):
+        missing = int(total) - sum(result.outcome is outcome for result in results)
+        if missing and (missing < 0 or outcome is not Outcome.passed):
+            return [Result("totals", Outcome.failed, f"the lines and the totals disagree: {totals.group()}")]
+        more += [Result(f"unnamed {number}", outcome) for number in range(missing)]
+    return more
 
 
 def read_junit(file):

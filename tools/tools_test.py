@@ -77,6 +77,14 @@ class Results(unittest.TestCase):
             Result("e: f", Outcome.passed),
         ])
 
+    def test_totals_count_what_passed_without_a_line(self):
+        results = check_results.read_lines("not ok c: it broke\n3 passed, 1 failed, 0 skipped\n")
+        self.assertEqual([result.outcome.name for result in results], ["failed"] + ["passed"] * 3)
+
+    def test_totals_that_disagree_are_a_failure(self):
+        for text in ("ok a\n1 passed, 1 failed, 0 skipped\n", "ok a\nok b\n1 passed, 0 failed\n"):
+            self.assertIs(check_results.read_lines(text)[-1].outcome, Outcome.failed)
+
     def test_junit(self):
         text = """<testsuite>
             <testcase name="a" status="run"/>
