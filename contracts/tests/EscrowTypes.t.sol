@@ -150,6 +150,30 @@ contract EscrowTypesTest is EscrowBase {
         eq(stored(mapped("n", mapped(word(payer), 10))), 1, "permitUsed");
     }
 
+    /// As channels with vouchers will be: the provider alone can take nothing from them.
+    function test_a_channel_with_a_signer_is_not_consumed() public {
+        bytes32 id = open();
+        vm.store(address(escrow), bytes32(mapped(id, 4) + 4), word(payer));
+        eq(escrow.channel(id).signer, payer, "signer");
+        expectSkip(id, provider, Escrow.SkipReason.NotPull);
+        isFalse(consume(id, PRICE, 0), "consume");
+        expectSkip(id, provider, Escrow.SkipReason.NotPull);
+        eq(batch(row(id, 1, PRICE)), 0, "batch");
+        CallAuthorization memory p = permit("n");
+        bytes memory signature = signed(p);
+        expectSkip(id, provider, Escrow.SkipReason.NotPull);
+        vm.prank(provider);
+        isFalse(escrow.consumeWithPermit(id, PRICE, 0, p, signature), "permit");
+    }
+
+    function test_an_id_that_exists_is_not_opened_again() public {
+        bytes32 id = open();
+        vm.store(address(escrow), bytes32(mapped(word(provider), mapped(word(payer), 5))), 0);
+        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelExists.selector, id));
+        vm.prank(payer);
+        escrow.approve(provider, PRICE, BUDGET);
+    }
+
     function test_the_contract_fits_the_code_limit() public view {
         isTrue(address(escrow).code.length <= 24576, "EIP-170");
     }

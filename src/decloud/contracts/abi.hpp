@@ -25,9 +25,6 @@ inline constexpr std::size_t kWord = 32;
 template <class Struct>
 struct Members;
 
-template <class T>
-concept AbiStruct = requires { Members<T>::kPointers; };
-
 /// Specialised for each enum: `kCount`, how many values it has, counted from 0.
 template <class Enum>
 struct EnumLimit;
@@ -78,7 +75,7 @@ void append_tuple(Bytes& out, const T&... values) {
 
 /// Where reading a tuple stands.
 struct ReadState {
-    BytesView data;
+    BytesView data{};
     std::size_t head = 0;
     std::size_t tail = 0;
 };
@@ -299,7 +296,8 @@ struct Codec<std::vector<T>> {
     }
 };
 
-template <AbiStruct Struct>
+template <class Struct>
+    requires requires { Members<Struct>::kPointers; }
 struct Codec<Struct> {
     static constexpr auto& kPointers = Members<Struct>::kPointers;
 

@@ -14,16 +14,16 @@ namespace {
 
 struct Pair {
     std::uint64_t number{};
-    std::string text;
+    std::string text{};
     friend bool operator==(const Pair&, const Pair&) = default;
 };
 
 struct Sample {
     bool flag{};
     Uint128 amount{};
-    std::vector<Pair> pairs;
-    Bytes blob;
-    std::vector<Bytes32> words;
+    std::vector<Pair> pairs{};
+    Bytes blob{};
+    std::vector<Bytes32> words{};
     Address account{};
     friend bool operator==(const Sample&, const Sample&) = default;
 };

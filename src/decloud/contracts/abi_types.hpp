@@ -24,8 +24,8 @@ using AbiBytes = FixedBytes<Size, struct AbiBytesTag>;
 /// One entry of a transaction's log, as JSON-RPC gives it. Views live as long as what they were
 /// made of.
 struct EventLog {
-    std::span<const Bytes32> topics;
-    BytesView data;
+    std::span<const Bytes32> topics{};
+    BytesView data{};
 };
 
 }  // namespace decloud::contracts

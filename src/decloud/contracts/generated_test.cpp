@@ -1,4 +1,5 @@
 #include "internal/cast_vectors.hpp"
+#include "revert.hpp"
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/contracts/escrow.hpp>
@@ -6,7 +7,6 @@
 #include <decloud/contracts/registrar.hpp>
 #include <decloud/contracts/registry.hpp>
 #include <decloud/contracts/resolver.hpp>
-#include <decloud/contracts/revert.hpp>
 #include <decloud/contracts/test_usdc.hpp>
 
 #include <gtest/gtest.h>

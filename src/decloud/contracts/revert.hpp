@@ -1,6 +1,6 @@
 #pragma once
 
-#include <decloud/contracts/abi_types.hpp>
+#include "abi_types.hpp"
 
 #include <string>
 
