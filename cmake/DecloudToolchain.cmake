@@ -29,5 +29,10 @@ if(DECLOUD_SANITIZE)
     add_compile_definitions(DECLOUD_SANITIZE)
 endif()
 
+# Without it libFuzzer sees the coverage of the target's own file only.
+if(DECLOUD_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
     BOOST_ASIO_DISABLE_BOOST_COROUTINE SPDLOG_FMT_EXTERNAL)

@@ -6,6 +6,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -17,9 +18,12 @@ namespace decloud::async {
 template <class Work>
 [[nodiscard]] Task<std::invoke_result_t<Work>> offload(boost::asio::thread_pool& pool, Work work) {
     using Value = std::invoke_result_t<Work>;
-    co_return co_await boost::asio::co_spawn(
-        pool, [](Work inner) -> Task<Value> { co_return inner(); }(std::move(work)),
+    static_assert(!std::is_void_v<Value>, "return a Result, so that failure has a way back");
+    // Optional, because Asio wants a default for the case of an exception.
+    auto value = co_await boost::asio::co_spawn(
+        pool, [](Work inner) -> Task<std::optional<Value>> { co_return inner(); }(std::move(work)),
         boost::asio::use_awaitable);
+    co_return std::move(*value);
 }
 
 }  // namespace decloud::async

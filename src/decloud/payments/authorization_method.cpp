@@ -1,0 +1,107 @@
+#include "authorization_method.hpp"
+
+#include "ledger_hold.hpp"
+
+#include <decloud/identity/signed_structs.hpp>
+
+namespace decloud::payments {
+
+using identity::CallAuthorization;
+using protocol::Checked;
+using protocol::HoldOutcome;
+using protocol::Status;
+using protocol::Terms;
+
+namespace {
+
+class AuthorizationMethod final : public protocol::PaymentMethod {
+  public:
+    AuthorizationMethod(EscrowCharging& charging, identity::Domain domain)
+        : charging_(charging), domain_(domain) {}
+
+    [[nodiscard]] std::string_view name() const override { return "authorization"; }
+
+    [[nodiscard]] bool handles(const protocol::Call& call, const Terms& terms) const override {
+        return call.payment.type == protocol::PaymentHeader::Type::attached &&
+               call.payment.method == name() &&
+               (terms.asset == charging_.asset || terms.max_price.is_zero());
+    }
+
+    [[nodiscard]] bool needs_digest() const override { return true; }
+
+    [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
+        protocol::PaymentRequest request) override {
+        auto statement =
+            identity::parse_signed<CallAuthorization>(as_text(request.call->payment.payload));
+        if (!statement) {
+            co_return protocol::refuse(400, Status::bad_request,
+                "the authorization cannot be read: " + statement.error().detail());
+        }
+        const CallAuthorization& fields = statement->fields;
+        if (auto checked = check(fields, request.digest.value_or(Bytes32{})); !checked) {
+            co_return std::unexpected(std::move(checked.error()));
+        }
+        if (auto verified = identity::verify(*statement, domain_); !verified) {
+            co_return protocol::refuse(401, Status::invalid_signature, verified.error().detail());
+        }
+        SingleUse single_use{
+            .key = "authorization:" + to_string(fields.payer) + ":" + to_string(fields.nonce),
+            .expires = {fields.valid_before},
+            .request_digest = fields.request_digest};
+        if (request.terms.max_price.is_zero()) {
+            HoldOutcome outcome;
+            outcome.hold = std::make_unique<IdentityHold>(fields.payer);
+            co_return outcome;
+        }
+        if (fields.max_price == 0 && request.terms.sponsor) {
+            Caller caller{to_string(fields.payer), fields.payer};
+            co_return co_await hold_from_owner(charging_, std::move(request.terms),
+                std::move(caller), std::move(single_use), std::string());
+        }
+        co_return co_await hold_from_payer(charging_, fields.payer, std::move(request.terms),
+            Amount(fields.max_price), std::move(single_use), {}, std::string());
+    }
+
+    [[nodiscard]] std::vector<protocol::AcceptablePayment> acceptable(
+        const Terms& terms) const override {
+        if (terms.asset != charging_.asset) {
+            return {};
+        }
+        return {{"attached", std::string(name()), terms.asset, terms.max_price}};
+    }
+
+  private:
+    [[nodiscard]] Checked<void> check(
+        const CallAuthorization& fields, const Bytes32& digest) const {
+        const UnixSeconds now = charging_.clock.unix_seconds();
+        if (fields.provider != charging_.provider) {
+            return protocol::refuse(401, Status::invalid_signature,
+                "the authorization is for another provider, " + to_string(fields.provider));
+        }
+        if (fields.request_digest != digest) {
+            return protocol::refuse(
+                401, Status::invalid_signature, "the authorization is for another request");
+        }
+        if (fields.valid_before <= now.value) {
+            return protocol::refuse(401, Status::invalid_signature, "the authorization has expired",
+                "sign a new one; check this machine's clock");
+        }
+        if (fields.valid_before > now.value + kLongestAuthorizationSeconds) {
+            return protocol::refuse(401, Status::invalid_signature,
+                "validBefore lies more than 10 minutes ahead", "sign a shorter one");
+        }
+        return {};
+    }
+
+    EscrowCharging& charging_;
+    identity::Domain domain_;
+};
+
+}  // namespace
+
+std::unique_ptr<protocol::PaymentMethod> make_authorization_method(
+    EscrowCharging& charging, identity::Domain domain) {
+    return std::make_unique<AuthorizationMethod>(charging, domain);
+}
+
+}  // namespace decloud::payments

@@ -1,0 +1,250 @@
+#include "owner_charging.hpp"
+
+#include "ledger_hold.hpp"
+
+#include <algorithm>
+
+namespace decloud::payments {
+
+using protocol::AcceptablePayment;
+using protocol::Checked;
+using protocol::HoldOutcome;
+using protocol::OwnerPays;
+using protocol::Status;
+using protocol::Terms;
+
+namespace {
+
+constexpr std::uint64_t kDaySeconds = 86'400;
+
+std::vector<AcceptablePayment> acceptable_payments(
+    const EscrowCharging& charging, const Terms& terms) {
+    if (terms.asset != charging.asset) {
+        return {};
+    }
+    return {{"attached", "authorization", terms.asset, terms.max_price}};
+}
+
+std::string approve_command(const EscrowCharging& charging, Amount price) {
+    return "decloud escrow approve " + charging.provider_name + " --price " + format_usdc(price) +
+           " --budget 5";
+}
+
+std::unexpected<protocol::Problem> payment_refused(const EscrowCharging& charging,
+    const Terms& terms,
+    Status status,
+    std::string detail,
+    std::string help) {
+    return std::unexpected(protocol::payment_required(
+        status, std::move(detail), std::move(help), acceptable_payments(charging, terms)));
+}
+
+std::unexpected<protocol::Problem> from_ledger(
+    const EscrowCharging& charging, const Terms& terms, const Address& payer, const Error& error) {
+    const std::string who = to_string(payer);
+    if (error == make_error_code(PaymentError::insufficient_funds)) {
+        return payment_refused(charging, terms, Status::payment_too_low,
+            "the budget of " + who + " for " + charging.provider_name +
+                " is used up: " + error.detail(),
+            "decloud escrow increase " + charging.provider_name + " AMOUNT");
+    }
+    if (error == make_error_code(PaymentError::counter_exhausted)) {
+        return payment_refused(charging, terms, Status::payment_acceptable,
+            "what the owner pays for callers is used up (" + error.detail() + ")",
+            "decloud call pays from your own channel; the owner can raise [ownerPays] in "
+            "decloud.toml");
+    }
+    if (error == make_error_code(PaymentError::payer_stopped)) {
+        return payment_refused(charging, terms, Status::payment_acceptable,
+            "nothing more is served from the channel of " + who + ": " + error.detail(),
+            approve_command(charging, terms.max_price));
+    }
+    if (error == make_error_code(PaymentError::exposure_limit)) {
+        return protocol::refuse(503, Status::server_error,
+            "the provider has reached its limit of unsettled calls; nothing was charged");
+    }
+    if (error == make_error_code(PaymentError::expired)) {
+        return protocol::refuse(401, Status::invalid_signature, "the payment has expired");
+    }
+    return std::unexpected(protocol::problem_from(error));
+}
+
+/// A repeat if the ledger knows the key.
+std::optional<HoldOutcome> find_repeat(
+    const EscrowCharging& charging, const SingleUse& single_use) {
+    const auto used = charging.ledger.idempotency(single_use.key);
+    if (!used) {
+        return std::nullopt;
+    }
+    HoldOutcome outcome;
+    outcome.repeat = protocol::Repeat{.key = single_use.key,
+        .receipt = used->receipt ? to_string(*used->receipt) : "",
+        .same_request = used->request_digest == single_use.request_digest};
+    return outcome;
+}
+
+HoldRequest hold_request(PayerAccount account,
+    AssetId asset,
+    Amount amount,
+    const std::optional<SingleUse>& single_use,
+    std::vector<CounterClaim> counters,
+    std::string call_id) {
+    HoldRequest request;
+    request.payer = std::move(account);
+    request.asset = std::move(asset);
+    request.max = amount;
+    request.call_id = std::move(call_id);
+    request.counters = std::move(counters);
+    if (single_use) {
+        request.idempotency_key = single_use->key;
+        request.expires = single_use->expires;
+        request.request_digest = single_use->request_digest;
+    }
+    return request;
+}
+
+HoldOutcome held(EscrowCharging& charging,
+    HoldId id,
+    const Address& payer,
+    Amount amount,
+    bool counts_calls,
+    const std::optional<SingleUse>& single_use) {
+    HoldOutcome outcome;
+    outcome.hold = std::make_unique<LedgerHold>(charging.ledger, id, payer, amount, counts_calls);
+    outcome.key = single_use ? single_use->key : std::string();
+    return outcome;
+}
+
+std::vector<CounterClaim> owner_counters(
+    const Terms& terms, const Caller& caller, UnixSeconds now) {
+    const OwnerPays& pays = terms.sponsor->terms;
+    const std::uint64_t day = now.value / kDaySeconds;
+    const UnixSeconds tomorrow{(day + 1) * kDaySeconds};
+    const std::string date = format_utc(now).substr(0, 10);
+    std::vector<CounterClaim> claims;
+    claims.push_back({terms.subject + "|day:" + date, pays.per_day, tomorrow});
+    if (pays.per_caller) {
+        claims.push_back({terms.subject + "|caller:" + caller.text + "|day:" + date,
+            *pays.per_caller, tomorrow});
+    }
+    if (pays.total) {
+        claims.push_back({terms.subject + "|total", *pays.total, std::nullopt});
+    }
+    return claims;
+}
+
+class OwnerMethod final : public protocol::PaymentMethod {
+  public:
+    explicit OwnerMethod(EscrowCharging& charging) : charging_(charging) {}
+
+    [[nodiscard]] std::string_view name() const override { return "owner"; }
+
+    [[nodiscard]] bool handles(const protocol::Call& call, const Terms& terms) const override {
+        return call.payment.type == protocol::PaymentHeader::Type::none && terms.sponsor &&
+               !terms.max_price.is_zero() && terms.asset == charging_.asset;
+    }
+
+    [[nodiscard]] bool needs_digest() const override { return false; }
+
+    [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
+        protocol::PaymentRequest request) override {
+        Caller caller{request.call->client, std::nullopt};
+        return hold_from_owner(
+            charging_, std::move(request.terms), std::move(caller), std::nullopt, std::string());
+    }
+
+    [[nodiscard]] std::vector<AcceptablePayment> acceptable(const Terms& /*terms*/) const override {
+        return {};
+    }
+
+  private:
+    EscrowCharging& charging_;
+};
+
+}  // namespace
+
+async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
+    Address payer,
+    Terms terms,
+    Amount max_price,
+    std::optional<SingleUse> single_use,
+    std::vector<CounterClaim> counters,
+    std::string call_id) {
+    if (const auto reason = charging.channels.suspended()) {
+        auto refusal = protocol::refuse(503, Status::server_error, "no paid calls now: " + *reason);
+        refusal.error().headers.emplace_back("Retry-After", "10");
+        co_return refusal;
+    }
+    if (single_use) {
+        if (auto repeat = find_repeat(charging, *single_use)) {
+            co_return std::move(*repeat);
+        }
+    }
+    auto money = co_await charging.channels.find(payer);
+    if (!money) {
+        co_return protocol::refuse(503, Status::server_error,
+            "the chain cannot be asked about this payer now; nothing was charged");
+    }
+    if (money->trial) {
+        auto id = co_await charging.ledger.acquire(hold_request(*money->trial,
+            AssetId{std::string(kTrialAsset)}, Amount(1), single_use, counters, call_id));
+        if (id) {
+            co_return held(charging, *id, payer, terms.max_price, true, single_use);
+        }
+    }
+    if (!money->channel) {
+        co_return payment_refused(charging, terms, Status::payment_acceptable,
+            to_string(payer) + " has allowed " + charging.provider_name + " no spending",
+            approve_command(charging, terms.max_price));
+    }
+    if (terms.max_price > std::min(max_price, money->channel->price)) {
+        co_return payment_refused(charging, terms, Status::payment_too_low,
+            "the call costs " + format_usdc(terms.max_price) + " USDC, more than the " +
+                format_usdc(std::min(max_price, money->channel->price)) + " that " +
+                to_string(payer) + " allows",
+            approve_command(charging, terms.max_price));
+    }
+    auto id = co_await charging.ledger.acquire(hold_request(money->channel->account, terms.asset,
+        terms.max_price, single_use, std::move(counters), std::move(call_id)));
+    if (!id) {
+        if (id.error() == make_error_code(PaymentError::already_used) && single_use) {
+            if (auto repeat = find_repeat(charging, *single_use)) {
+                co_return std::move(*repeat);
+            }
+        }
+        co_return from_ledger(charging, terms, payer, id.error());
+    }
+    co_return held(charging, *id, payer, terms.max_price, false, single_use);
+}
+
+async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
+    Terms terms,
+    Caller caller,
+    std::optional<SingleUse> single_use,
+    std::string call_id) {
+    const protocol::Sponsor sponsor = *terms.sponsor;
+    const bool is_owner = caller.account == sponsor.owner;
+    if (!is_owner) {
+        const auto& pays = sponsor.terms;
+        const bool listed = pays.callers == OwnerPays::Callers::list &&
+                            std::ranges::find(pays.listed, caller.text) != pays.listed.end();
+        if (pays.callers == OwnerPays::Callers::none ||
+            (pays.callers == OwnerPays::Callers::list && !listed)) {
+            co_return payment_refused(charging, terms, Status::payment_acceptable,
+                "the owner does not pay for this caller",
+                "decloud call pays from your own channel");
+        }
+    }
+    std::vector<CounterClaim> counters;
+    if (!is_owner) {
+        counters = owner_counters(terms, caller, charging.clock.unix_seconds());
+    }
+    co_return co_await hold_from_payer(charging, sponsor.owner, std::move(terms), sponsor.max_price,
+        std::move(single_use), std::move(counters), std::move(call_id));
+}
+
+std::unique_ptr<protocol::PaymentMethod> make_owner_method(EscrowCharging& charging) {
+    return std::make_unique<OwnerMethod>(charging);
+}
+
+}  // namespace decloud::payments

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "channel_directory.hpp"
+#include "ledger.hpp"
+
+#include <decloud/protocol/payment_method.hpp>
+
+#include <optional>
+#include <string>
+
+namespace decloud::payments {
+
+/// What every way of paying from the escrow needs. All of them outlive the payment methods.
+struct EscrowCharging {
+    Ledger& ledger;
+    ChannelDirectory& channels;
+    const Clock& clock;
+    AssetId asset;
+    /// This provider's account.
+    Address provider;
+    /// The provider's name, for the commands in refusals.
+    std::string provider_name;
+};
+
+/// Uniqueness of a request that carries a signature.
+struct SingleUse {
+    std::string key;
+    UnixSeconds expires;
+    Bytes32 request_digest;
+};
+
+/// Who asks, for `ownerPays`: the text under which calls are counted, and the account if one
+/// signed.
+struct Caller {
+    std::string text;
+    std::optional<Address> account;
+};
+
+/// Holds the price from `payer`'s trial or channel, at most `max_price` a call. Refusals are 402
+/// and name what is needed; a used key is a repeat.
+[[nodiscard]] async::Task<protocol::Checked<protocol::HoldOutcome>> hold_from_payer(
+    EscrowCharging& charging,
+    Address payer,
+    protocol::Terms terms,
+    Amount max_price,
+    std::optional<SingleUse> single_use,
+    std::vector<CounterClaim> counters,
+    std::string call_id);
+
+/// The same from the sponsor's money, if `ownerPays` allows this caller and its caps are not used
+/// up.
+[[nodiscard]] async::Task<protocol::Checked<protocol::HoldOutcome>> hold_from_owner(
+    EscrowCharging& charging,
+    protocol::Terms terms,
+    Caller caller,
+    std::optional<SingleUse> single_use,
+    std::string call_id);
+
+/// Pays from the owner's channel where the request brings no payment of its own.
+[[nodiscard]] std::unique_ptr<protocol::PaymentMethod> make_owner_method(EscrowCharging& charging);
+
+}  // namespace decloud::payments

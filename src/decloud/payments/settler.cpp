@@ -1,0 +1,196 @@
+#include "settler.hpp"
+
+#include <decloud/async/offload.hpp>
+#include <decloud/async/timeout.hpp>
+#include <decloud/base/encoding.hpp>
+#include <decloud/base/log.hpp>
+#include <decloud/contracts/escrow.hpp>
+#include <decloud/crypto/hash.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+namespace decloud::payments {
+
+namespace {
+
+namespace escrow_abi = contracts::escrow;
+constexpr std::string_view kJournalPrefix = "transaction/";
+constexpr auto kFollowLimit = std::chrono::seconds(60);
+
+/// Names a batch: the same rows are the same intent, also after a restart.
+std::string intent_of(const Bytes& data) {
+    const auto digest = crypto::sha256(data);
+    return "settle-" + to_hex(BytesView(digest).first(16));
+}
+
+Result<Bytes> encode_channels(const std::vector<SettlementRow>& rows) {
+    std::vector<escrow_abi::ConsumeRow> out;
+    for (const SettlementRow& row : rows) {
+        TRY(const Bytes32 id, parse_channel_account(row.payer));
+        out.push_back({id, row.calls, row.amount.units()});
+    }
+    return escrow_abi::encode_consume_batch(out);
+}
+
+Result<Bytes> encode_trials(const Address& provider, const std::vector<SettlementRow>& rows) {
+    std::vector<escrow_abi::TrialRow> out;
+    for (const SettlementRow& row : rows) {
+        TRY(const Address user, parse_trial_account(row.payer));
+        out.push_back({user, row.calls});
+    }
+    return escrow_abi::encode_consume_trials(provider, out);
+}
+
+bool is_trial_row(const SettlementRow& row) { return row.payer.text.starts_with("trial:"); }
+
+class Journal final : public chain::SenderJournal {
+  public:
+    Journal(store::RecordStore& records, boost::asio::thread_pool& pool)
+        : records_(records), pool_(pool) {}
+
+    [[nodiscard]] async::Task<Result<void>> save(std::string key, Bytes record) override {
+        co_return co_await async::offload(
+            pool_, [this, key = std::string(kJournalPrefix) + key, record = std::move(record)] {
+                return records_.put(key, record);
+            });
+    }
+    [[nodiscard]] async::Task<Result<void>> remove(std::string key) override {
+        co_return co_await async::offload(pool_,
+            [this, key = std::string(kJournalPrefix) + key] { return records_.remove(key); });
+    }
+    [[nodiscard]] async::Task<Result<std::vector<std::pair<std::string, Bytes>>>> load_all()
+        override {
+        auto all = co_await async::offload(pool_, [this] { return records_.list(kJournalPrefix); });
+        if (all) {
+            for (auto& [key, record] : *all) {
+                key.erase(0, kJournalPrefix.size());
+            }
+        }
+        co_return all;
+    }
+
+  private:
+    store::RecordStore& records_;
+    boost::asio::thread_pool& pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<chain::SenderJournal> make_sender_journal(
+    store::RecordStore& records, boost::asio::thread_pool& pool) {
+    return std::make_unique<Journal>(records, pool);
+}
+
+Settler::Settler(async::Executor executor,
+    Ledger& ledger,
+    chain::TransactionSender& sender,
+    EscrowChannels& channels,
+    const Clock& clock,
+    metrics::Registry& metrics,
+    SettlerSettings settings)
+    : ledger_(ledger),
+      sender_(sender),
+      channels_(channels),
+      clock_(clock),
+      settings_(std::move(settings)),
+      settled_rows_(metrics.counter(
+          "decloud_settled_rows_total", "Rows of settlement transactions that are final.", {})),
+      exposure_(metrics.gauge("decloud_exposure_units",
+          "Finished or running and not yet on the final chain, in the token's smallest unit.",
+          {})),
+      idle_(std::move(executor)) {
+    idle_.set();
+}
+
+async::Task<void> Settler::run() {
+    for (;;) {
+        co_await async::delay(settings_.poll);
+        exposure_.set(static_cast<double>(ledger_.exposure().amount.units()));
+        auto rows = ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds);
+        if (rows.empty() || busy_) {
+            continue;
+        }
+        const auto settled = co_await send(std::move(rows));
+        if (!settled) {
+            log::warning("payments", "a settlement did not go through, trying again: {}",
+                settled.error().message());
+        }
+    }
+}
+
+async::Task<Result<Settled>> Settler::flush() {
+    CO_TRY_VOID(co_await idle_.wait(std::chrono::minutes(2)));
+    co_return co_await send(ledger_.unsettled());
+}
+
+async::Task<Result<Settled>> Settler::send(std::vector<SettlementRow> rows) {
+    busy_ = true;
+    idle_.reset();
+    Settled total;
+    std::vector<SettlementRow> trial_rows;
+    std::ranges::copy_if(rows, std::back_inserter(trial_rows), is_trial_row);
+    std::erase_if(rows, is_trial_row);
+    Result<void> status;
+    for (const bool is_trial : {false, true}) {
+        const auto& all = is_trial ? trial_rows : rows;
+        for (std::size_t at = 0; at < all.size() && status; at += settings_.max_rows) {
+            const auto end = std::min(all.size(), at + settings_.max_rows);
+            std::vector<SettlementRow> some(all.begin() + static_cast<std::ptrdiff_t>(at),
+                all.begin() + static_cast<std::ptrdiff_t>(end));
+            auto settled = co_await send_some(std::move(some), is_trial);
+            if (!settled) {
+                status = std::unexpected(settled.error());
+                break;
+            }
+            total.rows += settled->rows;
+            total.amount = total.amount.plus(settled->amount).value_or(total.amount);
+            total.block = std::max(total.block, settled->block);
+        }
+    }
+    busy_ = false;
+    idle_.set();
+    if (!status) {
+        co_return std::unexpected(status.error());
+    }
+    co_return total;
+}
+
+async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows, bool trials) {
+    Settled settled;
+    for (const SettlementRow& row : rows) {
+        const auto view = ledger_.payer(row.payer);
+        const Amount before = view ? view->chain.claimed_on_chain : Amount();
+        if (!trials) {
+            CO_TRY(settled.amount, settled.amount.plus(row.amount.saturating_minus(before)));
+        }
+    }
+    CO_TRY(Bytes data, trials ? encode_trials(settings_.provider, rows) : encode_channels(rows));
+    settled.rows = rows.size();
+    CO_TRY_VOID(co_await ledger_.note_sent_rows(std::move(rows)));
+    const std::string intent = intent_of(data);
+    CO_TRY(const chain::TransactionOutcome outcome,
+        co_await sender_.submit(
+            {.intent = intent, .to = settings_.escrow, .data = std::move(data), .value = 0}));
+    report_skipped(outcome);
+    settled.block = outcome.block_number;
+    settled_rows_.add(static_cast<double>(settled.rows));
+    log::info("payments", "settled {} rows, {} USDC, in block {}", settled.rows,
+        format_usdc(settled.amount), settled.block);
+    CO_TRY_VOID(co_await channels_.wait_for(outcome.block_number, kFollowLimit));
+    co_return settled;
+}
+
+void Settler::report_skipped(const chain::TransactionOutcome& outcome) const {
+    for (const chain::Log& entry : outcome.logs) {
+        const auto skipped =
+            escrow_abi::RowSkippedEvent::decode({.topics = entry.topics, .data = entry.data});
+        if (skipped && skipped->reason != escrow_abi::SkipReason::not_newer) {
+            log::error("payments",
+                "the escrow skipped the row of channel {}: {}; see decloud provider status",
+                to_string(skipped->id), escrow_abi::to_string(skipped->reason));
+        }
+    }
+}
+
+}  // namespace decloud::payments

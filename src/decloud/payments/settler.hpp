@@ -1,0 +1,79 @@
+#pragma once
+
+#include "escrow_channels.hpp"
+#include "ledger.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/metrics.hpp>
+#include <decloud/chain/transaction_sender.hpp>
+#include <decloud/store/record_store.hpp>
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace decloud::payments {
+
+struct SettlerSettings {
+    Address provider;
+    Address escrow;
+    SettlementThresholds thresholds{
+        .payer_amount = Amount(1'000'000), .age = std::chrono::seconds(60)};
+    std::chrono::milliseconds poll{1000};
+    /// Rows of one transaction.
+    std::size_t max_rows = 200;
+};
+
+/// What a flush brought about.
+struct Settled {
+    std::uint64_t rows = 0;
+    Amount amount;
+    /// Of the last transaction; 0 if none was needed.
+    std::uint64_t block = 0;
+};
+
+/// Turns finished calls into transactions: cumulative rows by threshold, by time and when a channel
+/// closes. Rows are on disk before their broadcast, so that they may be sent again after any crash.
+/// Single threaded; run `run()` in a TaskGroup.
+class Settler {
+  public:
+    /// All of them outlive this.
+    Settler(async::Executor executor,
+        Ledger& ledger,
+        chain::TransactionSender& sender,
+        EscrowChannels& channels,
+        const Clock& clock,
+        metrics::Registry& metrics,
+        SettlerSettings settings);
+
+    /// Settles what is due until cancelled.
+    [[nodiscard]] async::Task<void> run();
+    /// Settles everything now and returns when it is final on the chain and taken over.
+    [[nodiscard]] async::Task<Result<Settled>> flush();
+
+  private:
+    [[nodiscard]] async::Task<Result<Settled>> send(std::vector<SettlementRow> rows);
+    [[nodiscard]] async::Task<Result<Settled>> send_some(
+        std::vector<SettlementRow> rows, bool trials);
+    void report_skipped(const chain::TransactionOutcome& outcome) const;
+
+    Ledger& ledger_;
+    chain::TransactionSender& sender_;
+    EscrowChannels& channels_;
+    const Clock& clock_;
+    SettlerSettings settings_;
+    metrics::Counter& settled_rows_;
+    metrics::Gauge& exposure_;
+    bool busy_ = false;
+    async::Event idle_;
+};
+
+/// A TransactionSender's journal in a RecordStore, written on `pool`. Both outlive it.
+[[nodiscard]] std::unique_ptr<chain::SenderJournal> make_sender_journal(
+    store::RecordStore& records, boost::asio::thread_pool& pool);
+
+}  // namespace decloud::payments

@@ -1,0 +1,440 @@
+#include "pipeline.hpp"
+
+#include "request_body.hpp"
+#include "responder.hpp"
+
+#include <decloud/base/log.hpp>
+#include <decloud/protocol/request_digest.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace decloud::pipeline {
+
+using protocol::Checked;
+using protocol::Completion;
+using protocol::Problem;
+using protocol::Status;
+
+/// What one call carries from stage to stage.
+struct Pipeline::Run {
+    net::http::Exchange exchange;
+    std::shared_ptr<const protocol::Call> call;
+    std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+    std::unique_ptr<protocol::PreparedCall> prepared;
+    std::unique_ptr<ExchangeBody> body;
+    std::unique_ptr<protocol::PaymentHold> hold;
+    std::unique_ptr<ExchangeResponder> responder;
+    /// From `Content-Digest`; verified against the body.
+    std::optional<crypto::Sha256Digest> announced_digest;
+    std::optional<Bytes32> request_digest;
+    std::string answer_key;
+
+    [[nodiscard]] const protocol::Terms& terms() const { return prepared->terms(); }
+    [[nodiscard]] Bytes32 digest_with(const crypto::Sha256Digest& content) const {
+        return protocol::request_digest({.method = call->head.method,
+            .target = call->head.target,
+            .content_digest = content,
+            .audience = call->audience});
+    }
+};
+
+namespace {
+
+constexpr const char* kDigestMismatch = "the body is not what Content-Digest says";
+
+/// What a service sees of the money.
+class RunCharge final : public protocol::Charge {
+  public:
+    explicit RunCharge(protocol::PaymentHold* hold) : hold_(hold) {}
+    [[nodiscard]] std::optional<Address> caller() const override {
+        return hold_ == nullptr ? std::nullopt : hold_->payer();
+    }
+    [[nodiscard]] Amount held() const override {
+        return hold_ == nullptr ? Amount() : hold_->held();
+    }
+    Result<void> extend(Amount more) override {
+        if (hold_ == nullptr) {
+            return fail(CommonError::unavailable, "a free call holds no money");
+        }
+        return hold_->extend(more);
+    }
+
+  private:
+    protocol::PaymentHold* hold_;
+};
+
+net::http::ResponseHead problem_head(const Problem& problem) {
+    net::http::ResponseHead head;
+    head.status = problem.http_status;
+    head.headers.add("Content-Type", "application/problem+json");
+    head.headers.add("OpenCloud-Status", protocol::to_string(problem.status));
+    head.headers.add("X-Content-Type-Options", "nosniff");
+    for (const auto& [name, value] : problem.headers) {
+        head.headers.add(name, value);
+    }
+    return head;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(const Clock& clock, metrics::Registry& metrics, AnswerCache::Limits answers)
+    : answers_(answers, clock),
+      duration_(metrics.histogram("decloud_request_duration_seconds",
+          "From a request's head to its answer.",
+          {},
+          {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15})),
+      ok_(metrics.counter(
+          "decloud_requests_total", "Requests by how they ended.", {{"result", "ok"}})),
+      refused_(metrics.counter(
+          "decloud_requests_total", "Requests by how they ended.", {{"result", "refused"}})),
+      failed_(metrics.counter(
+          "decloud_requests_total", "Requests by how they ended.", {{"result", "failed"}})) {}
+
+Pipeline::~Pipeline() = default;
+
+void Pipeline::add_service(std::unique_ptr<protocol::Service> service) {
+    std::string name(service->name());
+    services_.insert_or_assign(std::move(name), std::move(service));
+}
+
+void Pipeline::add_payment_method(std::unique_ptr<protocol::PaymentMethod> method) {
+    methods_.push_back(std::move(method));
+}
+
+void Pipeline::add_admission(std::unique_ptr<protocol::Admission> rule) {
+    admissions_.push_back(std::move(rule));
+}
+
+std::vector<std::string> Pipeline::services() const {
+    std::vector<std::string> names;
+    for (const auto& [name, service] : services_) {
+        names.push_back(name);
+    }
+    return names;
+}
+
+std::vector<std::string> Pipeline::payment_methods() const {
+    std::vector<std::string> names;
+    for (const auto& method : methods_) {
+        names.emplace_back(method->name());
+    }
+    return names;
+}
+
+async::Task<void> Pipeline::handle(
+    net::http::Exchange exchange, std::shared_ptr<const protocol::Call> call) {
+    Run run{.exchange = std::move(exchange),
+        .call = std::move(call),
+        .prepared = {},
+        .body = {},
+        .hold = {},
+        .responder = {},
+        .announced_digest = {},
+        .request_digest = {},
+        .answer_key = {}};
+    const auto service = services_.find(run.call->service);
+    if (service == services_.end()) {
+        co_await refuse_run(run, protocol::refuse(404, Status::service_unsupported,
+                                     "this node has no service \"" + run.call->service + "\"")
+                                     .error());
+        co_return;
+    }
+    auto prepared = co_await service->second->prepare(run.call);
+    if (!prepared) {
+        co_await refuse_run(run, std::move(prepared.error()));
+        co_return;
+    }
+    run.prepared = std::move(*prepared);
+    run.body = std::make_unique<ExchangeBody>(run.exchange, run.terms().max_request_bytes);
+    if (auto admitted = co_await admit(run); !admitted) {
+        co_await refuse_run(run, std::move(admitted.error()));
+        co_return;
+    }
+    auto paid = co_await pay(run);
+    if (!paid) {
+        co_await refuse_run(run, std::move(paid.error()));
+        co_return;
+    }
+    if (*paid) {
+        co_await serve(run);
+    }
+}
+
+async::Task<Checked<void>> Pipeline::admit(Run& run) {
+    if (run.call->content_length.value_or(0) > run.terms().max_request_bytes) {
+        co_return protocol::refuse(413, Status::bad_request,
+            "the body has " + std::to_string(*run.call->content_length) + " bytes, at most " +
+                std::to_string(run.terms().max_request_bytes) + " are accepted here");
+    }
+    if (const auto field = run.call->head.headers.find("Content-Digest")) {
+        auto digest = protocol::parse_content_digest(*field);
+        if (digest) {
+            run.announced_digest = *digest;
+        } else if (digest.error() == make_error_code(CommonError::invalid_input)) {
+            co_return protocol::refuse(400, Status::bad_request, digest.error().detail());
+        }
+    }
+    for (const auto& rule : admissions_) {
+        auto verdict = co_await rule->check(run.call, run.terms());
+        if (!verdict) {
+            co_return std::unexpected(std::move(verdict.error()));
+        }
+    }
+    co_return Checked<void>{};
+}
+
+Problem Pipeline::no_payment(const protocol::Terms& terms) const {
+    std::vector<protocol::AcceptablePayment> acceptable;
+    for (const auto& method : methods_) {
+        for (auto& payment : method->acceptable(terms)) {
+            acceptable.push_back(std::move(payment));
+        }
+    }
+    return protocol::payment_required(Status::payment_acceptable,
+        "this call costs " + to_string(terms.max_price) + " of " + terms.asset.text +
+            " and the request brings no payment that this node takes",
+        "decloud call pays from your channel; decloud escrow approve opens one",
+        std::move(acceptable));
+}
+
+protocol::PaymentMethod* Pipeline::method_for(const Run& run) const {
+    for (const auto& method : methods_) {
+        if (method->handles(*run.call, run.terms())) {
+            return method.get();
+        }
+    }
+    return nullptr;
+}
+
+/// True if the call is to be served, false if it was answered as a repeat.
+async::Task<Checked<bool>> Pipeline::pay(Run& run) {
+    const protocol::Terms& terms = run.terms();
+    const bool brings_payment = run.call->payment.type != protocol::PaymentHeader::Type::none;
+    protocol::PaymentMethod* method = method_for(run);
+    if (method == nullptr && (brings_payment || !terms.max_price.is_zero() || terms.needs_caller)) {
+        co_return std::unexpected(no_payment(terms));
+    }
+    if (method != nullptr) {
+        if (method->needs_digest()) {
+            auto known = co_await find_digest(run);
+            if (!known) {
+                co_return std::unexpected(std::move(known.error()));
+            }
+        }
+        auto outcome =
+            co_await method->hold({.call = run.call, .terms = terms, .digest = run.request_digest});
+        if (!outcome) {
+            co_return std::unexpected(std::move(outcome.error()));
+        }
+        if (outcome->repeat) {
+            co_await answer_repeat(run, std::move(*outcome->repeat));
+            co_return false;
+        }
+        run.hold = std::move(outcome->hold);
+        run.answer_key = std::move(outcome->key);
+        if (auto ready = co_await run.hold->ready(); !ready) {
+            co_return std::unexpected(protocol::problem_from(ready.error()));
+        }
+    }
+    const bool whole = run.call->content_length.value_or(0) <= kWholeBodyBytes;
+    if (whole && !run.body->loaded()) {
+        auto received = co_await receive_body(run);
+        if (!received) {
+            co_return std::unexpected(std::move(received.error()));
+        }
+    }
+    co_return true;
+}
+
+/// From `Content-Digest` if the client sent it, else from the body, which then must be small.
+async::Task<Checked<void>> Pipeline::find_digest(Run& run) {
+    if (!run.announced_digest) {
+        auto received = co_await receive_body(run);
+        if (!received) {
+            co_return std::unexpected(std::move(received.error()));
+        }
+        if (run.body->whole() == nullptr) {
+            co_return protocol::refuse(
+                413, Status::bad_request, "a paid body of more than 1 MiB needs Content-Digest");
+        }
+    }
+    run.request_digest =
+        run.digest_with(run.announced_digest ? *run.announced_digest : *run.body->digest());
+    co_return Checked<void>{};
+}
+
+async::Task<Checked<void>> Pipeline::receive_body(Run& run) {
+    auto loaded = co_await run.body->load();
+    if (!loaded) {
+        co_return std::unexpected(protocol::problem_from(loaded.error()));
+    }
+    if (run.announced_digest && run.body->whole() != nullptr &&
+        run.body->digest() != run.announced_digest) {
+        co_return protocol::refuse(400, Status::bad_request, kDigestMismatch);
+    }
+    co_return Checked<void>{};
+}
+
+async::Task<void> Pipeline::serve(Run& run) {
+    const bool body_open = run.body->whole() == nullptr;
+    const bool verify_at_end = body_open && run.announced_digest.has_value();
+    run.responder = std::make_unique<ExchangeResponder>(run.exchange, run.hold.get(),
+        ExchangeResponder::Rules{.after_body = verify_at_end, .max_waiting_bytes = 16 * kMiB});
+    RunCharge charge(run.hold.get());
+    Completion completion =
+        co_await run.prepared->serve(*run.body, *run.responder, charge, run.exchange.hang_up());
+    if (verify_at_end && !co_await body_matches(run)) {
+        completion = Completion::charged_problem(
+            completion.actual, protocol::refuse(400, Status::bad_request, kDigestMismatch).error());
+    }
+    if (!run.request_digest && run.body->digest()) {
+        run.request_digest = run.digest_with(*run.body->digest());
+    }
+    if (!completion.problem && !completion.broken && !run.responder->started() &&
+        !run.responder->has_answer()) {
+        completion = Completion::failed(
+            protocol::refuse(500, Status::server_error, "the service gave no answer").error());
+    }
+    if (completion.provider_fault) {
+        co_await fail_run(run, std::move(completion));
+    } else {
+        co_await settle(run, std::move(completion));
+    }
+}
+
+/// The program may have left some of the body unread; the digest covers all of it.
+async::Task<bool> Pipeline::body_matches(Run& run) {
+    Bytes rest(64 * kKiB);
+    while (!run.body->digest()) {
+        const auto count = co_await run.body->read(rest);
+        if (!count) {
+            co_return false;
+        }
+    }
+    co_return run.body->digest() == run.announced_digest;
+}
+
+async::Task<void> Pipeline::fail_run(Run& run, Completion completion) {
+    Problem problem =
+        completion.problem.value_or(protocol::problem_from(Error(CommonError::internal)));
+    if (run.responder->started()) {
+        if (run.hold) {
+            run.hold->release(problem.detail);
+        }
+        run.exchange.abort();
+        count(run, problem.http_status);
+        co_return;
+    }
+    co_await refuse_run(run, std::move(problem));
+}
+
+/// Makes the charge and lets the answer go, in the order of design §6: served, durable; finished;
+/// first byte.
+async::Task<void> Pipeline::settle(Run& run, Completion completion) {
+    ExchangeResponder& responder = *run.responder;
+    Answer answer;
+    if (completion.problem) {
+        answer = {problem_head(*completion.problem),
+            to_bytes(protocol::problem_json(*completion.problem))};
+    } else if (responder.has_answer()) {
+        answer = {std::move(responder.head()), std::move(responder.body())};
+        answer.head.headers.set("OpenCloud-Status", "ok");
+    }
+    const int status = responder.started() ? responder.status() : answer.head.status;
+    if (run.hold && !responder.started()) {
+        if (auto served = co_await run.hold->served(); !served) {
+            co_await refuse_run(run, protocol::problem_from(served.error()));
+            co_return;
+        }
+    }
+    const std::string receipt = commit(run, completion.actual, status);
+    count(run, completion.broken ? 502 : status);
+    if (completion.broken) {
+        run.exchange.abort();
+        co_return;
+    }
+    if (responder.started()) {
+        net::http::Headers trailers;
+        if (!receipt.empty()) {
+            trailers.add("X-Decloud-Receipt", "/receipts/" + receipt);
+        }
+        (void)co_await run.exchange.finish(std::move(trailers));
+        co_return;
+    }
+    if (!receipt.empty()) {
+        answer.head.headers.set("X-Decloud-Receipt", "/receipts/" + receipt);
+    }
+    if (!run.answer_key.empty()) {
+        answers_.put(run.answer_key, answer);
+    }
+    (void)co_await run.exchange.send(std::move(answer.head), std::move(answer.body));
+}
+
+std::string Pipeline::commit(Run& run, Amount actual, int status) {
+    if (!run.hold) {
+        return {};
+    }
+    auto receipt = run.hold->commit(
+        actual, {.service = run.call->service,
+                    .subject = run.terms().subject,
+                    .request_digest = run.request_digest.value_or(Bytes32{}),
+                    .response_digest = Bytes32{run.responder->body_digest()},
+                    .status = status,
+                    .response_bytes = run.responder->body_bytes(),
+                    .duration = std::chrono::duration_cast<std::chrono::microseconds>(
+                        std::chrono::steady_clock::now() - run.started)});
+    if (!receipt) {
+        log::error("pipeline", "a served call of {} could not be charged: {}", run.terms().subject,
+            receipt.error().message());
+        return {};
+    }
+    return std::move(*receipt);
+}
+
+async::Task<void> Pipeline::answer_repeat(Run& run, protocol::Repeat repeat) {
+    const Answer* kept = repeat.same_request ? answers_.find(repeat.key) : nullptr;
+    if (kept != nullptr) {
+        Answer copy = *kept;
+        count(run, copy.head.status);
+        (void)co_await run.exchange.send(std::move(copy.head), std::move(copy.body));
+        co_return;
+    }
+    Problem problem = protocol::refuse(409, Status::declined,
+        repeat.same_request
+            ? "this payment was used by the same request; its answer is no longer kept"
+            : "this payment was used by another request",
+        "sign a new authorisation")
+                          .error();
+    problem.receipt = repeat.receipt;
+    co_await refuse_run(run, std::move(problem));
+}
+
+async::Task<void> Pipeline::refuse_run(Run& run, Problem problem) {
+    if (run.hold) {
+        run.hold->release(problem.detail);
+        run.hold.reset();
+    }
+    count(run, problem.http_status);
+    auto head = problem_head(problem);
+    (void)co_await run.exchange.send(std::move(head), protocol::problem_json(problem));
+}
+
+async::Task<void> Pipeline::send_problem(net::http::Exchange exchange, Problem problem) {
+    auto head = problem_head(problem);
+    (void)co_await exchange.send(std::move(head), protocol::problem_json(problem));
+}
+
+void Pipeline::count(const Run& run, int status) {
+    duration_.observe(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - run.started).count());
+    if (status >= 500) {
+        failed_.increment();
+    } else if (status >= 400) {
+        refused_.increment();
+    } else {
+        ok_.increment();
+    }
+}
+
+}  // namespace decloud::pipeline

@@ -1,0 +1,72 @@
+#pragma once
+
+#include "answer_cache.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/metrics.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/protocol/payment_method.hpp>
+#include <decloud/protocol/service.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace decloud::pipeline {
+
+/// The one way through which every request of every service goes: valid? admitted? paid? served,
+/// settled and recorded, answered. Services, admission rules and payment methods join by
+/// registration. Single threaded.
+class Pipeline {
+  public:
+    /// Both outlive the pipeline.
+    Pipeline(const Clock& clock, metrics::Registry& metrics, AnswerCache::Limits answers = {});
+    ~Pipeline();
+
+    void add_service(std::unique_ptr<protocol::Service> service);
+    /// Asked in the order of registration.
+    void add_payment_method(std::unique_ptr<protocol::PaymentMethod> method);
+    void add_admission(std::unique_ptr<protocol::Admission> rule);
+
+    [[nodiscard]] std::vector<std::string> services() const;
+    [[nodiscard]] std::vector<std::string> payment_methods() const;
+
+    /// Answers `exchange`, which `call` was made from.
+    [[nodiscard]] async::Task<void> handle(
+        net::http::Exchange exchange, std::shared_ptr<const protocol::Call> call);
+
+    /// Answers with a problem; for edges that refuse before there is a call.
+    [[nodiscard]] static async::Task<void> send_problem(
+        net::http::Exchange exchange, protocol::Problem problem);
+
+  private:
+    struct Run;
+
+    [[nodiscard]] async::Task<protocol::Checked<void>> admit(Run& run);
+    [[nodiscard]] async::Task<protocol::Checked<bool>> pay(Run& run);
+    [[nodiscard]] async::Task<protocol::Checked<void>> find_digest(Run& run);
+    [[nodiscard]] async::Task<protocol::Checked<void>> receive_body(Run& run);
+    [[nodiscard]] async::Task<void> serve(Run& run);
+    [[nodiscard]] async::Task<bool> body_matches(Run& run);
+    [[nodiscard]] async::Task<void> settle(Run& run, protocol::Completion completion);
+    [[nodiscard]] async::Task<void> fail_run(Run& run, protocol::Completion completion);
+    [[nodiscard]] async::Task<void> refuse_run(Run& run, protocol::Problem problem);
+    [[nodiscard]] async::Task<void> answer_repeat(Run& run, protocol::Repeat repeat);
+    [[nodiscard]] std::string commit(Run& run, Amount actual, int status);
+    [[nodiscard]] protocol::PaymentMethod* method_for(const Run& run) const;
+    [[nodiscard]] protocol::Problem no_payment(const protocol::Terms& terms) const;
+    void count(const Run& run, int status);
+
+    AnswerCache answers_;
+    std::map<std::string, std::unique_ptr<protocol::Service>, std::less<>> services_;
+    std::vector<std::unique_ptr<protocol::PaymentMethod>> methods_;
+    std::vector<std::unique_ptr<protocol::Admission>> admissions_;
+    metrics::Histogram& duration_;
+    metrics::Counter& ok_;
+    metrics::Counter& refused_;
+    metrics::Counter& failed_;
+};
+
+}  // namespace decloud::pipeline

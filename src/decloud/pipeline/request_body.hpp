@@ -1,0 +1,44 @@
+#pragma once
+
+#include <decloud/crypto/hash.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/protocol/call.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace decloud::pipeline {
+
+/// Bodies up to this size are read and verified before anything runs (design §3).
+inline constexpr std::uint64_t kWholeBodyBytes = std::uint64_t{1} << 20U;
+
+/// The body of one exchange: in memory if it is small, else streamed, limited and hashed on the
+/// way.
+class ExchangeBody final : public protocol::RequestBody {
+  public:
+    ExchangeBody(net::http::Exchange& exchange, std::uint64_t max_bytes);
+
+    /// Reads up to 1 MiB. Afterwards `whole()` is set if that was all. Errors: the connection's,
+    /// limit_exceeded.
+    [[nodiscard]] async::Task<Result<void>> load();
+    [[nodiscard]] bool loaded() const { return loaded_; }
+
+    [[nodiscard]] const Bytes* whole() const override { return complete_ ? &buffer_ : nullptr; }
+    [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> target) override;
+
+    /// Set once the end was read.
+    [[nodiscard]] const std::optional<crypto::Sha256Digest>& digest();
+
+  private:
+    net::http::Exchange& exchange_;
+    std::uint64_t max_bytes_;
+    std::uint64_t received_ = 0;
+    Bytes buffer_;
+    std::size_t position_ = 0;
+    bool loaded_ = false;
+    bool complete_ = false;
+    crypto::Sha256 hash_;
+    std::optional<crypto::Sha256Digest> digest_;
+};
+
+}  // namespace decloud::pipeline

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "request_body.hpp"
+
+#include <decloud/crypto/hash.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/protocol/call.hpp>
+#include <decloud/protocol/payment_method.hpp>
+
+namespace decloud::pipeline {
+
+/// One exchange's way back. A whole answer is kept until the charge is made; a streamed one makes
+/// the charge's `served` durable before its head leaves. Where the request's body binds a payment,
+/// a streamed answer waits in memory until the body has been verified.
+class ExchangeResponder final : public protocol::Responder {
+  public:
+    struct Rules {
+        /// Wait for the whole body before the first byte.
+        bool after_body = false;
+        std::size_t max_waiting_bytes = std::size_t{16} << 20U;
+    };
+
+    ExchangeResponder(net::http::Exchange& exchange, protocol::PaymentHold* hold, Rules rules)
+        : exchange_(exchange), hold_(hold), rules_(rules) {}
+
+    Result<void> send(net::http::ResponseHead head, Bytes body) override;
+    [[nodiscard]] async::Task<Result<void>> start(net::http::ResponseHead head) override;
+    [[nodiscard]] async::Task<Result<void>> write(BytesView bytes) override;
+    [[nodiscard]] bool started() const override { return started_; }
+
+    /// A whole or waiting answer that has not left yet.
+    [[nodiscard]] bool has_answer() const { return has_answer_; }
+    [[nodiscard]] net::http::ResponseHead& head() { return head_; }
+    [[nodiscard]] Bytes& body() { return body_; }
+    /// Status of whatever answer there is.
+    [[nodiscard]] int status() const { return status_; }
+    [[nodiscard]] std::uint64_t body_bytes() const { return body_bytes_; }
+    [[nodiscard]] crypto::Sha256Digest body_digest() { return hash_.finish(); }
+
+  private:
+    net::http::Exchange& exchange_;
+    protocol::PaymentHold* hold_;
+    Rules rules_;
+    net::http::ResponseHead head_;
+    Bytes body_;
+    int status_ = 0;
+    std::uint64_t body_bytes_ = 0;
+    crypto::Sha256 hash_;
+    bool has_answer_ = false;
+    bool started_ = false;
+};
+
+}  // namespace decloud::pipeline

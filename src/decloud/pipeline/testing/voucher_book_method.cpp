@@ -1,0 +1,87 @@
+#include "voucher_book_method.hpp"
+
+namespace decloud::pipeline::testing {
+
+namespace {
+
+class BookHold final : public protocol::PaymentHold {
+  public:
+    BookHold(VoucherBook& book, std::string name, std::string nonce, Amount held)
+        : book_(book), name_(std::move(name)), nonce_(std::move(nonce)), held_(held) {}
+    ~BookHold() override {
+        if (!ended_) {
+            give_back(Amount());
+        }
+    }
+    [[nodiscard]] std::optional<Address> payer() const override { return std::nullopt; }
+    [[nodiscard]] Amount held() const override { return held_; }
+    Result<void> extend(Amount /*more*/) override { return fail(CommonError::unavailable); }
+    [[nodiscard]] async::Task<Result<void>> ready() override { co_return Result<void>{}; }
+    [[nodiscard]] async::Task<Result<void>> served() override {
+        ++book_.served;
+        co_return Result<void>{};
+    }
+    Result<std::string> commit(Amount actual, protocol::CallSummary /*summary*/) override {
+        give_back(actual);
+        book_.used[nonce_] = "receipt-" + nonce_;
+        return book_.used[nonce_];
+    }
+    void release(std::string_view /*reason*/) override { give_back(Amount()); }
+
+  private:
+    void give_back(Amount spent) {
+        ended_ = true;
+        book_.left[name_] = book_.left[name_].plus(held_.saturating_minus(spent)).value();
+    }
+    VoucherBook& book_;
+    std::string name_;
+    std::string nonce_;
+    Amount held_;
+    bool ended_ = false;
+};
+
+class BookMethod final : public protocol::PaymentMethod {
+  public:
+    explicit BookMethod(VoucherBook& book) : book_(book) {}
+    [[nodiscard]] std::string_view name() const override { return "book"; }
+    [[nodiscard]] bool handles(
+        const protocol::Call& call, const protocol::Terms& terms) const override {
+        return call.payment.method == "book" && terms.asset == book_.asset;
+    }
+    [[nodiscard]] bool needs_digest() const override { return false; }
+    [[nodiscard]] async::Task<protocol::Checked<protocol::HoldOutcome>> hold(
+        protocol::PaymentRequest request) override {
+        const std::string payload(as_text(request.call->payment.payload));
+        const std::string name = payload.substr(0, payload.find('/'));
+        const std::string nonce = payload.substr(payload.find('/') + 1);
+        protocol::HoldOutcome outcome;
+        outcome.key = payload;
+        if (const auto used = book_.used.find(nonce); used != book_.used.end()) {
+            outcome.repeat = protocol::Repeat{payload, used->second, true};
+            co_return outcome;
+        }
+        const auto left = book_.left[name].minus(request.terms.max_price);
+        if (!left) {
+            co_return std::unexpected(protocol::payment_required(protocol::Status::payment_too_low,
+                "the book of " + name + " has too little left", "", acceptable(request.terms)));
+        }
+        book_.left[name] = *left;
+        outcome.hold = std::make_unique<BookHold>(book_, name, nonce, request.terms.max_price);
+        co_return outcome;
+    }
+    [[nodiscard]] std::vector<protocol::AcceptablePayment> acceptable(
+        const protocol::Terms& terms) const override {
+        return {{"attached", "book", terms.asset, terms.max_price}};
+    }
+
+  private:
+    VoucherBook& book_;
+};
+
+}  // namespace
+
+std::unique_ptr<protocol::PaymentMethod> make_voucher_book_method(VoucherBook& book) {
+    return std::make_unique<BookMethod>(book);
+}
+
+}  // namespace decloud::pipeline::testing

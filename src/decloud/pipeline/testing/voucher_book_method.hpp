@@ -1,0 +1,22 @@
+#pragma once
+
+#include <decloud/protocol/payment_method.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace decloud::pipeline::testing {
+
+/// A book of prepaid amounts by name, in one asset. The payload of a payment is `name/nonce`.
+struct VoucherBook {
+    AssetId asset;
+    std::map<std::string, Amount> left;
+    std::map<std::string, std::string> used;  ///< nonce → receipt
+    int served = 0;
+};
+
+/// `book` outlives the method.
+[[nodiscard]] std::unique_ptr<protocol::PaymentMethod> make_voucher_book_method(VoucherBook& book);
+
+}  // namespace decloud::pipeline::testing

@@ -1,0 +1,102 @@
+#include "compute_service.hpp"
+
+#include <decloud/identity/signed_structs.hpp>
+
+namespace decloud::services {
+
+using protocol::Checked;
+using protocol::Completion;
+using protocol::PreparedCall;
+using protocol::refuse;
+using protocol::Status;
+
+namespace {
+
+constexpr std::uint64_t kMaxRevocationBytes = 64 * kKiB;
+
+/// `POST /oc/v1/compute/revoke?arg=CID` with a signed `Revocation`; free.
+class RevokeCall final : public PreparedCall {
+  public:
+    RevokeCall(Deployments& deployments, multiformats::Cid cid)
+        : deployments_(deployments), cid_(std::move(cid)) {
+        terms_.subject = cid_.to_string();
+        terms_.max_request_bytes = kMaxRevocationBytes;
+    }
+
+    [[nodiscard]] const protocol::Terms& terms() const override { return terms_; }
+
+    [[nodiscard]] async::Task<Completion> serve(protocol::RequestBody& body,
+        protocol::Responder& responder,
+        protocol::Charge& /*charge*/,
+        async::CancellationToken /*gone*/) override {
+        const Bytes* text = body.whole();
+        if (text == nullptr) {
+            co_return Completion::failed(protocol::problem_from(Error(CommonError::internal)));
+        }
+        auto revocation = identity::parse_signed<identity::Revocation>(as_text(*text));
+        if (!revocation) {
+            co_return Completion::charged_problem({},
+                refuse(400, Status::bad_request, "not a revocation: " + revocation.error().detail())
+                    .error());
+        }
+        auto revoked = co_await deployments_.revoke(cid_, std::move(*revocation));
+        if (!revoked) {
+            co_return Completion::charged_problem({}, std::move(revoked.error()));
+        }
+        net::http::ResponseHead head;
+        head.headers.add("Content-Type", "application/json");
+        (void)responder.send(std::move(head), to_bytes("{\"revoked\":true}\n"));
+        co_return Completion::charged({});
+    }
+
+  private:
+    Deployments& deployments_;
+    multiformats::Cid cid_;
+    protocol::Terms terms_;
+};
+
+class ComputeService final : public protocol::Service {
+  public:
+    ComputeService(Deployments& deployments, FunctionCallContext& context)
+        : deployments_(deployments), context_(context) {}
+
+    [[nodiscard]] std::string_view name() const override { return "compute"; }
+
+    [[nodiscard]] async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(
+        std::shared_ptr<const protocol::Call> call) override {
+        if (call->method != "call" && call->method != "revoke") {
+            co_return refuse(404, Status::method_unsupported,
+                "compute has the methods call and revoke, not \"" + call->method + "\"");
+        }
+        auto cid =
+            multiformats::Cid::parse(call->args.empty() ? std::string() : call->args.front());
+        if (!cid) {
+            co_return refuse(400, Status::bad_request, "not a content id: " + cid.error().detail());
+        }
+        if (call->method == "revoke") {
+            co_return std::make_unique<RevokeCall>(deployments_, std::move(*cid));
+        }
+        if (call->head.headers.find("Service-Worker")) {
+            co_return refuse(
+                403, Status::declined, "functions of a shared origin cannot have service workers");
+        }
+        auto deployment = co_await deployments_.find(std::move(*cid));
+        if (!deployment) {
+            co_return std::unexpected(std::move(deployment.error()));
+        }
+        co_return make_function_call(context_, std::move(*deployment), std::move(call));
+    }
+
+  private:
+    Deployments& deployments_;
+    FunctionCallContext& context_;
+};
+
+}  // namespace
+
+std::unique_ptr<protocol::Service> make_compute_service(
+    Deployments& deployments, FunctionCallContext& context) {
+    return std::make_unique<ComputeService>(deployments, context);
+}
+
+}  // namespace decloud::services

@@ -1,0 +1,273 @@
+#include "deployments.hpp"
+
+#include "function_call.hpp"
+
+#include <decloud/async/offload.hpp>
+#include <decloud/base/log.hpp>
+#include <decloud/content/reader.hpp>
+#include <decloud/crypto/aead.hpp>
+#include <decloud/identity/jwe.hpp>
+#include <decloud/protocol/program_encryption.hpp>
+
+#include <algorithm>
+
+namespace decloud::services {
+
+using protocol::Checked;
+using protocol::refuse;
+using protocol::SignedSpec;
+using protocol::Status;
+
+namespace {
+
+constexpr std::string_view kRevokedPrefix = "revoked/";
+
+/// A spec as it came out of the store, and whether it was encrypted.
+struct OpenedSpec {
+    SignedSpec spec;
+    bool encrypted = false;
+};
+
+Checked<Bytes> read_content(
+    const content::BlockStore& blocks, const multiformats::Cid& cid, std::uint64_t max_bytes) {
+    auto bytes = content::read_file(blocks, cid, max_bytes);
+    if (bytes) {
+        return std::move(*bytes);
+    }
+    if (bytes.error() == make_error_code(CommonError::not_found)) {
+        return refuse(404, Status::bad_request, "this provider does not hold " + cid.to_string(),
+            "decloud deploy sends a deployment to a provider");
+    }
+    if (bytes.error() == make_error_code(CommonError::corrupt)) {
+        log::error("services", "damaged content is not used: {}", bytes.error().message());
+        return refuse(500, Status::server_error,
+            "content of " + cid.to_string() + " is damaged at this provider; nothing was charged");
+    }
+    if (bytes.error() == make_error_code(CommonError::invalid_input)) {
+        return refuse(404, Status::bad_request, cid.to_string() + " is not a deployment");
+    }
+    return std::unexpected(protocol::problem_from(bytes.error()));
+}
+
+Checked<OpenedSpec> open_spec(const content::BlockStore& blocks,
+    const multiformats::Cid& cid,
+    std::uint64_t max_bytes,
+    const std::vector<crypto::RsaPrivateKey>& keys) {
+    auto content = read_content(blocks, cid, max_bytes);
+    if (!content) {
+        return std::unexpected(std::move(content.error()));
+    }
+    const bool encrypted = protocol::is_encrypted_spec(as_text(*content));
+    if (encrypted) {
+        const auto jwe = identity::Jwe::parse(as_text(*content));
+        if (!jwe) {
+            return refuse(
+                400, Status::bad_request, "the deployment cannot be read: " + jwe.error().detail());
+        }
+        auto plain = jwe->decrypt(keys);
+        if (!plain) {
+            return refuse(403, Status::declined, "this deployment is not for this provider",
+                "decloud deploy --provider names the providers that may run it");
+        }
+        content = std::move(*plain);
+    }
+    auto spec = protocol::parse_signed_spec(as_text(*content));
+    if (!spec) {
+        return refuse(encrypted ? 403 : 404, Status::bad_request,
+            cid.to_string() + " is not a deployment: " + spec.error().detail());
+    }
+    return OpenedSpec{std::move(*spec), encrypted};
+}
+
+}  // namespace
+
+Deployments::Deployments(async::Executor executor,
+    content::BlockStore& blocks,
+    store::RecordStore& records,
+    sandbox::Sandbox& sandbox,
+    std::vector<crypto::RsaPrivateKey> keys,
+    boost::asio::thread_pool& pool,
+    DeploymentsSettings settings)
+    : executor_(std::move(executor)),
+      blocks_(blocks),
+      records_(records),
+      sandbox_(sandbox),
+      keys_(std::move(keys)),
+      pool_(pool),
+      settings_(std::move(settings)) {}
+
+async::Task<Result<void>> Deployments::start() {
+    CO_TRY(const auto entries,
+        co_await async::offload(pool_, [this] { return records_.list(kRevokedPrefix); }));
+    for (const auto& [key, value] : entries) {
+        CO_TRY(const Bytes32 hash, parse_bytes32(key.substr(kRevokedPrefix.size())));
+        revoked_.insert(hash);
+    }
+    co_return Result<void>{};
+}
+
+async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(multiformats::Cid cid) {
+    const std::string text = cid.to_v1().to_string();
+    if (const auto found = loaded_.find(text); found != loaded_.end()) {
+        recent_.splice(recent_.begin(), recent_, found->second.recent);
+        co_return found->second.deployment;
+    }
+    if (const auto running = loading_.find(text); running != loading_.end()) {
+        const std::shared_ptr<Loading> loading = running->second;
+        const auto waited = co_await loading->done.wait(std::chrono::minutes(2));
+        if (!waited) {
+            co_return std::unexpected(protocol::problem_from(waited.error()));
+        }
+        co_return loading->result;
+    }
+    const auto loading = std::make_shared<Loading>(executor_);
+    loading_.emplace(text, loading);
+    loading->result = co_await load(std::move(cid));
+    loading_.erase(text);
+    loading->done.set();
+    if (loading->result) {
+        remember(*loading->result);
+    }
+    co_return loading->result;
+}
+
+async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::load(multiformats::Cid cid) {
+    auto spec = co_await open(cid);
+    if (!spec) {
+        co_return std::unexpected(std::move(spec.error()));
+    }
+    co_return co_await prepare(cid.to_v1().to_string(), std::move(*spec));
+}
+
+async::Task<Checked<SignedSpec>> Deployments::open(multiformats::Cid cid) {
+    auto opened = co_await async::offload(pool_, [this, cid]() -> Checked<OpenedSpec> {
+        return open_spec(blocks_, cid, settings_.max_spec_bytes, keys_);
+    });
+    if (!opened) {
+        co_return std::unexpected(std::move(opened.error()));
+    }
+    if (auto checked = check(opened->spec, opened->encrypted); !checked) {
+        co_return std::unexpected(std::move(checked.error()));
+    }
+    co_return std::move(opened->spec);
+}
+
+/// The owner's word: for this provider, under this escrow, signed by that account, and not taken
+/// back.
+Checked<void> Deployments::check(const SignedSpec& spec, bool encrypted) const {
+    const identity::Deployment& fields = spec.signature.fields;
+    if (revoked_.contains(spec.spec_hash)) {
+        return refuse(410, Status::declined, "the owner has revoked this deployment");
+    }
+    if (fields.escrow != settings_.domain.escrow || fields.chain_id != settings_.domain.chain_id) {
+        return refuse(
+            403, Status::declined, "this deployment was signed for another escrow or chain");
+    }
+    if (auto verified = identity::verify(spec.signature, settings_.domain); !verified) {
+        return refuse(403, Status::invalid_signature,
+            "the owner's signature is not valid: " + verified.error().detail());
+    }
+    const bool is_public = fields.providers.empty() && !encrypted;
+    const bool names_us =
+        std::ranges::find(fields.providers, settings_.provider_node) != fields.providers.end();
+    if (!is_public && !names_us) {
+        return refuse(403, Status::declined, "the owner has not named this provider",
+            "decloud deploy --provider names the providers that may run it");
+    }
+    const bool key_named = std::ranges::any_of(keys_, [&fields](const crypto::RsaPrivateKey& key) {
+        return std::ranges::find(fields.key_thumbprints, key.public_key().thumbprint()) !=
+               fields.key_thumbprints.end();
+    });
+    if (encrypted && !key_named) {
+        return refuse(403, Status::declined, "the owner has not named a key of this provider");
+    }
+    return {};
+}
+
+async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
+    std::string cid, SignedSpec signed_spec) {
+    const protocol::DeploymentSpec& spec = signed_spec.spec;
+    const sandbox::Manifest manifest = sandbox_manifest(spec.manifest);
+    const std::string program = spec.program.to_v1().to_string();
+    const std::string owner = to_string(spec.owner);
+    Bytes package;
+    if (!sandbox_.is_prepared(program, owner, manifest)) {
+        auto content = co_await async::offload(pool_, [this, &spec]() -> Checked<Bytes> {
+            return read_content(blocks_, spec.program, settings_.max_package_bytes);
+        });
+        if (!content) {
+            co_return std::unexpected(std::move(content.error()));
+        }
+        package = std::move(*content);
+        if (spec.program_key) {
+            auto plain = protocol::open_program(*spec.program_key, package);
+            if (!plain) {
+                co_return refuse(403, Status::declined, "the program cannot be decrypted");
+            }
+            package = std::move(*plain);
+        }
+    }
+    auto artifact = co_await sandbox_.prepare(program, owner, std::move(package), manifest);
+    if (!artifact) {
+        const Error& error = artifact.error();
+        const bool package_fault = error == make_error_code(CommonError::invalid_input) ||
+                                   error == make_error_code(CommonError::limit_exceeded) ||
+                                   error == make_error_code(CommonError::not_found);
+        log::warning("services", "deployment {} cannot run: {}", cid, error.message());
+        co_return refuse(package_fault ? 502 : 503, Status::server_error,
+            package_fault ? "the program of this deployment cannot run: " + error.detail()
+                          : "the provider could not make the program ready; nothing was charged");
+    }
+    auto deployment = std::make_shared<Deployment>(Deployment{.cid = std::move(cid),
+        .signed_spec = std::move(signed_spec),
+        .artifact = std::move(*artifact),
+        .limits = manifest.limits,
+        .variables = {}});
+    deployment->variables = deployment->spec().environment;
+    deployment->variables.insert(deployment->variables.end(), deployment->spec().secrets.begin(),
+        deployment->spec().secrets.end());
+    co_return std::shared_ptr<const Deployment>(std::move(deployment));
+}
+
+void Deployments::remember(const std::shared_ptr<const Deployment>& deployment) {
+    if (revoked_.contains(deployment->signed_spec.spec_hash)) {
+        return;
+    }
+    recent_.push_front(deployment->cid);
+    loaded_[deployment->cid] = Entry{deployment, recent_.begin()};
+    while (loaded_.size() > settings_.max_loaded) {
+        loaded_.erase(recent_.back());
+        recent_.pop_back();
+    }
+}
+
+async::Task<Checked<void>> Deployments::revoke(
+    multiformats::Cid cid, identity::Signed<identity::Revocation> revocation) {
+    auto spec = co_await open(cid);
+    if (!spec) {
+        co_return std::unexpected(std::move(spec.error()));
+    }
+    const identity::Revocation& fields = revocation.fields;
+    const auto verified = identity::verify(revocation, settings_.domain);
+    if (!verified || fields.owner != spec->spec.owner || fields.spec_hash != spec->spec_hash) {
+        co_return refuse(403, Status::invalid_signature,
+            "the revocation is not signed by the deployment's owner");
+    }
+    const auto saved = co_await async::offload(pool_, [this, hash = spec->spec_hash] {
+        return records_.put(std::string(kRevokedPrefix) + to_string(hash), {});
+    });
+    if (!saved) {
+        co_return std::unexpected(protocol::problem_from(saved.error()));
+    }
+    revoked_.insert(spec->spec_hash);
+    const std::string text = cid.to_v1().to_string();
+    if (const auto found = loaded_.find(text); found != loaded_.end()) {
+        recent_.erase(found->second.recent);
+        loaded_.erase(found);
+    }
+    log::info(
+        "services", "deployment {} was revoked by its owner {}", text, to_string(fields.owner));
+    co_return Checked<void>{};
+}
+
+}  // namespace decloud::services

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <decloud/async/event.hpp>
+#include <decloud/async/task.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/content/block_store.hpp>
+#include <decloud/crypto/rsa.hpp>
+#include <decloud/identity/signed_structs.hpp>
+#include <decloud/multiformats/cid.hpp>
+#include <decloud/protocol/deployment.hpp>
+#include <decloud/protocol/problem.hpp>
+#include <decloud/sandbox/sandbox.hpp>
+#include <decloud/store/record_store.hpp>
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace decloud::services {
+
+/// A deployment that may run here: read, decrypted, its owner's signature checked, its program
+/// prepared.
+struct Deployment {
+    std::string cid;
+    protocol::SignedSpec signed_spec;
+    std::shared_ptr<const sandbox::Artifact> artifact;
+    sandbox::Limits limits;
+    /// The environment and the secrets, as the program gets them.
+    protocol::Variables variables;
+
+    [[nodiscard]] const protocol::DeploymentSpec& spec() const { return signed_spec.spec; }
+};
+
+struct DeploymentsSettings {
+    identity::Domain domain;
+    /// Namehash of the provider's name: what an owner names.
+    Bytes32 provider_node;
+    /// Loaded deployments that are kept; the longest unused go first.
+    std::size_t max_loaded = 4096;
+    std::uint64_t max_spec_bytes = 2 * kMiB;
+    std::uint64_t max_package_bytes = 256 * kMiB;
+};
+
+/// Finds deployments by cid and keeps them ready. Single threaded; what blocks happens on `pool`.
+class Deployments {
+  public:
+    /// All of them outlive this. `keys`: the current RSA key and retired ones.
+    Deployments(async::Executor executor,
+        content::BlockStore& blocks,
+        store::RecordStore& records,
+        sandbox::Sandbox& sandbox,
+        std::vector<crypto::RsaPrivateKey> keys,
+        boost::asio::thread_pool& pool,
+        DeploymentsSettings settings);
+
+    /// Reads which deployments were revoked. Before anything else.
+    [[nodiscard]] async::Task<Result<void>> start();
+
+    /// Problems: 404 not held here; 403 not for this provider, or not signed by its owner; 410
+    /// revoked; 400 for what is no deployment; 500 for a damaged block, by name.
+    [[nodiscard]] async::Task<protocol::Checked<std::shared_ptr<const Deployment>>> find(
+        multiformats::Cid cid);
+
+    /// Ends a deployment for good, if its owner signed that. Durable when it returns. Problems as
+    /// `find`, and 403.
+    [[nodiscard]] async::Task<protocol::Checked<void>> revoke(
+        multiformats::Cid cid, identity::Signed<identity::Revocation> revocation);
+
+    [[nodiscard]] const crypto::RsaPublicKey& current_key() const {
+        return keys_.front().public_key();
+    }
+
+  private:
+    using Found = protocol::Checked<std::shared_ptr<const Deployment>>;
+    struct Loading {
+        explicit Loading(async::Executor executor) : done(std::move(executor)) {}
+        async::Event done;
+        Found result;
+    };
+    struct Entry {
+        std::shared_ptr<const Deployment> deployment;
+        std::list<std::string>::iterator recent;
+    };
+
+    [[nodiscard]] async::Task<Found> load(multiformats::Cid cid);
+    [[nodiscard]] async::Task<protocol::Checked<protocol::SignedSpec>> open(multiformats::Cid cid);
+    [[nodiscard]] protocol::Checked<void> check(
+        const protocol::SignedSpec& spec, bool encrypted) const;
+    [[nodiscard]] async::Task<Found> prepare(std::string cid, protocol::SignedSpec spec);
+    void remember(const std::shared_ptr<const Deployment>& deployment);
+
+    async::Executor executor_;
+    content::BlockStore& blocks_;
+    store::RecordStore& records_;
+    sandbox::Sandbox& sandbox_;
+    std::vector<crypto::RsaPrivateKey> keys_;
+    boost::asio::thread_pool& pool_;
+    DeploymentsSettings settings_;
+    std::unordered_map<std::string, Entry> loaded_;
+    std::list<std::string> recent_;
+    std::unordered_map<std::string, std::shared_ptr<Loading>> loading_;
+    std::unordered_set<Bytes32> revoked_;
+};
+
+}  // namespace decloud::services

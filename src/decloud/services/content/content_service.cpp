@@ -1,0 +1,233 @@
+#include "content_service.hpp"
+
+#include <decloud/async/offload.hpp>
+#include <decloud/base/log.hpp>
+#include <decloud/content/car_transfer.hpp>
+#include <decloud/payments/channel_directory.hpp>
+
+#include <map>
+#include <utility>
+
+namespace decloud::services {
+
+using protocol::Checked;
+using protocol::Completion;
+using protocol::PreparedCall;
+using protocol::refuse;
+using protocol::Status;
+
+namespace {
+
+constexpr std::size_t kReadBytes = 256 * 1024;
+
+class ImportCall final : public PreparedCall {
+  public:
+    explicit ImportCall(ContentContext& context) : context_(context) {
+        terms_.subject = "import";
+        terms_.needs_caller = true;
+        // Framing and headers of a CAR come on top of what is counted.
+        terms_.max_request_bytes = context.quota.max_bytes + context.quota.max_bytes / 16 + kMiB;
+    }
+
+    [[nodiscard]] const protocol::Terms& terms() const override { return terms_; }
+
+    [[nodiscard]] async::Task<Completion> serve(protocol::RequestBody& body,
+        protocol::Responder& responder,
+        protocol::Charge& charge,
+        async::CancellationToken gone) override {
+        const auto owner = charge.caller();
+        if (!owner) {
+            co_return Completion::failed(protocol::problem_from(Error(CommonError::internal)));
+        }
+        const std::uint64_t quota =
+            quota_bytes(context_.quota, unclaimed_money(context_.ledger, *owner));
+        auto imported = co_await receive(body, gone, quota);
+        if (!imported) {
+            co_return Completion::charged_problem({}, std::move(imported.error()));
+        }
+        auto pinned = co_await pin(*imported, *owner, quota);
+        if (!pinned) {
+            co_return Completion::charged_problem({}, std::move(pinned.error()));
+        }
+        json::Array roots;
+        for (const content::Cid& root : imported->roots) {
+            roots.emplace_back(root.to_string());
+        }
+        net::http::ResponseHead head;
+        head.headers.add("Content-Type", "application/json");
+        const json::Object answer{
+            {"roots", std::move(roots)}, {"blocks", imported->blocks}, {"bytes", imported->bytes}};
+        (void)responder.send(std::move(head), to_bytes(json::to_text(answer) + "\n"));
+        log::info("services", "imported {} blocks, {} bytes, for {}", imported->blocks,
+            imported->bytes, to_string(*owner));
+        co_return Completion::charged({});
+    }
+
+  private:
+    [[nodiscard]] static protocol::Problem over_quota(std::uint64_t quota) {
+        return refuse(413, Status::bad_request,
+            "the content is larger than the " + std::to_string(quota) +
+                " bytes that your reserved money pays for here",
+            "decloud escrow approve PROVIDER --budget MORE: each reserved USDC keeps 64 MiB")
+            .error();
+    }
+
+    [[nodiscard]] async::Task<Checked<content::CarImported>> receive(
+        protocol::RequestBody& body, async::CancellationToken gone, std::uint64_t quota) {
+        content::CarLimits limits;
+        limits.max_total_bytes = quota + quota / 16 + kMiB;
+        auto begun = co_await async::offload(context_.pool,
+            [this, limits] { return content::CarImport::begin(context_.blocks, limits); });
+        if (!begun) {
+            co_return std::unexpected(protocol::problem_from(begun.error()));
+        }
+        const std::unique_ptr<content::CarImport> import = std::move(*begun);
+        Bytes buffer(kReadBytes);
+        for (;;) {
+            const auto count = co_await body.read(buffer);
+            if (!count || gone.cancelled()) {
+                co_return std::unexpected(
+                    protocol::problem_from(count ? Error(CommonError::cancelled) : count.error()));
+            }
+            if (*count == 0) {
+                break;
+            }
+            const auto written =
+                co_await async::offload(context_.pool, [&import, &buffer, n = *count] {
+                    return import->write(BytesView(buffer).first(n));
+                });
+            if (!written) {
+                co_return refuse_import(written.error(), quota);
+            }
+        }
+        auto finished =
+            co_await async::offload(context_.pool, [&import] { return import->finish(); });
+        if (!finished) {
+            co_return refuse_import(finished.error(), quota);
+        }
+        co_return std::move(*finished);
+    }
+
+    [[nodiscard]] static std::unexpected<protocol::Problem> refuse_import(
+        const Error& error, std::uint64_t quota) {
+        if (error == make_error_code(CommonError::limit_exceeded)) {
+            return std::unexpected(over_quota(quota));
+        }
+        if (error == make_error_code(CommonError::disk_full)) {
+            return std::unexpected(protocol::problem_from(error));
+        }
+        return refuse(400, Status::bad_request, "the CAR is refused: " + error.message());
+    }
+
+    /// All roots share one import's bytes: the first carries them, so that each block counts once.
+    [[nodiscard]] async::Task<Checked<void>> pin(
+        content::CarImported imported, Address owner, std::uint64_t quota) {
+        const UnixSeconds now = context_.clock.unix_seconds();
+        auto pinned = co_await async::offload(context_.pool,
+            [this, imported = std::move(imported), owner, quota, now]() -> Result<void> {
+                std::uint64_t bytes = imported.bytes;
+                for (const content::Cid& root : imported.roots) {
+                    content::Pin pin{.root = root,
+                        .owner = to_string(owner),
+                        .reason = "deployment",
+                        .bytes = std::exchange(bytes, 0),
+                        .created = now,
+                        .expires = {}};
+                    TRY_VOID(context_.pins.pin_within(pin, quota));
+                }
+                return {};
+            });
+        if (!pinned && pinned.error() == make_error_code(CommonError::limit_exceeded)) {
+            co_return std::unexpected(over_quota(quota));
+        }
+        if (!pinned) {
+            co_return std::unexpected(protocol::problem_from(pinned.error()));
+        }
+        co_return Checked<void>{};
+    }
+
+    ContentContext& context_;
+    protocol::Terms terms_;
+};
+
+class ContentService final : public protocol::Service {
+  public:
+    explicit ContentService(ContentContext& context) : context_(context) {}
+
+    [[nodiscard]] std::string_view name() const override { return "content"; }
+
+    [[nodiscard]] async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(
+        std::shared_ptr<const protocol::Call> call) override {
+        if (call->method != "import") {
+            co_return refuse(404, Status::method_unsupported,
+                "content has the method import, not \"" + call->method + "\"");
+        }
+        if (call->head.method != "POST") {
+            co_return refuse(405, Status::bad_request, "content/import takes POST");
+        }
+        co_return std::make_unique<ImportCall>(context_);
+    }
+
+  private:
+    ContentContext& context_;
+};
+
+}  // namespace
+
+Amount unclaimed_money(const payments::Ledger& ledger, const Address& owner) {
+    Amount sum;
+    for (const payments::PayerView& view : ledger.payers()) {
+        const bool counts = view.chain.owner == to_string(owner) && !view.chain.closing &&
+                            !view.chain.is_final && payments::parse_channel_account(view.payer);
+        if (counts) {
+            sum = sum.plus(view.chain.reserved.saturating_minus(view.chain.claimed_on_chain))
+                      .value_or(sum);
+        }
+    }
+    return sum;
+}
+
+std::unique_ptr<protocol::Service> make_content_service(ContentContext& context) {
+    return std::make_unique<ContentService>(context);
+}
+
+async::Task<Result<void>> review_pins(ContentContext& context) {
+    const UnixSeconds now = context.clock.unix_seconds();
+    CO_TRY(const auto pins,
+        co_await async::offload(context.pool, [&context] { return context.pins.list(); }));
+    struct Holding {
+        std::uint64_t bytes = 0;
+        bool expiring = false;
+    };
+    std::map<std::string, Holding> owners;
+    for (const content::Pin& pin : pins) {
+        Holding& holding = owners[pin.owner];
+        holding.bytes += pin.bytes;
+        holding.expiring = holding.expiring || pin.expires.has_value();
+    }
+    for (const auto& [owner, holding] : owners) {
+        const auto address = parse_address(owner);
+        if (!address) {
+            continue;
+        }
+        const bool covered =
+            holding.bytes <= quota_bytes(context.quota, unclaimed_money(context.ledger, *address));
+        if (covered == !holding.expiring) {
+            continue;
+        }
+        std::optional<UnixSeconds> end;
+        if (!covered) {
+            end = UnixSeconds{now.value + static_cast<std::uint64_t>(context.quota.grace.count())};
+        }
+        CO_TRY_VOID(co_await async::offload(context.pool,
+            [&context, owner, end] { return context.pins.expire_owner(owner, end); }));
+    }
+    const auto removed = co_await async::offload(
+        context.pool, [&context, now] { return context.pins.remove_expired(now); });
+    if (!removed) {
+        co_return std::unexpected(removed.error());
+    }
+    co_return Result<void>{};
+}
+
+}  // namespace decloud::services
