@@ -1,5 +1,9 @@
 #pragma once
 
+#include <decloud/async/task.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/chain/error.hpp>
+
 #include <sys/types.h>
 
 #include <chrono>
@@ -7,11 +11,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include <decloud/async/task.hpp>
-#include <decloud/base/result.hpp>
-#include <decloud/chain/error.hpp>
 
 namespace decloud::chain {
 
@@ -31,17 +32,18 @@ struct AnvilSettings {
     std::vector<std::string> extra_arguments;
 };
 
-/// The native anvil: `configured` if not empty, else DECLOUD_ANVIL, else under the `contracts/node_modules`
-/// of each of `roots`, else beside them, else in PATH (a script there is passed over). Error: not_found with
-/// where it looked.
+/// The native anvil: `configured` if not empty, else DECLOUD_ANVIL, else in
+/// `contracts/node_modules` or `node_modules` of each of `roots` or right in it, else in PATH (a
+/// script there is passed over). Error: not_found with where it looked.
 [[nodiscard]] Result<std::filesystem::path> find_anvil(
     const std::filesystem::path& configured, const std::vector<std::filesystem::path>& roots);
 
-/// A development chain in a process of its own that ends with us, however we end. Single threaded.
+/// A development chain in a process of its own that ends with us, however we end. Single threaded;
+/// start it on a thread that lasts, as the kernel ends it with that thread.
 class DevelopmentChain {
   public:
-    /// Returns when it answers. Errors: already_exists if the port is taken (the detail names it), process
-    /// with the end of its log, timeout.
+    /// Returns when it answers. Errors: already_exists if the port is taken (the detail names it),
+    /// process with the end of its log, timeout.
     [[nodiscard]] static async::Task<Result<std::unique_ptr<DevelopmentChain>>> start(
         async::Executor executor, AnvilSettings settings);
     /// Kills it if `stop` was not called.
@@ -59,11 +61,16 @@ class DevelopmentChain {
         std::chrono::steady_clock::duration grace = std::chrono::seconds(10));
 
   private:
-    DevelopmentChain(pid_t pid, int pid_fd, std::uint16_t port)
-        : pid_(pid), pid_fd_(pid_fd), port_(port) {}
+    DevelopmentChain(pid_t pid, int pid_fd, std::uint16_t port, async::Executor executor)
+        : pid_(pid), pid_fd_(pid_fd), port_(port), executor_(std::move(executor)) {}
+    [[nodiscard]] async::Task<Result<void>> wait_ready(AnvilSettings settings);
+    [[nodiscard]] async::Task<Result<void>> wait_exit();
+
     pid_t pid_;
     int pid_fd_;
     std::uint16_t port_;
+    async::Executor executor_;
+    bool ended_ = false;
 };
 
 }  // namespace decloud::chain

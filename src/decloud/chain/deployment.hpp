@@ -1,13 +1,13 @@
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-
 #include <decloud/async/task.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/chain/ethereum.hpp>
 #include <decloud/chain/transaction_sender.hpp>
+
+#include <chrono>
+#include <cstdint>
 
 namespace decloud::chain {
 
@@ -25,9 +25,10 @@ struct DevelopmentContractsSettings {
     std::chrono::seconds close_delay{24 * 3600};
 };
 
-/// Puts test USDC, registry, registrar (which then owns the top name), resolver and escrow on a development
-/// chain from `sender`'s account. Addresses depend on the account and on the build's bytecode only; what is
-/// there already is used, so that a second call sends nothing. Errors: the sender's.
+/// Puts test USDC, registry, registrar (which then owns the top name), resolver and escrow on a
+/// development chain from `sender`'s account. Addresses depend on the account and on the build's
+/// bytecode only; what is there already is used, so that a second call sends nothing. Errors: the
+/// sender's.
 [[nodiscard]] async::Task<Result<ContractAddresses>> deploy_development_contracts(
     EthereumClient& client, TransactionSender& sender, DevelopmentContractsSettings settings = {});
 

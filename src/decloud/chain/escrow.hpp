@@ -1,14 +1,14 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
-
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/base/units.hpp>
 #include <decloud/chain/ethereum.hpp>
+
+#include <cstdint>
+#include <optional>
 
 namespace decloud::chain {
 

@@ -1,10 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include <decloud/async/task.hpp>
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/clock.hpp>
@@ -12,6 +7,11 @@
 #include <decloud/base/result.hpp>
 #include <decloud/chain/error.hpp>
 #include <decloud/chain/json_rpc.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace decloud::chain {
 
@@ -76,7 +76,8 @@ struct CallRequest {
     Uint128 value = 0;
 };
 
-/// Ethereum's JSON-RPC, typed. Every answer is checked for shape; errors are JsonRpc's. Single threaded.
+/// Ethereum's JSON-RPC, typed. Every answer is checked for shape; errors are JsonRpc's. Single
+/// threaded.
 class EthereumClient {
   public:
     /// `rpc` outlives this.

@@ -1,5 +1,11 @@
 #pragma once
 
+#include <decloud/async/event.hpp>
+#include <decloud/async/task.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/chain/ethereum.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -9,19 +15,13 @@
 #include <string>
 #include <vector>
 
-#include <decloud/async/event.hpp>
-#include <decloud/async/task.hpp>
-#include <decloud/base/clock.hpp>
-#include <decloud/base/result.hpp>
-#include <decloud/chain/ethereum.hpp>
-
 namespace decloud::chain {
 
 struct HeadFollowerSettings {
     std::chrono::steady_clock::duration poll = std::chrono::milliseconds(500);
     /// A block this far below the head is final for us.
     std::uint64_t depth = 2;
-    /// With an older head `status()` is not ready: a quarter of the escrow's close delay.
+    /// With an older head nothing paid is served: a quarter of the escrow's close delay.
     std::chrono::seconds max_age{6 * 3600};
     /// None: whatever the first answer says.
     std::optional<std::uint64_t> chain_id;
@@ -32,17 +32,22 @@ struct ChainStatus {
     bool ready = false;
     /// Why not; empty if ready.
     std::string reason;
+    /// While the chain is down known channels go on: false only without a final block, with a head
+    /// older than `max_age`, or while endpoints contradict each other.
+    bool may_serve_paid = false;
     std::uint64_t head = 0;
     std::uint64_t finalized = 0;
     std::chrono::seconds head_age{0};
 };
 
-/// Follows the head of the chain, keeps the hashes of recent blocks and tells listeners of blocks that have
-/// become final and of reorganisations. Single threaded; run `run()` in a TaskGroup.
+/// Follows the head of the chain, keeps the hashes of recent blocks and tells listeners of blocks
+/// that have become final and of reorganisations. Single threaded; run `run()` in a TaskGroup.
 class HeadFollower {
   public:
     /// `client` and `clock` outlive this.
-    HeadFollower(async::Executor executor, EthereumClient& client, const Clock& clock,
+    HeadFollower(async::Executor executor,
+        EthereumClient& client,
+        const Clock& clock,
         HeadFollowerSettings settings = {});
     ~HeadFollower();
     HeadFollower(const HeadFollower&) = delete;
@@ -62,29 +67,33 @@ class HeadFollower {
 
     /// Keeps a listener registered; its destruction ends that.
     using Subscription = std::shared_ptr<void>;
-    /// Called on the executor for each newly final block, in order; after a gap of more than 64 blocks only
-    /// for the newest. Must not block.
+    /// Called on the executor for each newly final block, in order; after a gap of more than 64
+    /// blocks only for the newest. Must not block.
     [[nodiscard]] Subscription on_finalized(std::function<void(const BlockHeader&)> listener);
     /// Called with every new head.
     [[nodiscard]] Subscription on_head(std::function<void(const BlockHeader&)> listener);
     /// Called with the number of the first block that changed.
     [[nodiscard]] Subscription on_reorganisation(std::function<void(std::uint64_t)> listener);
 
-    /// Waits for the next head (or a failed poll: then the wait goes on). Errors: timeout.
+    /// Waits until the head, or the newest final block, has at least this number. Errors: timeout,
+    /// cancelled.
     [[nodiscard]] async::Task<Result<void>> wait_for_head(
         std::uint64_t number, std::chrono::steady_clock::duration limit);
     [[nodiscard]] async::Task<Result<void>> wait_for_finalized(
         std::uint64_t number, std::chrono::steady_clock::duration limit);
 
   private:
-    template <class... Args>
+    template <class Argument>
     struct Listeners;
+    struct Hub;
 
+    [[nodiscard]] async::Task<Result<void>> ask();
     [[nodiscard]] async::Task<Result<void>> accept(BlockHeader head);
     [[nodiscard]] async::Task<Result<void>> finalize();
-    void wake();
+    [[nodiscard]] async::Task<Result<void>> wait_until(
+        std::function<bool()> reached, std::chrono::steady_clock::duration limit);
+    void note_reorganisation(std::uint64_t first);
 
-    async::Executor executor_;
     EthereumClient& client_;
     const Clock& clock_;
     HeadFollowerSettings settings_;
@@ -94,7 +103,7 @@ class HeadFollower {
     std::string problem_ = "the chain has not been asked yet";
     std::uint64_t reorganisations_ = 0;
     bool chain_checked_ = false;
-    struct Hub;
+    bool contradicted_ = false;
     std::unique_ptr<Hub> hub_;
     async::Event changed_;
 };

@@ -1,18 +1,20 @@
 #pragma once
 
+#include <decloud/async/task.hpp>
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/json.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/chain/error.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <decloud/async/task.hpp>
-#include <decloud/base/bytes.hpp>
-#include <decloud/base/json.hpp>
-#include <decloud/base/result.hpp>
-#include <decloud/chain/error.hpp>
 
 namespace decloud::chain {
 
@@ -22,6 +24,8 @@ class JsonRpcTransport {
     virtual ~JsonRpcTransport() = default;
     [[nodiscard]] virtual async::Task<Result<std::string>> post(
         std::string url, std::string body, std::chrono::milliseconds timeout) = 0;
+    /// Closes connections; before the executor ends.
+    [[nodiscard]] virtual async::Task<void> stop() = 0;
 };
 
 /// Over HTTP or HTTPS by `net::Client`. Endpoints come from the operator, so loopback and private
@@ -32,6 +36,8 @@ struct JsonRpcSettings {
     std::chrono::milliseconds timeout{10'000};
     /// Blocks behind the head from which on a block is final for us.
     std::uint64_t depth = 2;
+    /// None: the majority's.
+    std::optional<std::uint64_t> chain_id;
     /// An endpoint this many blocks behind …
     std::uint64_t max_lag = 3;
     /// … for this long is dropped until it has caught up.
@@ -47,22 +53,25 @@ struct EndpointStatus {
     std::uint64_t head = 0;
 };
 
-/// JSON-RPC 2.0 over several endpoints of one chain. Asks the first usable one and goes on to the next if
-/// it cannot be reached. Single threaded.
+/// JSON-RPC 2.0 over several endpoints of one chain. Asks the first usable one and goes on to the
+/// next if it cannot be reached. Single threaded.
 class JsonRpc {
   public:
     /// `transport` outlives this. At least one URL.
-    JsonRpc(JsonRpcTransport& transport, std::vector<std::string> urls, JsonRpcSettings settings = {});
+    JsonRpc(
+        JsonRpcTransport& transport, std::vector<std::string> urls, JsonRpcSettings settings = {});
     ~JsonRpc();
     JsonRpc(const JsonRpc&) = delete;
     JsonRpc& operator=(const JsonRpc&) = delete;
 
-    /// The `result`. Errors: unreachable, timeout, not_ready (after a survey left none), and what an
-    /// error object says: reverted, nonce_too_low, underpriced, insufficient_funds, already_known, rpc.
+    /// The `result`. Errors: unreachable, timeout, not_ready (after a survey left none), and what
+    /// an error object says: reverted, nonce_too_low, underpriced, insufficient_funds,
+    /// already_known, rpc.
     [[nodiscard]] async::Task<Result<json::Value>> request(std::string method, json::Array params);
 
-    /// Compares the endpoints' chain ids, heads and block hashes at the finality depth and drops those that
-    /// differ from the majority or lag. Error: ChainError::not_ready with the reasons.
+    /// Compares the endpoints' chain ids, heads and block hashes at the finality depth and drops
+    /// those that differ from the majority or lag. Errors when none is left, with the reasons:
+    /// unreachable if none answered, else inconsistent.
     [[nodiscard]] async::Task<Result<void>> survey();
 
     [[nodiscard]] std::vector<EndpointStatus> endpoints() const;
@@ -72,9 +81,16 @@ class JsonRpc {
     struct Endpoint;
     [[nodiscard]] async::Task<Result<json::Value>> ask(
         std::string url, std::string method, json::Array params);
+    [[nodiscard]] async::Task<Result<std::uint64_t>> ask_quantity(
+        std::string url, std::string method);
+    [[nodiscard]] async::Task<void> for_each_candidate(
+        std::function<async::Task<void>(std::size_t)> work);
     [[nodiscard]] async::Task<void> probe(std::size_t index);
-    [[nodiscard]] async::Task<Result<void>> compare_blocks(std::uint64_t number);
+    [[nodiscard]] async::Task<void> fetch_hash(std::size_t index, std::uint64_t number);
+    void judge_chain();
     void judge_lag();
+    void judge_hashes();
+    [[nodiscard]] std::string reasons() const;
 
     JsonRpcTransport& transport_;
     JsonRpcSettings settings_;
@@ -82,8 +98,8 @@ class JsonRpc {
     std::uint64_t next_id_ = 1;
 };
 
-/// The typed error of a JSON-RPC error object, revert reasons decoded: `Error(string)`, `Panic(uint256)`,
-/// else the custom error's name if the contracts module knows its selector, else the selector.
+/// The typed error of a JSON-RPC error object. A revert's reason is put into words by
+/// `contracts::describe_revert`.
 [[nodiscard]] Error rpc_error(const json::Object& error);
 
 /// `0x…` quantities and data of JSON-RPC. Error: ChainError::invalid_response.

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include <decloud/async/task.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/chain/ethereum.hpp>
+
+#include <cstdint>
+#include <string>
 
 namespace decloud::chain {
 
@@ -29,8 +29,8 @@ class RegistryView {
     RegistryView(EthereumClient& client, Address registry) : client_(client), registry_(registry) {}
 
     [[nodiscard]] const Address& address() const { return registry_; }
-    /// `node` is the name's namehash. Errors: ChainError::not_found for a name without resolver or address,
-    /// limit_exceeded for a record over 8 KiB, EthereumClient's.
+    /// `node` is the name's namehash. Errors: ChainError::not_found for a name without resolver or
+    /// address, limit_exceeded for a record over 8 KiB, EthereumClient's.
     [[nodiscard]] async::Task<Result<ProviderRecord>> resolve(
         Bytes32 node, BlockTag tag = BlockTag::latest());
     /// Zero if nobody owns it.

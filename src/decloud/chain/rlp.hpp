@@ -1,13 +1,13 @@
 #pragma once
 
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <variant>
 #include <vector>
-
-#include <decloud/base/bytes.hpp>
-#include <decloud/base/evm_types.hpp>
-#include <decloud/base/result.hpp>
 
 namespace decloud::chain::rlp {
 
@@ -39,8 +39,8 @@ struct Item {
 
 inline constexpr std::size_t kMaxDepth = 32;
 
-/// Exactly one item; only the shortest form of each length is taken. Errors: invalid_input, limit_exceeded
-/// beyond 32 levels.
+/// Exactly one item; only the shortest form of each length is taken. Errors: invalid_input,
+/// limit_exceeded beyond 32 levels.
 [[nodiscard]] Result<Item> decode(BytesView bytes);
 [[nodiscard]] Bytes encode(const Item& item);
 

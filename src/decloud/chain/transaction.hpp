@@ -1,13 +1,13 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <vector>
-
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/secp256k1.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
 
 namespace decloud::chain {
 

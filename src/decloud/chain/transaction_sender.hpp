@@ -1,13 +1,5 @@
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include <decloud/async/task.hpp>
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
@@ -16,9 +8,18 @@
 #include <decloud/chain/head_follower.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace decloud::chain {
 
-/// Where a sender keeps what it is about to send. `save` and `remove` return once the change is durable.
+/// Where a sender keeps what it is about to send. `save` and `remove` return once the change is
+/// durable.
 class SenderJournal {
   public:
     virtual ~SenderJournal() = default;
@@ -29,8 +30,8 @@ class SenderJournal {
 };
 
 struct TransactionRequest {
-    /// Names what is to happen: a second submit with the same key joins the first, also after a restart, and
-    /// never sends twice. At most 128 bytes.
+    /// Names what is to happen: a second submit with the same key joins the first, also after a
+    /// restart, and never sends twice. At most 128 bytes.
     std::string intent;
     /// None: creates a contract.
     std::optional<Address> to;
@@ -56,15 +57,18 @@ struct TransactionSenderSettings {
     std::chrono::steady_clock::duration wait = std::chrono::minutes(10);
 };
 
-/// Sends transactions of one account until they are final: one nonce after the other, written to the
-/// journal before the broadcast, sent again when dropped or reorganised away, replaced on the same nonce
-/// with at least 10 % more when stuck. Only one sender per account may exist. Single threaded; run `run()`
-/// in a TaskGroup.
+/// Sends transactions of one account until they are final: one nonce after the other, written to
+/// the journal before the broadcast, sent again when dropped or reorganised away, replaced on the
+/// same nonce with at least 10 % more when stuck. Only one sender per account may exist. Single
+/// threaded; run `run()` in a TaskGroup.
 class TransactionSender {
   public:
     /// All of them outlive this.
-    TransactionSender(async::Executor executor, EthereumClient& client, HeadFollower& head,
-        SenderJournal& journal, const crypto::Secp256k1PrivateKey& key,
+    TransactionSender(async::Executor executor,
+        EthereumClient& client,
+        HeadFollower& head,
+        SenderJournal& journal,
+        const crypto::Secp256k1PrivateKey& key,
         TransactionSenderSettings settings);
     ~TransactionSender();
     TransactionSender(const TransactionSender&) = delete;
@@ -75,9 +79,9 @@ class TransactionSender {
     /// Drives what is pending, with every new head, until cancelled.
     [[nodiscard]] async::Task<void> run();
 
-    /// Returns when the transaction is in a block at the head follower's depth. Errors: reverted (with the
-    /// reason; found before sending it costs nothing), replaced, insufficient_funds, timeout (it is still
-    /// tracked), unreachable (nothing was sent), and the journal's.
+    /// Returns when the transaction is in a block at the head follower's depth. Errors: reverted
+    /// (with the reason; found before sending it costs nothing), replaced, insufficient_funds,
+    /// timeout (it is still tracked), unreachable (nothing was sent), and the journal's.
     [[nodiscard]] async::Task<Result<TransactionOutcome>> submit(TransactionRequest request);
 
     /// How many are not final yet.

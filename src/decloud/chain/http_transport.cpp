@@ -1,0 +1,71 @@
+#include "json_rpc.hpp"
+
+#include <decloud/async/timeout.hpp>
+#include <decloud/net/http/client.hpp>
+
+namespace decloud::chain {
+
+namespace {
+
+// The logs of a full range are the largest answer.
+constexpr std::uint64_t kMaxAnswer = 32U << 20U;
+
+class HttpTransport final : public JsonRpcTransport {
+  public:
+    explicit HttpTransport(async::Executor executor)
+        : client_(std::move(executor), {}, net::OutboundPolicy::trusted()) {}
+
+    async::Task<Result<std::string>> post(
+        std::string url, std::string body, std::chrono::milliseconds timeout) override {
+        auto answer =
+            co_await async::with_timeout(timeout, exchange(std::move(url), std::move(body)));
+        if (!answer && (answer.error() == make_error_code(CommonError::timeout))) {
+            co_return fail(ChainError::timeout);
+        }
+        co_return answer;
+    }
+
+    async::Task<void> stop() override { co_await client_.stop(); }
+
+  private:
+    async::Task<Result<std::string>> exchange(std::string url, std::string body) {
+        CO_TRY(const net::Url parsed, net::parse_url(url));
+        net::http::ClientRequest request{.method = "POST",
+            .target = {},
+            .headers = {},
+            .body = to_bytes(std::string_view(body)),
+            .on_continue = {}};
+        request.headers.set("Content-Type", "application/json");
+        request.headers.set("Accept", "application/json");
+        auto response = co_await client_.request(parsed, std::move(request));
+        if (!response) {
+            co_return unreachable(response.error());
+        }
+        auto answer = co_await response->read_all(kMaxAnswer);
+        if (!answer) {
+            co_return unreachable(answer.error());
+        }
+        // Some servers put an error object into a 4xx or 5xx; without JSON only the status speaks.
+        if (response->status() != 200 && !as_text(*answer).starts_with('{')) {
+            co_return fail(ChainError::unreachable, "HTTP " + std::to_string(response->status()));
+        }
+        co_return std::string(as_text(*answer));
+    }
+
+    static std::unexpected<Error> unreachable(const Error& error) {
+        if (error == make_error_code(CommonError::timeout)) {
+            return fail(ChainError::timeout);
+        }
+        return fail(ChainError::unreachable, error.message());
+    }
+
+    net::http::Client client_;
+};
+
+}  // namespace
+
+std::unique_ptr<JsonRpcTransport> make_http_transport(async::Executor executor) {
+    return std::make_unique<HttpTransport>(std::move(executor));
+}
+
+}  // namespace decloud::chain

@@ -1,0 +1,75 @@
+#include "transaction.hpp"
+
+#include "rlp.hpp"
+
+#include <decloud/crypto/hash.hpp>
+
+#include <algorithm>
+
+namespace decloud::chain {
+
+namespace {
+
+constexpr std::uint8_t kType = 2;
+
+rlp::Encoder fields_of(const Transaction& transaction) {
+    rlp::Encoder out;
+    out.add(Uint128{transaction.chain_id})
+        .add(Uint128{transaction.nonce})
+        .add(transaction.max_priority_fee_per_gas)
+        .add(transaction.max_fee_per_gas)
+        .add(Uint128{transaction.gas_limit})
+        .add(transaction.to ? transaction.to->view() : BytesView{})
+        .add(transaction.value)
+        .add(BytesView(transaction.data));
+    rlp::Encoder access_list;
+    for (const AccessListEntry& entry : transaction.access_list) {
+        rlp::Encoder keys;
+        for (const Bytes32& key : entry.storage_keys) {
+            keys.add(key.view());
+        }
+        access_list.add_list(rlp::Encoder().add(entry.address.view()).add_list(keys));
+    }
+    return out.add_list(access_list);
+}
+
+Bytes envelope(const rlp::Encoder& fields) {
+    Bytes out{kType};
+    append(out, fields.list());
+    return out;
+}
+
+BytesView without_leading_zeros(BytesView number) {
+    while (!number.empty() && number[0] == 0) {
+        number = number.subspan(1);
+    }
+    return number;
+}
+
+}  // namespace
+
+Bytes32 signing_digest(const Transaction& transaction) {
+    return crypto::keccak256(envelope(fields_of(transaction)));
+}
+
+SignedTransaction sign(const Transaction& transaction, const crypto::Secp256k1PrivateKey& key) {
+    rlp::Encoder fields = fields_of(transaction);
+    const crypto::EcdsaSignature signature = key.sign(crypto::keccak256(envelope(fields)));
+    const BytesView view = signature.view();
+    fields.add(Uint128{static_cast<std::uint8_t>(view[64] - 27)})
+        .add(without_leading_zeros(view.first(32)))
+        .add(without_leading_zeros(view.subspan(32, 32)));
+    SignedTransaction out{.raw = envelope(fields), .hash = {}};
+    out.hash = crypto::keccak256(out.raw);
+    return out;
+}
+
+Address contract_address(const Address& creator, std::uint64_t nonce) {
+    const Bytes32 hash =
+        crypto::keccak256(rlp::Encoder().add(creator.view()).add(Uint128{nonce}).list());
+    Address out;
+    std::copy(hash.bytes.begin() + 12, hash.bytes.end(), out.bytes.begin());
+    return out;
+}
+
+}  // namespace decloud::chain
