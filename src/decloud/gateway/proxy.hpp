@@ -17,12 +17,20 @@
 
 namespace decloud::gateway {
 
+namespace internal {
+class ProxyState;
+}
+
+/// The time-outs towards providers. A client's `Expect` is passed on; its body is asked for when
+/// the provider asks, or after half a minute if that has no answer ready by then.
+[[nodiscard]] net::http::ClientSettings default_client_settings();
+
 struct ProxySettings {
     /// What hosts end in: "localhost", "gateway.example".
     std::string domain = "localhost";
     /// "http", or "https" behind something that ends TLS.
     std::string scheme = "http";
-    net::http::ClientSettings client;
+    net::http::ClientSettings client = default_client_settings();
     /// Which addresses the registry's URLs may lead to.
     net::OutboundPolicy policy;
     /// Of a request; 413 beyond.
@@ -62,8 +70,7 @@ class Proxy {
     [[nodiscard]] const std::string& pseudonym() const;
 
   private:
-    class Impl;
-    std::unique_ptr<Impl> impl_;
+    std::unique_ptr<internal::ProxyState> state_;
 };
 
 }  // namespace decloud::gateway

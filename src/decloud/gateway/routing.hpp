@@ -13,8 +13,8 @@ namespace decloud::gateway {
 /// `{label}.{domain}` or `/p/{name}/…`: goes to that provider.
 struct ProviderRoute {
     identity::ProviderName name;
-    /// True for `/p/{name}`: an origin that providers share.
-    bool shared_origin = false;
+    /// "/p/{name}" as it was asked for; empty if the provider has the host to itself.
+    std::string shared_prefix;
 };
 struct HealthRoute {};
 struct ReadyRoute {};
@@ -29,6 +29,6 @@ using Route = std::variant<ProviderRoute, HealthRoute, ReadyRoute>;
     const net::http::RequestHead& request, std::string_view domain);
 
 /// The target as it is sent on: as it came, but an absolute form without scheme and authority.
-[[nodiscard]] std::string_view origin_form(std::string_view target);
+[[nodiscard]] std::string origin_form(std::string_view target);
 
 }  // namespace decloud::gateway

@@ -1,0 +1,129 @@
+#include "gateway.hpp"
+
+#include "internal/own_addresses.hpp"
+
+#include <decloud/async/task_group.hpp>
+#include <decloud/base/log.hpp>
+#include <decloud/chain/ethereum.hpp>
+#include <decloud/chain/json_rpc.hpp>
+
+#include <utility>
+
+namespace decloud::gateway {
+
+namespace {
+
+constexpr std::size_t kMaxDomainBytes = 189;
+
+Result<void> check_settings(const GatewaySettings& settings) {
+    const std::string& domain = settings.proxy.domain;
+    const bool lower_case =
+        domain.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ:[") == std::string::npos;
+    if (domain.empty() || domain.size() > kMaxDomainBytes || !lower_case ||
+        domain.starts_with('.') || domain.ends_with('.') || !net::is_valid_authority(domain)) {
+        return fail(CommonError::invalid_input,
+            "the gateway's domain must be a host name in lower case, without a port");
+    }
+    if (settings.chain_urls.empty()) {
+        return fail(CommonError::invalid_input, "the gateway needs the URL of a chain endpoint");
+    }
+    if (settings.registry.is_zero()) {
+        return fail(CommonError::invalid_input, "the gateway needs the registry's address");
+    }
+    return {};
+}
+
+chain::JsonRpcSettings rpc_settings(const GatewaySettings& settings) {
+    chain::JsonRpcSettings rpc;
+    rpc.depth = settings.chain.depth;
+    return rpc;
+}
+
+}  // namespace
+
+class Gateway::Impl {
+  public:
+    Impl(async::Executor executor, const GatewaySettings& settings, const Clock& clock)
+        : transport_(chain::make_http_transport(executor)),
+          rpc_(*transport_, settings.chain_urls, rpc_settings(settings)),
+          client_(rpc_),
+          head_(executor, client_, clock, settings.chain),
+          directory_(executor, client_, head_, settings.registry, settings.directory),
+          tasks_(executor),
+          executor_(std::move(executor)) {}
+
+    [[nodiscard]] Result<void> listen(GatewaySettings settings, metrics::Registry& metrics) {
+        TRY(server_, net::http::Server::listen(executor_, std::move(settings.listen),
+                         settings.server, [this](net::http::Exchange exchange) {
+                             return proxy_->handle(std::move(exchange));
+                         }));
+        for (auto& own : internal::own_addresses(server_->local_endpoint())) {
+            settings.proxy.policy.own_addresses.push_back(std::move(own));
+        }
+        proxy_ = std::make_unique<Proxy>(
+            executor_, directory_, std::move(settings.proxy), [this] { return ready(); }, metrics);
+        return {};
+    }
+
+    [[nodiscard]] Result<void> ready() const {
+        const chain::ChainStatus status = head_.status();
+        if (!status.ready) {
+            return fail(CommonError::unavailable, status.reason);
+        }
+        return {};
+    }
+
+    [[nodiscard]] async::Task<void> run() {
+        tasks_.spawn(head_.run());
+        tasks_.spawn(directory_.run());
+        log::info("gateway", "listening on {}", server_->local_endpoint().to_string());
+        co_await server_->run();
+    }
+
+    [[nodiscard]] async::Task<void> stop(std::chrono::milliseconds grace) {
+        co_await server_->stop(grace);
+        co_await proxy_->stop();
+        co_await directory_.stop();
+        tasks_.cancel();
+        co_await tasks_.join();
+        co_await transport_->stop();
+    }
+
+    [[nodiscard]] net::Endpoint endpoint() const { return server_->local_endpoint(); }
+    [[nodiscard]] chain::ChainStatus chain_status() const { return head_.status(); }
+
+  private:
+    std::unique_ptr<chain::JsonRpcTransport> transport_;
+    chain::JsonRpc rpc_;
+    chain::EthereumClient client_;
+    chain::HeadFollower head_;
+    registry::ProviderDirectory directory_;
+    std::unique_ptr<Proxy> proxy_;
+    std::unique_ptr<net::http::Server> server_;
+    async::TaskGroup tasks_;
+    async::Executor executor_;
+};
+
+// The clock and the metrics outlive the gateway.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+async::Task<Result<std::unique_ptr<Gateway>>> Gateway::start(async::Executor executor,
+    GatewaySettings settings,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const Clock& clock,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    metrics::Registry& metrics) {
+    CO_TRY_VOID(check_settings(settings));
+    auto impl = std::make_unique<Impl>(std::move(executor), settings, clock);
+    CO_TRY_VOID(impl->listen(std::move(settings), metrics));
+    co_return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+}
+
+Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Gateway::~Gateway() = default;
+
+net::Endpoint Gateway::endpoint() const { return impl_->endpoint(); }
+async::Task<void> Gateway::run() { return impl_->run(); }
+async::Task<void> Gateway::stop(std::chrono::milliseconds grace) { return impl_->stop(grace); }
+chain::ChainStatus Gateway::chain_status() const { return impl_->chain_status(); }
+
+}  // namespace decloud::gateway
