@@ -77,7 +77,7 @@ class CarExport {
     std::vector<Cid> roots_;
     bool header_sent_ = false;
     std::vector<Cid> pending_;
-    std::unordered_set<multiformats::Multihash> sent_;
+    std::unordered_set<Cid> sent_;
 };
 
 /// The whole file. Error: limit_exceeded above `max_bytes`; else as `CarExport::next`.

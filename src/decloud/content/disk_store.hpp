@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,8 @@ class DiskBlockStore : public BlockStore {
     [[nodiscard]] virtual Result<std::vector<multiformats::Multihash>> verify() const = 0;
 };
 
-/// Opens or creates the store in `folder`. Errors: conflict if another process has it open; corrupt
-/// naming the file; invalid_input if a newer decloud wrote it; io, disk_full.
+/// Opens or creates the store in `folder`. Errors: StoreError::in_use if another process has it
+/// open; StoreError::damaged naming the file; StoreError::newer_format; io, disk_full.
 [[nodiscard]] Result<std::unique_ptr<DiskBlockStore>> open_disk_store(
     const std::filesystem::path& folder, DiskStoreOptions options = {});
 

@@ -25,9 +25,9 @@ struct Pin {
     std::string reason;
     /// What it counts against the owner's quota.
     std::uint64_t bytes = 0;
-    UnixSeconds created;
+    UnixSeconds created = {};
     /// After this moment the pin no longer holds.
-    std::optional<UnixSeconds> expires;
+    std::optional<UnixSeconds> expires = {};
 };
 
 /// Pins, durable in one file. A pin is known by root, owner and reason. Thread safe; calls may
@@ -68,7 +68,8 @@ struct GarbageResult {
     std::uint64_t blocks_removed = 0;
     std::uint64_t bytes_removed = 0;
     std::uint64_t bytes_freed_on_disk = 0;
-    /// Blocks that a pin needs and that are not held or damaged.
+    /// Blocks that a pin needs and that are not held or are damaged. If one of them could have
+    /// links, nothing is removed, as what it led to is not known: fetch it again or unpin.
     std::vector<Cid> missing;
 };
 

@@ -54,7 +54,7 @@ class FileReader {
         : store_(&store), root_(std::move(root)), size_(size) {
         seek(0);
     }
-    [[nodiscard]] Result<std::optional<Bytes>> open_block(const Position& position);
+    [[nodiscard]] Result<Bytes> open_block(const Position& position);
 
     const BlockStore* store_;
     Cid root_;

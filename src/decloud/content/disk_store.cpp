@@ -1,0 +1,398 @@
+#include "disk_store.hpp"
+
+#include "internal/checked_block.hpp"
+#include "internal/disk_store_impl.hpp"
+
+#include <decloud/multiformats/varint.hpp>
+#include <decloud/store/atomic_file.hpp>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <unordered_set>
+#include <utility>
+
+namespace decloud::content {
+
+Result<std::unique_ptr<DiskBlockStore>> open_disk_store(
+    const std::filesystem::path& folder, DiskStoreOptions options) {
+    return internal::DiskStore::open(folder, options);
+}
+
+namespace internal {
+
+namespace {
+
+constexpr std::size_t kPage = 4096;
+constexpr std::uint64_t kCompactBatch = std::uint64_t{8} << 20U;
+/// What framing adds to a block of the usual kind: CIDv1 and a varint.
+constexpr std::uint64_t kFrameBytes = 39;
+
+}  // namespace
+
+Result<void> DiskStore::check_room(std::uint64_t bytes) const {
+    const std::uint64_t used = bytes_used_;
+    if (used > options_.max_bytes || bytes > options_.max_bytes - used) {
+        return fail(CommonError::limit_exceeded,
+            fmt::format(
+                "the block store is limited to {} bytes and holds {}", options_.max_bytes, used));
+    }
+    return {};
+}
+
+Result<void> DiskStore::put_all(std::span<const Block> blocks) {
+    SectionBuffer batch;
+    for (const Block& block : blocks) {
+        TRY_VOID(check_block(block.cid, block.data));
+        if (!is_inline(block.cid)) {
+            batch.add(block.cid, block.data);
+        }
+    }
+    return append_batch(batch);
+}
+
+Result<std::unique_ptr<StagedBlocks>> DiskStore::stage() {
+    const std::lock_guard lock(write_mutex_);
+    return std::make_unique<DiskStagedBlocks>(*this,
+        folder_ / "staging" / fmt::format("{}.car", next_staging_++), options_.staging_memory);
+}
+
+Result<std::optional<DiskStore::Place>> DiskStore::find(const Multihash& hash) const {
+    TRY(const std::optional<Location> location, index_->find(hash));
+    if (!location) {
+        return std::nullopt;
+    }
+    const auto segment = segments_.find(location->segment);
+    return Place{
+        .location = *location, .file = segment == segments_.end() ? nullptr : segment->second.file};
+}
+
+Result<std::optional<Bytes>> DiskStore::get(const Cid& cid) const {
+    if (is_inline(cid)) {
+        return to_bytes(cid.hash().digest());
+    }
+    std::optional<Place> place;
+    {
+        const std::lock_guard lock(index_mutex_);
+        TRY(place, find(cid.hash()));
+    }
+    if (!place) {
+        return std::nullopt;
+    }
+    if (place->file == nullptr) {
+        return fail(CommonError::corrupt, fmt::format("block {}: its segment {} is missing",
+                                              cid.to_string(), place->location.segment));
+    }
+    TRY(Bytes data, place->file->read(place->location.offset, place->location.size));
+    if (data.size() != place->location.size || !cid.verify(data)) {
+        return fail(
+            CommonError::corrupt, fmt::format("block {} is damaged in {} at {}", cid.to_string(),
+                                      place->file->path().string(), place->location.offset));
+    }
+    return data;
+}
+
+Result<bool> DiskStore::has(const Cid& cid) const {
+    if (is_inline(cid)) {
+        return true;
+    }
+    const std::lock_guard lock(index_mutex_);
+    TRY(const auto place, index_->find(cid.hash()));
+    return place.has_value();
+}
+
+Result<std::optional<Bytes>> DiskStore::read_intact(const Multihash& hash) const {
+    auto data = get(Cid::v1(multiformats::Codec::raw, hash));
+    if (!data && data.error().code() == CommonError::corrupt) {
+        return std::nullopt;
+    }
+    return data;
+}
+
+Result<DiskStore::Entries> DiskStore::not_held(const Entries& entries) const {
+    Entries out;
+    std::unordered_set<Multihash> seen;
+    for (const SectionBuffer::Entry& entry : entries) {
+        if (!seen.insert(entry.hash).second) {
+            continue;
+        }
+        // Read, not looked up: what is damaged is replaced by what came.
+        TRY(const auto held, read_intact(entry.hash));
+        if (!held) {
+            out.push_back(entry);
+        }
+    }
+    return out;
+}
+
+Result<void> DiskStore::append_batch(const SectionBuffer& batch) {
+    const std::lock_guard lock(write_mutex_);
+    TRY(const Entries fresh, not_held(batch.entries));
+    std::uint64_t added = 0;
+    for (const SectionBuffer::Entry& entry : fresh) {
+        added += entry.size;
+    }
+    TRY_VOID(check_room(added));
+    if (fresh.empty()) {
+        return {};
+    }
+    if (fresh.size() == batch.entries.size()) {
+        return append_sections(batch.bytes, fresh);
+    }
+    Bytes sections;
+    Entries moved;
+    for (SectionBuffer::Entry entry : fresh) {
+        const std::uint64_t start = sections.size();
+        append(
+            sections, BytesView(batch.bytes).subspan(entry.section, entry.end() - entry.section));
+        entry.data = start + (entry.data - entry.section);
+        entry.section = start;
+        moved.push_back(std::move(entry));
+    }
+    return append_sections(sections, moved);
+}
+
+Result<std::uint64_t> DiskStore::active_segment() {
+    if (active_ != 0) {
+        const std::lock_guard lock(index_mutex_);
+        Segment& segment = segments_.at(active_);
+        if (!segment.sealed && segment.file->size() < options_.segment_bytes) {
+            return active_;
+        }
+        segment.sealed = true;
+    }
+    const std::uint64_t id = next_segment_++;
+    auto file = SegmentFile::create(segment_path(id));
+    auto synced = file ? store::sync_directory(folder_ / "segments") : Result<void>{};
+    if (!file || !synced) {
+        ::unlink(segment_path(id).c_str());
+        return fail(file ? std::move(synced.error()) : std::move(file.error()));
+    }
+    const std::lock_guard lock(index_mutex_);
+    const SegmentRow row{.id = id, .indexed = (*file)->size(), .live = 0, .blocks = 0};
+    segments_[id] = {.file = std::move(*file), .row = row, .sealed = false};
+    active_ = id;
+    return id;
+}
+
+Result<void> DiskStore::append_sections(BytesView sections, const Entries& entries) {
+    TRY(const std::uint64_t id, active_segment());
+    SegmentFile& file = *segments_.at(id).file;
+    const std::uint64_t base = file.size();
+    auto status = file.append(sections);
+    const std::lock_guard lock(index_mutex_);
+    Segment& segment = segments_.at(id);
+    if (!status) {
+        segment.sealed = file.poisoned();
+        return status;
+    }
+    IndexBatch batch;
+    for (const SectionBuffer::Entry& entry : entries) {
+        batch.put.emplace_back(
+            entry.hash, Location{.segment = id, .offset = base + entry.data, .size = entry.size});
+    }
+    const std::uint64_t indexed = segment.row.indexed;
+    segment.row.indexed = file.size();
+    status = record(std::move(batch));
+    if (!status) {
+        segment.row.indexed = indexed;
+        segment.sealed = !file.truncate(base);
+    }
+    return status;
+}
+
+void DiskStore::count(
+    std::map<std::uint64_t, SegmentRow>& rows, const Location& place, bool added) const {
+    const auto segment = segments_.find(place.segment);
+    if (segment == segments_.end()) {
+        return;
+    }
+    SegmentRow& row = rows.try_emplace(place.segment, segment->second.row).first->second;
+    if (added) {
+        row.live += place.size;
+        ++row.blocks;
+    } else {
+        row.live -= std::min(row.live, place.size);
+        row.blocks -= std::min<std::uint64_t>(row.blocks, 1);
+    }
+}
+
+Result<void> DiskStore::record(IndexBatch batch) {
+    std::map<std::uint64_t, SegmentRow> rows;
+    for (const auto& [hash, place] : batch.put) {
+        TRY(const auto held, index_->find(hash));
+        if (held) {
+            count(rows, *held, false);
+        }
+        count(rows, place, true);
+    }
+    for (const Multihash& hash : batch.erase) {
+        TRY(const auto held, index_->find(hash));
+        if (held) {
+            count(rows, *held, false);
+        }
+    }
+    for (const auto& [id, row] : rows) {
+        batch.segments.push_back(row);
+    }
+    TRY_VOID(index_->apply(batch, options_.clock->unix_seconds()));
+    for (const auto& [id, row] : rows) {
+        Segment& segment = segments_.at(id);
+        bytes_used_ += row.live - segment.row.live;
+        segment.row = row;
+    }
+    return {};
+}
+
+Result<void> DiskStore::adopt_file(
+    const std::filesystem::path& path, const std::vector<SectionBuffer::Entry>& entries) {
+    const std::lock_guard write_lock(write_mutex_);
+    TRY(const Entries fresh, not_held(entries));
+    std::uint64_t added = 0;
+    for (const SectionBuffer::Entry& entry : fresh) {
+        added += entry.size;
+    }
+    TRY_VOID(check_room(added));
+    if (fresh.empty()) {
+        return {};
+    }
+    const std::uint64_t id = next_segment_++;
+    const std::filesystem::path target = segment_path(id);
+    if (::rename(path.c_str(), target.c_str()) != 0) {
+        return fail(errno_error("rename " + path.string()));
+    }
+    const auto adopt = [&]() -> Result<void> {
+        TRY_VOID(store::sync_directory(folder_ / "segments"));
+        TRY(std::shared_ptr<SegmentFile> file, SegmentFile::open(target));
+        const std::lock_guard lock(index_mutex_);
+        const SegmentRow row{.id = id, .indexed = file->size(), .live = 0, .blocks = 0};
+        segments_[id] = {.file = std::move(file), .row = row, .sealed = true};
+        IndexBatch batch;
+        for (const SectionBuffer::Entry& entry : fresh) {
+            batch.put.emplace_back(
+                entry.hash, Location{.segment = id, .offset = entry.data, .size = entry.size});
+        }
+        return record(std::move(batch));
+    };
+    auto status = adopt();
+    if (!status) {
+        const std::lock_guard lock(index_mutex_);
+        segments_.erase(id);
+        ::unlink(target.c_str());
+    }
+    return status;
+}
+
+Result<void> DiskStore::remove(const Cid& cid) { return remove_all({&cid.hash(), 1}); }
+
+Result<void> DiskStore::remove_all(std::span<const Multihash> hashes) {
+    const std::lock_guard write_lock(write_mutex_);
+    const std::lock_guard lock(index_mutex_);
+    IndexBatch batch;
+    batch.erase.assign(hashes.begin(), hashes.end());
+    return record(std::move(batch));
+}
+
+Result<void> DiskStore::for_each(const std::function<Result<void>(const Entry&)>& visit) const {
+    Bytes after;
+    for (;;) {
+        std::vector<BlockIndex::Row> rows;
+        {
+            const std::lock_guard lock(index_mutex_);
+            TRY(rows, index_->page(after, kPage));
+        }
+        if (rows.empty()) {
+            return {};
+        }
+        for (const BlockIndex::Row& row : rows) {
+            TRY_VOID(visit({.hash = row.hash, .bytes = row.location.size, .added = row.added}));
+        }
+        after = rows.back().hash.to_bytes();
+    }
+}
+
+Result<std::vector<Multihash>> DiskStore::verify() const {
+    std::vector<Multihash> damaged;
+    TRY_VOID(for_each([&](const Entry& entry) -> Result<void> {
+        const auto data = get(Cid::v1(multiformats::Codec::raw, entry.hash));
+        if (!data && data.error().code() == CommonError::corrupt) {
+            damaged.push_back(entry.hash);
+            return {};
+        }
+        return data ? Result<void>{} : fail(data.error());
+    }));
+    return damaged;
+}
+
+bool DiskStore::mostly_dead(const Segment& segment) const {
+    const std::uint64_t used = segment.row.live + segment.row.blocks * kFrameBytes;
+    return segment.file != nullptr && segment.row.indexed > SegmentFile::header_size() + 2 * used;
+}
+
+Result<std::uint64_t> DiskStore::compact() {
+    const std::lock_guard write_lock(write_mutex_);
+    std::vector<std::uint64_t> candidates;
+    {
+        const std::lock_guard lock(index_mutex_);
+        for (auto& [id, segment] : segments_) {
+            if (mostly_dead(segment)) {
+                segment.sealed = true;
+                candidates.push_back(id);
+            }
+        }
+    }
+    std::uint64_t freed = 0;
+    for (const std::uint64_t id : candidates) {
+        TRY(const std::uint64_t bytes, compact_segment(id));
+        freed += bytes;
+    }
+    return freed;
+}
+
+Result<std::uint64_t> DiskStore::compact_segment(std::uint64_t id) {
+    const std::shared_ptr<SegmentFile> file = segments_.at(id).file;
+    SectionBuffer batch;
+    std::uint64_t kept = 0;
+    const auto flush = [&]() -> Result<void> {
+        kept += batch.bytes.size();
+        const SectionBuffer full = std::exchange(batch, {});
+        return full.entries.empty() ? Result<void>{} : append_sections(full.bytes, full.entries);
+    };
+    bool damaged = false;
+    TRY_VOID(file->scan(
+        SegmentFile::header_size(), [&](const Frame& frame, BytesView data) -> Result<void> {
+            {
+                const std::lock_guard lock(index_mutex_);
+                TRY(const auto place, index_->find(frame.cid.hash()));
+                if (place != Location{.segment = id, .offset = frame.offset, .size = frame.size}) {
+                    return {};
+                }
+            }
+            damaged = damaged || !frame.intact;
+            if (frame.intact) {
+                batch.add(frame.cid, data);
+            }
+            return batch.bytes.size() > kCompactBatch ? flush() : Result<void>{};
+        }));
+    TRY_VOID(flush());
+    const std::lock_guard lock(index_mutex_);
+    if (damaged || segments_.at(id).row.blocks != 0) {
+        // A damaged block stays where it can be named and looked at.
+        return 0;
+    }
+    // The rows that led here must not come back after a power cut.
+    TRY_VOID(index_->sync());
+    IndexBatch drop;
+    drop.drop_segments.push_back(id);
+    TRY_VOID(record(std::move(drop)));
+    segments_.erase(id);
+    if (active_ == id) {
+        active_ = 0;
+    }
+    ::unlink(file->path().c_str());
+    return file->size() > kept ? file->size() - kept : 0;
+}
+
+}  // namespace internal
+
+}  // namespace decloud::content

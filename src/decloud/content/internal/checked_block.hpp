@@ -1,0 +1,22 @@
+#pragma once
+
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/multiformats/cid.hpp>
+
+namespace decloud::content::internal {
+
+/// The one check before a block is kept. Errors: limit_exceeded, corrupt naming the cid,
+/// invalid_input.
+[[nodiscard]] inline Result<void> check_block(const multiformats::Cid& cid, BytesView data) {
+    if (data.size() > multiformats::kMaxBlock) {
+        return fail(CommonError::limit_exceeded, "block " + cid.to_string() + " is over 2 MiB");
+    }
+    return cid.verify(data);
+}
+
+[[nodiscard]] inline bool is_inline(const multiformats::Cid& cid) {
+    return cid.hash().code() == multiformats::HashCode::identity;
+}
+
+}  // namespace decloud::content::internal

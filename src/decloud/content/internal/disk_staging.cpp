@@ -1,0 +1,79 @@
+#include "disk_staging.hpp"
+
+#include "checked_block.hpp"
+
+#include <decloud/multiformats/car.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace decloud::content::internal {
+
+DiskStagedBlocks::DiskStagedBlocks(
+    BatchTarget& target, std::filesystem::path file, std::uint64_t memory_limit)
+    : target_(target), path_(std::move(file)), memory_limit_(memory_limit) {}
+
+DiskStagedBlocks::~DiskStagedBlocks() {
+    if (file_.number() >= 0) {
+        // Fails if it was adopted.
+        ::unlink(path_.c_str());
+    }
+}
+
+Result<void> DiskStagedBlocks::put(const Cid& cid, BytesView data) {
+    TRY_VOID(check_block(cid, data));
+    if (is_inline(cid) || has(cid)) {
+        return {};
+    }
+    TRY_VOID(target_.check_room(bytes_ + data.size()));
+    // Entries count from the start of the whole; the buffer holds what is not in the file yet.
+    buffer_.add(cid, data);
+    buffer_.entries.back().section += written_;
+    buffer_.entries.back().data += written_;
+    places_.emplace(cid.hash(), buffer_.entries.size() - 1);
+    bytes_ += data.size();
+    return buffer_.bytes.size() > memory_limit_ ? spill() : Result<void>{};
+}
+
+Result<void> DiskStagedBlocks::spill() {
+    if (file_.number() < 0) {
+        TRY(file_, Descriptor::open(path_, O_RDWR | O_CREAT | O_EXCL));
+        const Bytes header = multiformats::encode_car_header({});
+        TRY_VOID(file_.write_at(header, 0));
+        written_ = header.size();
+        for (SectionBuffer::Entry& entry : buffer_.entries) {
+            entry.section += written_;
+            entry.data += written_;
+        }
+    }
+    TRY_VOID(file_.write_at(buffer_.bytes, written_));
+    written_ += buffer_.bytes.size();
+    buffer_.bytes.clear();
+    return {};
+}
+
+Result<std::optional<Bytes>> DiskStagedBlocks::get(const Cid& cid) const {
+    const auto found = places_.find(cid.hash());
+    if (found == places_.end()) {
+        return std::nullopt;
+    }
+    const SectionBuffer::Entry& entry = buffer_.entries[found->second];
+    if (entry.data >= written_) {
+        const BytesView data = BytesView(buffer_.bytes).subspan(entry.data - written_, entry.size);
+        return to_bytes(data);
+    }
+    TRY(Bytes data, file_.read_at(entry.data, entry.size));
+    TRY_VOID(cid.verify(data));
+    return data;
+}
+
+Result<void> DiskStagedBlocks::commit() {
+    if (file_.number() < 0) {
+        return buffer_.entries.empty() ? Result<void>{} : target_.append_batch(buffer_);
+    }
+    TRY_VOID(spill());
+    TRY_VOID(file_.sync());
+    return target_.adopt_file(path_, buffer_.entries);
+}
+
+}  // namespace decloud::content::internal

@@ -1,0 +1,107 @@
+#pragma once
+
+#include "../disk_store.hpp"
+#include "block_index.hpp"
+#include "disk_staging.hpp"
+#include "segment_file.hpp"
+
+#include <decloud/store/home_lock.hpp>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace decloud::content::internal {
+
+/// `DiskBlockStore` as it is. Writers take turns by `write_mutex_`, which is held over the disk's
+/// work; the index and the table of segments are guarded by `index_mutex_`, which is not. Taken in
+/// that order.
+class DiskStore final : public DiskBlockStore, public BatchTarget {
+  public:
+    [[nodiscard]] static Result<std::unique_ptr<DiskStore>> open(
+        const std::filesystem::path& folder, DiskStoreOptions options);
+
+    Result<void> put_all(std::span<const Block> blocks) override;
+    [[nodiscard]] Result<std::optional<Bytes>> get(const Cid& cid) const override;
+    [[nodiscard]] Result<bool> has(const Cid& cid) const override;
+    Result<void> remove(const Cid& cid) override;
+    [[nodiscard]] std::uint64_t bytes_used() const override { return bytes_used_; }
+    [[nodiscard]] Result<std::unique_ptr<StagedBlocks>> stage() override;
+
+    [[nodiscard]] const std::vector<std::string>& repairs() const override { return repairs_; }
+    Result<void> for_each(const std::function<Result<void>(const Entry&)>& visit) const override;
+    Result<void> remove_all(std::span<const Multihash> hashes) override;
+    Result<std::uint64_t> compact() override;
+    [[nodiscard]] Result<std::vector<Multihash>> verify() const override;
+
+    Result<void> append_batch(const SectionBuffer& batch) override;
+    Result<void> adopt_file(const std::filesystem::path& path,
+        const std::vector<SectionBuffer::Entry>& entries) override;
+    [[nodiscard]] Result<void> check_room(std::uint64_t bytes) const override;
+
+  private:
+    struct Segment {
+        std::shared_ptr<SegmentFile> file;
+        SegmentRow row;
+        /// Nothing is appended to it any more.
+        bool sealed = false;
+    };
+    /// Where a block is, with the file kept open for as long as it is read.
+    struct Place {
+        Location location;
+        std::shared_ptr<const SegmentFile> file;
+    };
+    using Entries = std::vector<SectionBuffer::Entry>;
+
+    DiskStore(std::filesystem::path folder, DiskStoreOptions options, store::HomeLock lock)
+        : folder_(std::move(folder)), options_(options), lock_(std::move(lock)) {}
+
+    // Opening.
+    [[nodiscard]] Result<void> check_format() const;
+    [[nodiscard]] Result<void> open_index();
+    [[nodiscard]] Result<void> open_segments();
+    [[nodiscard]] Result<void> recover_segment(SegmentRow row);
+    struct TailBlock {
+        Location location;
+        bool intact = false;
+    };
+    using Tail = std::unordered_map<Multihash, TailBlock>;
+    [[nodiscard]] Result<Tail> scan_tail(std::uint64_t id, SegmentFile& file, std::uint64_t from);
+
+    // Under index_mutex_, or while opening.
+    [[nodiscard]] Result<std::optional<Place>> find(const Multihash& hash) const;
+    [[nodiscard]] Result<void> record(IndexBatch batch);
+    void count(std::map<std::uint64_t, SegmentRow>& rows, const Location& place, bool added) const;
+
+    // Under write_mutex_.
+    [[nodiscard]] Result<std::optional<Bytes>> read_intact(const Multihash& hash) const;
+    [[nodiscard]] Result<Entries> not_held(const Entries& entries) const;
+    [[nodiscard]] Result<std::uint64_t> active_segment();
+    [[nodiscard]] Result<void> append_sections(BytesView sections, const Entries& entries);
+    [[nodiscard]] Result<std::uint64_t> compact_segment(std::uint64_t id);
+    [[nodiscard]] bool mostly_dead(const Segment& segment) const;
+
+    [[nodiscard]] std::filesystem::path segment_path(std::uint64_t id) const;
+
+    std::filesystem::path folder_;
+    DiskStoreOptions options_;
+    store::HomeLock lock_;
+    std::vector<std::string> repairs_;
+
+    std::mutex write_mutex_;
+    std::uint64_t active_ = 0;
+    std::uint64_t next_segment_ = 1;
+    std::uint64_t next_staging_ = 1;
+
+    mutable std::mutex index_mutex_;
+    std::unique_ptr<BlockIndex> index_;
+    std::map<std::uint64_t, Segment> segments_;
+    std::atomic<std::uint64_t> bytes_used_ = 0;
+};
+
+}  // namespace decloud::content::internal

@@ -1,0 +1,272 @@
+#include "reader.hpp"
+
+#include "internal/load_node.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <ranges>
+
+namespace decloud::content {
+
+namespace {
+
+using internal::load_node;
+using multiformats::PbLink;
+using multiformats::UnixFsNode;
+using multiformats::UnixFsType;
+
+constexpr unsigned kHashBits = 64;
+
+Error bad_node(const Cid& cid, std::string_view problem) {
+    return {make_error_code(CommonError::invalid_input),
+        fmt::format("block {}: {}", cid.to_string(), problem)};
+}
+
+bool is_file(const UnixFsNode& node) {
+    return node.info.type == UnixFsType::file || node.info.type == UnixFsType::raw;
+}
+
+bool is_directory(const UnixFsNode& node) {
+    return node.info.type == UnixFsType::directory || node.info.type == UnixFsType::hamt_shard;
+}
+
+/// How a shard names its slots.
+struct ShardShape {
+    unsigned bits;
+    std::size_t digits;
+
+    explicit ShardShape(const UnixFsNode& node)
+        : bits(static_cast<unsigned>(std::countr_zero(node.info.fanout.value_or(1)))),
+          digits(multiformats::hamt_prefix_size(node.info.fanout.value_or(1))) {}
+
+    [[nodiscard]] std::string slot(std::uint64_t hash, unsigned used) const {
+        return fmt::format("{:0{}X}", (hash << used) >> (kHashBits - bits), digits);
+    }
+};
+
+/// Collects the entries of a directory, shard by shard.
+class Lister {
+  public:
+    Lister(const BlockStore& store, std::size_t max_entries)
+        : store_(store), max_entries_(max_entries) {}
+
+    Result<std::vector<DirectoryEntry>> list(const Cid& root) {
+        TRY(const UnixFsNode node, load_node(store_, root));
+        if (!is_directory(node)) {
+            return fail(bad_node(root, "not a directory"));
+        }
+        if (node.info.type == UnixFsType::hamt_shard) {
+            TRY_VOID(add_shard(root, node, 0));
+        } else {
+            for (const PbLink& link : node.links) {
+                TRY_VOID(add(link, link.name.value_or("")));
+            }
+        }
+        std::ranges::sort(entries_, {}, &DirectoryEntry::name);
+        const auto repeated = std::ranges::adjacent_find(entries_, {}, &DirectoryEntry::name);
+        if (repeated != entries_.end()) {
+            return fail(bad_node(root, "two entries of the same name"));
+        }
+        return std::move(entries_);
+    }
+
+  private:
+    Result<void> add(const PbLink& link, std::string name) {
+        if (entries_.size() == max_entries_) {
+            return fail(CommonError::limit_exceeded,
+                fmt::format("a directory of more than {} entries", max_entries_));
+        }
+        entries_.push_back(
+            {.name = std::move(name), .cid = link.cid, .tsize = link.tsize.value_or(0)});
+        return {};
+    }
+
+    Result<void> add_shard(const Cid& cid, const UnixFsNode& node, unsigned used) {
+        const ShardShape shape(node);
+        if (used + shape.bits > kHashBits) {
+            return fail(bad_node(cid, "a shard that is too deep"));
+        }
+        for (const PbLink& link : node.links) {
+            std::string name = link.name.value_or("").substr(shape.digits);
+            if (!name.empty()) {
+                const std::string slot = shape.slot(multiformats::hamt_hash(name), used);
+                if (!link.name->starts_with(slot)) {
+                    return fail(bad_node(cid, "an entry in another's slot"));
+                }
+                TRY_VOID(add(link, std::move(name)));
+                continue;
+            }
+            TRY(const UnixFsNode child, load_node(store_, link.cid));
+            if (child.info.type != UnixFsType::hamt_shard ||
+                child.info.fanout != node.info.fanout) {
+                return fail(bad_node(link.cid, "not a shard of the same kind"));
+            }
+            // Shards without entries would cost reads that the limit on entries does not count.
+            if (++shards_ > max_entries_) {
+                return fail(CommonError::limit_exceeded, "a directory of too many shards");
+            }
+            TRY_VOID(add_shard(link.cid, child, used + shape.bits));
+        }
+        return {};
+    }
+
+    const BlockStore& store_;
+    std::size_t max_entries_;
+    std::size_t shards_ = 0;
+    std::vector<DirectoryEntry> entries_;
+};
+
+std::unexpected<Error> no_entry(const Cid& directory, std::string_view name) {
+    return fail(CommonError::not_found,
+        fmt::format("no {:?} in {}", std::string(name), directory.to_string()));
+}
+
+}  // namespace
+
+Result<NodeInfo> stat_node(const BlockStore& store, const Cid& cid) {
+    TRY(const UnixFsNode node, load_node(store, cid));
+    if (is_directory(node)) {
+        return NodeInfo{.kind = NodeKind::directory, .size = 0};
+    }
+    if (node.info.type == UnixFsType::symlink) {
+        return NodeInfo{.kind = NodeKind::symlink, .size = 0};
+    }
+    return NodeInfo{.kind = NodeKind::file, .size = node.info.file_size.value_or(0)};
+}
+
+Result<FileReader> FileReader::open(const BlockStore& store, const Cid& cid) {
+    TRY(const UnixFsNode node, load_node(store, cid));
+    if (!is_file(node)) {
+        return fail(bad_node(cid, "not a file"));
+    }
+    return FileReader(store, cid, node.info.file_size.value_or(0));
+}
+
+void FileReader::seek(std::uint64_t offset) {
+    offset_ = std::min(offset, size_);
+    pending_.assign({Position{.cid = root_, .offset = 0, .size = size_, .depth = 0}});
+}
+
+Result<Bytes> FileReader::next() {
+    while (offset_ < size_ && !pending_.empty()) {
+        const Position position = std::move(pending_.back());
+        pending_.pop_back();
+        if (position.offset + position.size <= offset_) {
+            continue;
+        }
+        TRY(Bytes piece, open_block(position));
+        if (!piece.empty()) {
+            offset_ += piece.size();
+            return piece;
+        }
+    }
+    return Bytes{};
+}
+
+Result<Bytes> FileReader::open_block(const Position& position) {
+    if (position.depth > kMaxBlockDepth) {
+        return fail(bad_node(position.cid, "a file that is too deep"));
+    }
+    TRY(const UnixFsNode node, load_node(*store_, position.cid));
+    if (!is_file(node)) {
+        return fail(bad_node(position.cid, "not a part of a file"));
+    }
+    if (node.info.file_size != position.size) {
+        return fail(bad_node(position.cid, "not of the size that is due"));
+    }
+    const BytesView data = node.info.data ? BytesView(*node.info.data) : BytesView();
+    std::uint64_t end = position.offset + position.size;
+    for (std::size_t i = node.links.size(); i-- > 0;) {
+        end -= node.info.block_sizes[i];
+        pending_.push_back({.cid = node.links[i].cid,
+            .offset = end,
+            .size = node.info.block_sizes[i],
+            .depth = position.depth + 1});
+    }
+    const std::uint64_t skip = offset_ - position.offset;
+    return skip < data.size() ? to_bytes(data.subspan(skip)) : Bytes{};
+}
+
+Result<Bytes> read_file(const BlockStore& store, const Cid& cid, std::uint64_t max_bytes) {
+    TRY(FileReader reader, FileReader::open(store, cid));
+    if (reader.size() > max_bytes) {
+        return fail(
+            CommonError::limit_exceeded, fmt::format("file {} has {} bytes, the limit is {}",
+                                             cid.to_string(), reader.size(), max_bytes));
+    }
+    Bytes out;
+    for (;;) {
+        TRY(const Bytes piece, reader.next());
+        if (piece.empty()) {
+            return out;
+        }
+        append(out, BytesView(piece));
+    }
+}
+
+Result<std::vector<DirectoryEntry>> list_directory(
+    const BlockStore& store, const Cid& cid, std::size_t max_entries) {
+    return Lister(store, max_entries).list(cid);
+}
+
+Result<Cid> find_entry(const BlockStore& store, const Cid& directory, std::string_view name) {
+    const std::uint64_t hash = multiformats::hamt_hash(name);
+    Cid cid = directory;
+    for (unsigned used = 0;;) {
+        TRY(const UnixFsNode node, load_node(store, cid));
+        if (!is_directory(node) || name.empty()) {
+            return no_entry(directory, name);
+        }
+        if (node.info.type == UnixFsType::directory) {
+            const auto link = std::ranges::find_if(
+                node.links, [&](const PbLink& candidate) { return candidate.name == name; });
+            if (link == node.links.end() || used > 0) {
+                return no_entry(directory, name);
+            }
+            return link->cid;
+        }
+        const ShardShape shape(node);
+        if (used + shape.bits > kHashBits) {
+            return fail(bad_node(cid, "a shard that is too deep"));
+        }
+        const std::string slot = shape.slot(hash, used);
+        const auto link = std::ranges::find_if(
+            node.links, [&](const PbLink& candidate) { return candidate.name->starts_with(slot); });
+        if (link == node.links.end()) {
+            return no_entry(directory, name);
+        }
+        const std::string_view found = std::string_view(*link->name).substr(shape.digits);
+        if (!found.empty()) {
+            return found == name ? Result<Cid>(link->cid) : no_entry(directory, name);
+        }
+        used += shape.bits;
+        cid = link->cid;
+    }
+}
+
+Result<Cid> resolve_path(const BlockStore& store, const Cid& root, std::string_view path) {
+    Cid cid = root;
+    for (const auto part : std::views::split(path, '/')) {
+        const std::string_view name(part.begin(), part.end());
+        if (name.empty()) {
+            continue;
+        }
+        if (name == "..") {
+            return fail(CommonError::invalid_input, "\"..\" in a path");
+        }
+        TRY(cid, find_entry(store, cid, name));
+    }
+    return cid;
+}
+
+Result<std::string> read_symlink(const BlockStore& store, const Cid& cid) {
+    TRY(const UnixFsNode node, load_node(store, cid));
+    if (node.info.type != UnixFsType::symlink) {
+        return fail(bad_node(cid, "not a symbolic link"));
+    }
+    return std::string(as_text(node.info.data.value_or(Bytes{})));
+}
+
+}  // namespace decloud::content
