@@ -24,12 +24,13 @@ struct LedgerSettings {
     std::filesystem::path directory;
     /// Leased at a time; the next is leased when half of it is spent.
     Amount slice{Uint128{10'000'000}};
-    /// Bounds on what is finished or held and not yet on the final chain.
+    /// Bounds, in each asset, on what is finished or held and not yet on the final chain.
     Amount max_exposure_per_payer{Uint128{100'000'000}};
     Amount max_exposure_per_owner{Uint128{200'000'000}};
     Amount max_exposure{Uint128{10'000'000'000}};
     std::size_t max_holds = 100'000;
     std::size_t max_idempotency_keys = 5'000'000;
+    std::size_t max_counters = 1'000'000;
     /// How far ahead a key may expire.
     std::chrono::seconds max_key_lifetime{24 * 3600};
     /// Receipts older than this, or beyond this many, are dropped; sums stay.
@@ -118,7 +119,7 @@ class Ledger {
     [[nodiscard]] std::map<std::pair<std::string, AssetId>, Spent> spent_by_owner() const;
     [[nodiscard]] std::uint64_t counter(std::string_view key) const;
     [[nodiscard]] std::optional<IdempotencyEntry> idempotency(std::string_view key) const;
-    [[nodiscard]] Exposure exposure() const;
+    [[nodiscard]] std::map<AssetId, Exposure> exposure() const;
     [[nodiscard]] std::size_t running() const;
 
     /// Rows that are worth sending now: past a threshold, or the channel is closing.

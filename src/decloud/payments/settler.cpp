@@ -106,7 +106,10 @@ Settler::Settler(async::Executor executor,
 async::Task<void> Settler::run() {
     for (;;) {
         co_await async::delay(settings_.poll);
-        exposure_.set(static_cast<double>(ledger_.exposure().amount.units()));
+        const auto exposure = ledger_.exposure();
+        if (const auto found = exposure.find(settings_.asset); found != exposure.end()) {
+            exposure_.set(static_cast<double>(found->second.amount.units()));
+        }
         auto rows = ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds);
         if (rows.empty() || busy_) {
             continue;

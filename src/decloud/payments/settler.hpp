@@ -21,6 +21,7 @@ namespace decloud::payments {
 struct SettlerSettings {
     Address provider;
     Address escrow;
+    AssetId asset;
     SettlementThresholds thresholds{
         .payer_amount = Amount(1'000'000), .age = std::chrono::seconds(60)};
     std::chrono::milliseconds poll{1000};

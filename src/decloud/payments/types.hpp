@@ -159,8 +159,11 @@ struct SettlementRow {
 struct SettlementThresholds {
     /// Not yet sent, of one payer.
     Amount payer_amount;
-    /// Not yet sent, oldest first.
+    /// How long a finished call waits at most.
     std::chrono::seconds age{60};
+    /// A row that is not on the final chain so long after it was sent is due again (rows are
+    /// cumulative).
+    std::chrono::seconds resend_after{600};
 };
 
 struct Exposure {

@@ -1,0 +1,156 @@
+#pragma once
+
+#include "../ledger.hpp"
+#include "book.hpp"
+#include "checkpoint.hpp"
+#include "receipt_ids.hpp"
+
+#include <decloud/async/event.hpp>
+#include <decloud/async/task_group.hpp>
+#include <decloud/store/log.hpp>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/container/small_vector.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace decloud::payments {
+
+class Ledger::State {
+  public:
+    State(
+        LedgerSettings settings, async::Executor executor, StateEngine& engine, const Clock& clock);
+
+    // ledger.cpp
+    Result<void> open();
+    async::Task<Result<void>> close();
+    async::Task<Result<Receipt>> receipt(ReceiptId id);
+    [[nodiscard]] UnixSeconds now() const { return clock_.unix_seconds(); }
+
+    // ledger_calls.cpp
+    Result<HoldId> hold(HoldRequest request);
+    async::Task<Result<HoldId>> acquire(HoldRequest request);
+    Result<void> extend(HoldId id, Amount more);
+    async::Task<Result<void>> durable(HoldId id);
+    async::Task<Result<void>> served(HoldId id);
+    Result<ReceiptId> commit(HoldId id, Amount actual, CallRecord call, bool goes_on);
+    Result<void> release(HoldId id, ReleaseReason reason);
+    async::Task<Result<void>> flush();
+
+    // ledger_chain.cpp
+    Result<void> record_chain(PayerAccount payer, ChannelState state);
+    async::Task<Result<void>> note_sent_rows(std::vector<SettlementRow> rows);
+    Result<void> resume_payer(const PayerAccount& payer);
+    std::vector<SettlementRow> settlement_due(
+        UnixSeconds now, const SettlementThresholds& thresholds);
+    std::vector<SettlementRow> unsettled();
+    [[nodiscard]] Amount spendable(const internal::PayerEntry& payer) const;
+    [[nodiscard]] PayerView view(const internal::PayerEntry& payer) const;
+    [[nodiscard]] std::map<AssetId, Exposure> exposure() const;
+
+    // ledger_checkpoint.cpp
+    async::Task<Result<void>> checkpoint();
+
+    [[nodiscard]] const internal::Book& book() const { return book_; }
+    [[nodiscard]] const LedgerRecovery& recovery() const { return recovery_; }
+    [[nodiscard]] std::size_t running() const { return holds_.size() - free_holds_.size(); }
+
+  private:
+    struct Hold {
+        /// 0: the slot is free.
+        internal::HoldSerial serial = 0;
+        std::uint32_t generation = 0;
+        internal::PayerIndex payer = 0;
+        Amount held;
+        /// Of the last record about it; 0: none.
+        std::uint64_t sequence = 0;
+        bool served = false;
+        internal::KeyNode* key = nullptr;
+        std::string call_id;
+        boost::container::small_vector<internal::CounterEntry*, 4> counters;
+    };
+    using OpenHolds = std::unordered_map<internal::HoldSerial, internal::OpenHold>;
+
+    Result<void> load(internal::LoadedState& loaded);
+    Result<void> replay(const store::LogRecord& record, OpenHolds& open);
+    Result<void> replay_finished(BytesView payload, OpenHolds& open);
+    void release_open(const OpenHolds& open);
+    internal::KeyNode* find_key(std::string_view key);
+
+    template <class Record>
+    Result<std::uint64_t> write(internal::RecordType type, const Record& record, store::LogUse use);
+    Result<void> check_open() const;
+    Result<void> check_shape(const HoldRequest& request) const;
+    Result<void> check_key(const HoldRequest& request);
+    Result<void> check_money(const internal::PayerEntry& payer, Amount more) const;
+    Result<void> check_exposure(const internal::PayerEntry& payer, Amount more) const;
+    Result<void> check_counters(const HoldRequest& request) const;
+    Result<void> record_hold(Hold& hold, HoldRequest& request);
+    Hold& make_hold(HoldId& id);
+    Result<Hold*> find(HoldId id);
+    void end(Hold& hold);
+    Result<void> define_counters(const Hold& hold);
+    internal::FinishedRecord finished_record(
+        const Hold& hold, Amount actual, CallRecord call, bool goes_on);
+    async::Task<Result<void>> lease(internal::PayerIndex index, Amount want);
+    void lease_ahead(const internal::PayerEntry& payer);
+
+    Result<void> adopt_or_stop(const internal::PayerEntry& payer,
+        internal::PayerRecord& record,
+        const ChannelState& state) const;
+    Result<void> write_payer(const internal::PayerRecord& record);
+
+    async::Task<void> maintain();
+    std::shared_ptr<const internal::Checkpoint> take_checkpoint();
+    async::Task<Result<void>> save_checkpoint();
+
+    const LedgerSettings settings_;
+    async::Executor executor_;
+    StateEngine& engine_;
+    const Clock& clock_;
+
+    internal::Book book_;
+    LedgerRecovery recovery_;
+    std::unique_ptr<internal::ReceiptIds> receipt_ids_;
+    /// Used by `pool_` alone once `open` has returned.
+    std::unique_ptr<internal::CheckpointStore> store_;
+    std::unique_ptr<store::GroupCommitLog> log_;
+    internal::Encoder encoder_;
+
+    std::vector<Hold> holds_;
+    std::vector<std::uint32_t> free_holds_;
+    internal::HoldSerial next_hold_ = 1;
+    async::Event leased_;
+
+    std::uint64_t last_sequence_ = 0;
+    std::uint64_t checkpoint_sequence_ = 0;
+    std::uint64_t bytes_since_checkpoint_ = 0;
+    /// Taken and not yet saved; tried again before another is taken.
+    std::shared_ptr<const internal::Checkpoint> unsaved_;
+    bool saving_ = false;
+    async::Event saved_;
+    bool closing_ = false;
+    boost::asio::steady_timer upkeep_;
+    boost::asio::thread_pool pool_{1};
+    async::TaskGroup tasks_;
+};
+
+template <class Record>
+Result<std::uint64_t> Ledger::State::write(
+    internal::RecordType type, const Record& record, store::LogUse use) {
+    encoder_.clear();
+    internal::encode(encoder_, record);
+    TRY(last_sequence_, log_->append(static_cast<std::uint8_t>(type), encoder_.view(), use));
+    bytes_since_checkpoint_ += encoder_.view().size();
+    if (bytes_since_checkpoint_ >= settings_.checkpoint_bytes && !saving_) {
+        upkeep_.cancel();
+    }
+    return last_sequence_;
+}
+
+}  // namespace decloud::payments
