@@ -1,0 +1,75 @@
+#pragma once
+
+#include "home.hpp"
+
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/base/units.hpp>
+#include <decloud/chain/deployment.hpp>
+#include <decloud/identity/eip712.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace decloud::client {
+
+struct ChainConfig {
+    std::vector<std::string> rpc_urls;
+    std::uint64_t chain_id = 0;
+    chain::ContractAddresses contracts;
+    /// A block this far below the head is final for us.
+    std::uint64_t finality_depth = 2;
+    /// Where the contracts' history begins.
+    std::uint64_t first_block = 0;
+};
+
+struct GatewayConfig {
+    /// Where this home's commands find a gateway.
+    std::string url = "http://127.0.0.1:8080";
+    /// What `gateway run` listens on and what its hosts end in.
+    std::string listen = "127.0.0.1:8080";
+    std::string domain = "localhost";
+    /// Whether registry URLs may lead to this machine or a private network.
+    bool allow_local_providers = false;
+};
+
+struct ProviderConfig {
+    /// Full: "alice.decloud"; empty if this home sells nothing.
+    std::string name;
+    /// Which of the home's accounts it is.
+    std::string account = "provider";
+    std::string listen = "127.0.0.1:8402";
+    std::string console = "127.0.0.1:8401";
+    /// What the registry says; empty: made of `listen`.
+    std::string public_url;
+    Amount price{1000};
+    /// Storage for owners who have reserved nothing.
+    std::uint64_t free_bytes = 0;
+};
+
+/// What `config.toml` holds.
+struct Config {
+    std::string account = "default";
+    ChainConfig chain;
+    GatewayConfig gateway;
+    ProviderConfig provider;
+};
+
+/// Where signatures of this config's chain are valid.
+[[nodiscard]] identity::Domain signature_domain(const ChainConfig& chain);
+/// True if every RPC URL is on loopback: only then may published development keys be used.
+[[nodiscard]] bool is_local_chain(const ChainConfig& chain);
+
+/// Strict: unknown keys and wrong types are refused with their line. `source` names the file in
+/// errors. Error: ClientError::usage.
+[[nodiscard]] Result<Config> parse_config(std::string_view text, std::string_view source);
+/// `config.toml` (defaults if there is none), then what the environment says over it:
+/// DECLOUD_ACCOUNT, DECLOUD_RPC_URL (comma separated), DECLOUD_GATEWAY_URL.
+[[nodiscard]] Result<Config> load_config(const Home& home, const EnvironmentReader& environment);
+[[nodiscard]] std::string format_config(const Config& config);
+[[nodiscard]] Result<void> save_config(const Home& home, const Config& config);
+
+}  // namespace decloud::client

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/bytes.hpp>
+#include <decloud/base/json.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/net/http/client.hpp>
+#include <decloud/net/url.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace decloud::client {
+
+/// An HTTP client for addresses that the user or operator chose. `stop` it before the executor
+/// ends.
+[[nodiscard]] std::unique_ptr<net::http::Client> make_http_client(async::Executor executor);
+
+/// The error that a refused request stands for: code by status, text from the problem body's
+/// `detail` and `help` (RFC 9457), or from the status alone.
+[[nodiscard]] Error remote_error(int status, std::string_view content_type, BytesView body);
+
+/// A whole answer of status 2xx, at most `max_bytes`. Errors: `remote_error`, NetError.
+[[nodiscard]] async::Task<Result<Bytes>> fetch(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    net::http::Client& client,
+    net::Url url,
+    net::http::ClientRequest request,
+    std::uint64_t max_bytes);
+
+/// The running node of a home, asked over its Unix socket.
+class OperatorClient {
+  public:
+    /// `client` outlives it.
+    OperatorClient(net::http::Client& client, std::string socket)
+        : client_(client), socket_(std::move(socket)) {}
+
+    /// False if no node listens.
+    [[nodiscard]] async::Task<bool> reachable();
+    [[nodiscard]] async::Task<Result<json::Object>> status();
+    [[nodiscard]] async::Task<Result<json::Object>> settle();
+    /// The roots of the CAR, which the node keeps under `pin`.
+    [[nodiscard]] async::Task<Result<json::Object>> import_content(std::string pin, Bytes car);
+    [[nodiscard]] async::Task<Result<Bytes>> export_content(
+        std::string cid, std::uint64_t max_bytes);
+    [[nodiscard]] async::Task<Result<json::Object>> list_content();
+
+  private:
+    [[nodiscard]] async::Task<Result<json::Object>> ask(std::string method, std::string target);
+    [[nodiscard]] async::Task<Result<Bytes>> exchange(
+        std::string method, std::string target, Bytes body, std::uint64_t max_bytes);
+
+    net::http::Client& client_;
+    std::string socket_;
+};
+
+}  // namespace decloud::client

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "chain_session.hpp"
+#include "home.hpp"
+#include "wallet.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/identity/delegation.hpp>
+#include <decloud/identity/keystore.hpp>
+#include <decloud/identity/names.hpp>
+
+#include <string>
+
+namespace decloud::client {
+
+struct ProviderRegistration {
+    identity::ProviderName name;
+    std::string url;
+    /// JWK text of the key that specs are encrypted to.
+    std::string rsa_jwk;
+    /// May settle for the provider.
+    Address settler;
+};
+
+/// What `register_provider` had to do.
+struct RegistrationChanges {
+    bool name_registered = false;
+    bool records_set = false;
+    bool settler_set = false;
+};
+
+/// Makes the chain say what `registration` says and leaves alone what is right already: name by
+/// commit and reveal, resolver, records, settler (for a year, renewed in its last month). Errors:
+/// ClientError::not_authorised if the name is somebody else's; the wallet's.
+[[nodiscard]] async::Task<Result<RegistrationChanges>> register_provider(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Wallet& wallet,
+    ProviderRegistration registration,
+    const Clock& clock
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+);
+
+/// The account's word that the node's identity key may sign: the stored one if it fits, is of this
+/// chain and lasts beyond its warning time; else a new one for 90 days, stored. Error: not_found if
+/// one is needed and the account's key is not in `keys`.
+[[nodiscard]] Result<identity::Signed<identity::Delegation>> ensure_delegation(
+    const std::filesystem::path& file,
+    identity::KeyStore& keys,
+    const std::string& account,
+    const identity::ProviderName& name,
+    const identity::Domain& domain,
+    UnixSeconds now);
+
+}  // namespace decloud::client

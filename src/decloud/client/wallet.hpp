@@ -1,0 +1,112 @@
+#pragma once
+
+#include "chain_session.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/async/task_group.hpp>
+#include <decloud/base/evm_types.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/base/units.hpp>
+#include <decloud/chain/transaction_sender.hpp>
+#include <decloud/crypto/rsa.hpp>
+#include <decloud/crypto/secp256k1.hpp>
+#include <decloud/store/home_lock.hpp>
+#include <decloud/store/record_store.hpp>
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace decloud::client {
+
+/// Sends one account's transactions and waits until they are final. One process at a time per
+/// account. Single threaded; `stop` before destruction.
+class Wallet {
+  public:
+    /// `folder` is the home's `wallets()`. Takes up what an earlier process left pending. Errors:
+    /// StoreError::in_use if another process sends for this account; ClientError::usage for a
+    /// published development key on a chain that is not this machine's. `session` outlives it.
+    [[nodiscard]] static async::Task<Result<std::unique_ptr<Wallet>>> open(
+        // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+        ChainSession& session,
+        std::filesystem::path folder,
+        crypto::Secp256k1PrivateKey key);
+    ~Wallet();
+    Wallet(const Wallet&) = delete;
+    Wallet& operator=(const Wallet&) = delete;
+
+    [[nodiscard]] const Address& address() const { return key_.address(); }
+    [[nodiscard]] const crypto::Secp256k1PrivateKey& key() const { return key_; }
+    [[nodiscard]] chain::TransactionSender& sender() { return *sender_; }
+
+    /// One transaction to `to`; nothing is joined with an earlier one.
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> send(
+        std::string what, Address to, Bytes data, Uint128 value = 0);
+
+    /// Money of the token into the escrow: the token's approval if it is needed, then deposit.
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> deposit(Amount amount);
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> withdraw(
+        Amount amount, std::optional<Address> to);
+    /// Reserves `budget` for `provider` at `price` a call.
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> approve(
+        Address provider, Amount price, Amount budget);
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> increase(
+        Bytes32 channel, Amount amount);
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> request_close(Bytes32 channel);
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> finalize_close(Bytes32 channel);
+    /// What a provider earned, to its own account or `to`.
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> payout(
+        Amount amount, std::optional<Address> to);
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> set_settler(
+        Address settler, UnixSeconds expires);
+
+    [[nodiscard]] async::Task<void> stop();
+
+  private:
+    Wallet(ChainSession& session, store::HomeLock lock, crypto::Secp256k1PrivateKey key);
+    [[nodiscard]] async::Task<Result<void>> start(std::filesystem::path folder);
+
+    ChainSession& session_;
+    store::HomeLock lock_;
+    crypto::Secp256k1PrivateKey key_;
+    boost::asio::thread_pool pool_{1};
+    std::unique_ptr<store::RecordStore> records_;
+    std::unique_ptr<chain::SenderJournal> journal_;
+    std::unique_ptr<chain::TransactionSender> sender_;
+    async::TaskGroup tasks_;
+};
+
+/// A channel of a payer, with the provider's name if one of the known names has its address.
+struct ChannelReport {
+    chain::ChannelState state;
+    std::string provider_name;
+    /// Claimed, and what our own node has served beyond that.
+    Amount spent;
+    /// What is left at this rate is less than a tenth or a day's use.
+    bool running_low = false;
+};
+
+struct EscrowReport {
+    Amount free;
+    /// Open and closing channels, newest first.
+    std::vector<ChannelReport> channels;
+};
+
+/// Money of `payer`: free, and every channel it opened that is not final.
+[[nodiscard]] async::Task<Result<EscrowReport>> read_escrow(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Address payer,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const Clock& clock);
+
+/// True if under a tenth is left of what was reserved, or less than a day's use at the rate since
+/// the channel was opened.
+[[nodiscard]] bool is_running_low(
+    Amount reserved, Amount spent, UnixSeconds opened, UnixSeconds now);
+
+}  // namespace decloud::client
