@@ -36,7 +36,7 @@ class IpAddress {
 
 /// Who is at the other end of an accepted connection.
 struct PeerAddress {
-    IpAddress ip;
+    IpAddress ip{};
     std::uint16_t port = 0;
     /// True for a Unix socket; then `ip` and `port` mean nothing.
     bool is_unix = false;
@@ -44,9 +44,9 @@ struct PeerAddress {
 
 /// Where a server listens: an address and a port (0 = any free one), or the path of a Unix socket.
 struct Endpoint {
-    IpAddress ip;
+    IpAddress ip{};
     std::uint16_t port = 0;
-    std::string unix_path;
+    std::string unix_path{};
 
     [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
     /// "127.0.0.1:8402", "[::1]:8402" or "unix:/path".

@@ -118,11 +118,15 @@ Result<IpAddress> forwarded_client(std::string_view header) {
             node = node.substr(1, node.size() - 2);
         }
         if (node.starts_with('[')) {
-            return parse_ip_address(node.substr(1, std::max<std::size_t>(node.find(']'), 1) - 1));
+            const std::size_t close = node.find(']');
+            if (close == std::string_view::npos) {
+                break;
+            }
+            return parse_ip_address(node.substr(1, close - 1));
         }
         return parse_ip_address(node.substr(0, node.find(':')));
     }
-    return fail(CommonError::not_found, "a Forwarded header without for");
+    return fail(CommonError::invalid_input, "a Forwarded header without an address");
 }
 
 }  // namespace decloud::net

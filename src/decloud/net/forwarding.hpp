@@ -31,7 +31,8 @@ struct ForwardedElement {
 /// (RFC 7239) and the X-Forwarded-For, -Host, -Proto that say the same.
 void set_forwarded(http::Headers& headers, const ForwardedElement& element);
 
-/// The `for` address of the last element of a Forwarded header, if it is an address.
+/// The `for` address of the last element of a Forwarded header, if it is an address. Error:
+/// invalid_input.
 [[nodiscard]] Result<IpAddress> forwarded_client(std::string_view header);
 
 }  // namespace decloud::net

@@ -34,22 +34,22 @@ class ClientImpl;
 struct BodySource {
     std::function<async::Task<Result<std::size_t>>(std::span<std::uint8_t>)> read;
     /// Nothing: chunked.
-    std::optional<std::uint64_t> length;
+    std::optional<std::uint64_t> length{};
     /// Asked for after the end of a chunked body; may be empty.
-    std::function<Headers()> trailers;
+    std::function<Headers()> trailers{};
 };
 
 struct ClientRequest {
     std::string method = "GET";
     /// Sent byte for byte; empty: the URL's.
-    std::string target;
+    std::string target{};
     /// Host is set from the URL unless it is here. Framing and Connection are the client's own.
     /// With `Expect: 100-continue` a BodySource is not read before the server asks for it (or
     /// `ClientSettings::continue_timeout` has passed).
-    Headers headers;
-    std::variant<std::monostate, Bytes, BodySource> body;
+    Headers headers{};
+    std::variant<std::monostate, Bytes, BodySource> body{};
     /// Called for each interim `100 Continue`; may be empty.
-    std::function<void()> on_continue;
+    std::function<void()> on_continue{};
 };
 
 /// A response whose body may still be arriving. Move-only; destroying it before the end of the body

@@ -97,10 +97,10 @@ class Headers {
 [[nodiscard]] bool is_token(std::string_view text);
 
 struct RequestHead {
-    std::string method;
+    std::string method{};
     /// As sent: origin form, absolute form or "*".
-    std::string target;
-    Headers headers;
+    std::string target{};
+    Headers headers{};
     bool http_1_0 = false;
 
     /// The part of the target before "?" (and, of an absolute form, after the authority), as sent.
@@ -112,8 +112,8 @@ struct RequestHead {
 struct ResponseHead {
     int status = 200;
     /// Empty: the standard phrase.
-    std::string reason;
-    Headers headers;
+    std::string reason{};
+    Headers headers{};
 };
 
 /// "Not Found" for 404; "Status" for what has no phrase.

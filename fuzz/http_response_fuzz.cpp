@@ -1,0 +1,66 @@
+#include <decloud/net/http/parser.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+namespace {
+
+using namespace decloud;
+using namespace decloud::net::http;
+
+std::string transcript(BytesView bytes, std::size_t step, bool head_request) {
+    Limits limits;
+    limits.max_header_bytes = 400;
+    limits.max_headers = 8;
+    limits.max_chunk_extension_bytes = 20;
+    limits.max_trailer_bytes = 60;
+    ResponseParser parser(limits);
+    parser.reset(head_request);
+    std::string log;
+    while (!bytes.empty()) {
+        BytesView piece = bytes.first(std::min(step, bytes.size()));
+        bytes = bytes.subspan(piece.size());
+        for (;;) {
+            const ParseStep result = parser.next(piece);
+            piece = piece.subspan(result.consumed);
+            if (result.event == ParseEvent::failed) {
+                return log.append("!").append(parser.error().reason);
+            }
+            if (result.event == ParseEvent::head) {
+                log.append(std::to_string(parser.head().status)).append(parser.head().reason);
+                for (const Headers::Field field : parser.head().headers) {
+                    if (!is_valid_field(field.name, field.value)) {
+                        std::abort();
+                    }
+                    log.append(field.name).append(":").append(field.value);
+                }
+            }
+            log.append(as_text(result.body));
+            if (result.event == ParseEvent::end) {
+                log.append("#");
+                parser.reset(head_request);
+            }
+            if (result.event == ParseEvent::need_more ||
+                (result.event == ParseEvent::end && piece.empty())) {
+                break;
+            }
+        }
+    }
+    return log.append(parser.finish().event == ParseEvent::end ? "$" : "%");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const BytesView bytes(data, size);
+    for (const bool head_request : {false, true}) {
+        const std::string whole = transcript(bytes, size + 1, head_request);
+        for (const std::size_t step : {1, 2, 3, 7}) {
+            if (transcript(bytes, step, head_request) != whole) {
+                std::abort();
+            }
+        }
+    }
+    return 0;
+}
