@@ -1,0 +1,18 @@
+#pragma once
+
+#include <decloud/base/metrics.hpp>
+
+#include <memory>
+#include <string>
+
+namespace decloud::node {
+
+/// Metrics that can be read in Prometheus' text format. Thread safe.
+class MetricsRegistry : public metrics::Registry {
+  public:
+    [[nodiscard]] virtual std::string to_text() const = 0;
+};
+
+[[nodiscard]] std::unique_ptr<MetricsRegistry> make_metrics_registry();
+
+}  // namespace decloud::node

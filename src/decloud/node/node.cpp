@@ -1,0 +1,371 @@
+#include "node.hpp"
+
+#include "console.hpp"
+#include "edge.hpp"
+#include "operator_api.hpp"
+#include "receipts.hpp"
+#include "well_known.hpp"
+
+#include <decloud/async/offload.hpp>
+#include <decloud/async/task_group.hpp>
+#include <decloud/async/timeout.hpp>
+#include <decloud/base/log.hpp>
+#include <decloud/chain/ethereum.hpp>
+#include <decloud/chain/json_rpc.hpp>
+#include <decloud/chain/transaction_sender.hpp>
+#include <decloud/content/disk_store.hpp>
+#include <decloud/identity/keystore.hpp>
+#include <decloud/identity/names.hpp>
+#include <decloud/payments/authorization_method.hpp>
+#include <decloud/payments/owner_charging.hpp>
+#include <decloud/payments/settler.hpp>
+#include <decloud/protocol/request_digest.hpp>
+#include <decloud/services/compute/compute_service.hpp>
+#include <decloud/services/content/content_service.hpp>
+#include <decloud/store/home_lock.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace decloud::node {
+
+namespace {
+
+constexpr auto kStopGrace = std::chrono::seconds(20);
+constexpr auto kReviewInterval = std::chrono::minutes(10);
+constexpr std::size_t kBlockingThreads = 4;
+
+/// Keys that the node's process holds.
+struct Keys {
+    crypto::Ed25519PrivateKey identity;
+    crypto::Secp256k1PrivateKey settler;
+    std::vector<crypto::RsaPrivateKey> rsa;
+    crypto::Secret module_cache;
+};
+
+Result<Keys> open_keys(const std::filesystem::path& folder) {
+    TRY(auto store, identity::KeyStore::open(folder));
+    TRY(auto identity_key, store.node_identity());
+    TRY(auto settler, store.settler());
+    TRY(auto rsa, store.rsa_keys());
+    TRY(auto mac, store.mac_key("module-cache"));
+    return Keys{std::move(identity_key), std::move(settler), std::move(rsa), std::move(mac)};
+}
+
+sandbox::SandboxSettings sandbox_settings(
+    const std::filesystem::path& home, const crypto::Secret& key) {
+    sandbox::SandboxSettings settings;
+    settings.cache_dir = home / "cache";
+    std::ranges::copy(key.view().first(settings.mac_key.size()), settings.mac_key.begin());
+    return settings;
+}
+
+payments::LedgerSettings ledger_settings(const NodeSettings& settings) {
+    payments::LedgerSettings out;
+    out.directory = settings.home / "ledger";
+    out.max_exposure = settings.max_exposure;
+    out.max_exposure_per_owner = settings.max_exposure;
+    out.max_exposure_per_payer = settings.max_exposure;
+    return out;
+}
+
+AssetId usdc_asset(const NodeSettings& settings) {
+    return {"eip155:" + std::to_string(settings.chain_id) +
+            "/erc20:" + to_string(settings.contracts.usdc)};
+}
+
+/// What is on disk, opened before anything is served.
+struct Storage {
+    store::HomeLock lock;
+    std::unique_ptr<content::DiskBlockStore> blocks;
+    std::unique_ptr<content::Pins> pins;
+    std::unique_ptr<store::RecordStore> records;
+};
+
+Result<Storage> open_storage(const std::filesystem::path& home) {
+    TRY(auto lock, store::HomeLock::acquire(home));
+    TRY(auto blocks, content::open_disk_store(home / "blocks"));
+    for (const std::string& repair : blocks->repairs()) {
+        log::warning("node", "{}", repair);
+    }
+    TRY(auto pins, content::open_pins(home / "pins.sqlite"));
+    TRY(auto records, store::RecordStore::open(home / "records.sqlite"));
+    return Storage{std::move(lock), std::move(blocks), std::move(pins), std::move(records)};
+}
+
+}  // namespace
+
+/// Members are in the order in which they depend on each other.
+class Node::Impl {
+  public:
+    Impl(async::Executor executor,
+        NodeSettings settings,
+        const Clock& clock,
+        Keys keys,
+        Storage storage)
+        : executor_(executor),
+          settings_(std::move(settings)),
+          clock_(clock),
+          domain_{.chain_id = settings_.chain_id, .escrow = settings_.contracts.escrow},
+          asset_(usdc_asset(settings_)),
+          metrics_(make_metrics_registry()),
+          storage_(std::move(storage)),
+          settler_key_(std::move(keys.settler)),
+          identity_{.key = std::move(keys.identity),
+              .delegation = settings_.delegation,
+              .audience = protocol::audience(settings_.chain_id, settings_.provider)},
+          transport_(chain::make_http_transport(executor)),
+          rpc_(*transport_,
+              settings_.rpc_urls,
+              {.depth = settings_.finality_depth, .chain_id = settings_.chain_id}),
+          client_(rpc_),
+          head_(executor,
+              client_,
+              clock,
+              {.depth = settings_.finality_depth,
+                  .max_age = settings_.close_delay / 4,
+                  .chain_id = settings_.chain_id}),
+          escrow_(client_, settings_.contracts.escrow),
+          journal_(payments::make_sender_journal(*storage_.records, pool_)),
+          sender_(
+              executor, client_, head_, *journal_, settler_key_, {.chain_id = settings_.chain_id}),
+          sandbox_(executor, sandbox_settings(settings_.home, keys.module_cache)),
+          deployments_(executor,
+              *storage_.blocks,
+              *storage_.records,
+              sandbox_,
+              std::move(keys.rsa),
+              pool_,
+              {.domain = domain_, .provider_node = identity::namehash(settings_.provider_name)}),
+          slow_answers_(executor),
+          function_context_{executor, sandbox_, slow_answers_, asset_, settings_.price},
+          pipeline_(clock, *metrics_),
+          tasks_(executor) {}
+
+    [[nodiscard]] async::Task<Result<void>> start();
+    [[nodiscard]] async::Task<void> run();
+    [[nodiscard]] async::Task<void> stop();
+
+    [[nodiscard]] net::Endpoint public_endpoint() const { return public_server_->local_endpoint(); }
+    [[nodiscard]] net::Endpoint console_endpoint() const {
+        return console_server_->local_endpoint();
+    }
+
+  private:
+    [[nodiscard]] Result<void> open_ledger();
+    void register_everything();
+    [[nodiscard]] Result<void> listen();
+    [[nodiscard]] async::Task<void> answer_public(net::http::Exchange exchange);
+    [[nodiscard]] async::Task<void> review();
+
+    async::Executor executor_;
+    NodeSettings settings_;
+    const Clock& clock_;
+    identity::Domain domain_;
+    AssetId asset_;
+    std::unique_ptr<MetricsRegistry> metrics_;
+    boost::asio::thread_pool pool_{kBlockingThreads};
+    Storage storage_;
+    crypto::Secp256k1PrivateKey settler_key_;
+    NodeIdentity identity_;
+    EdgeSettings edge_;
+
+    std::unique_ptr<chain::JsonRpcTransport> transport_;
+    chain::JsonRpc rpc_;
+    chain::EthereumClient client_;
+    chain::HeadFollower head_;
+    chain::EscrowView escrow_;
+    std::unique_ptr<chain::SenderJournal> journal_;
+    chain::TransactionSender sender_;
+
+    std::unique_ptr<payments::StateEngine> engine_;
+    std::unique_ptr<payments::Ledger> ledger_;
+    std::unique_ptr<payments::EscrowChannels> channels_;
+    std::unique_ptr<payments::Settler> settler_;
+    std::unique_ptr<payments::EscrowCharging> charging_;
+
+    sandbox::Sandbox sandbox_;
+    services::Deployments deployments_;
+    services::SlowAnswers slow_answers_;
+    services::FunctionCallContext function_context_;
+    std::unique_ptr<services::ContentContext> content_context_;
+    pipeline::Pipeline pipeline_;
+
+    std::unique_ptr<OperatorContext> operator_context_;
+    std::unique_ptr<ConsoleContext> console_context_;
+    std::unique_ptr<net::http::Server> public_server_;
+    std::unique_ptr<net::http::Server> console_server_;
+    std::unique_ptr<net::http::Server> operator_server_;
+    async::TaskGroup tasks_;
+    bool stopped_ = false;
+};
+
+Result<void> Node::Impl::open_ledger() {
+    std::error_code ignored;
+    std::filesystem::create_directories(settings_.home / "ledger", ignored);
+    TRY(engine_,
+        payments::make_sqlite_state_engine(settings_.home / "ledger" / "slices.sqlite", pool_));
+    TRY(ledger_, payments::Ledger::open(ledger_settings(settings_), executor_, *engine_, clock_));
+    const payments::LedgerRecovery& recovery = ledger_->recovery();
+    if (recovery.bytes_cut > 0) {
+        log::warning("node", "the ledger's log had a torn tail: {} bytes were cut at {}",
+            recovery.bytes_cut, recovery.cut_at);
+    }
+    if (recovery.held_released + recovery.served_released > 0) {
+        log::warning("node",
+            "{} running calls, {} of them served, were released: {} units are not charged",
+            recovery.held_released + recovery.served_released, recovery.served_released,
+            to_string(recovery.amount_released));
+    }
+    channels_ = std::make_unique<payments::EscrowChannels>(executor_, client_, head_, escrow_,
+        *ledger_, clock_,
+        payments::EscrowChannelsSettings{.provider = settings_.provider,
+            .asset = asset_,
+            .max_head_age = settings_.close_delay / 4,
+            .first_block = settings_.first_block});
+    settler_ = std::make_unique<payments::Settler>(executor_, *ledger_, sender_, *channels_, clock_,
+        *metrics_,
+        payments::SettlerSettings{.provider = settings_.provider,
+            .escrow = settings_.contracts.escrow,
+            .asset = asset_,
+            .thresholds = settings_.thresholds});
+    charging_ = std::make_unique<payments::EscrowCharging>(payments::EscrowCharging{
+        *ledger_, *channels_, clock_, asset_, settings_.provider, settings_.provider_name});
+    return {};
+}
+
+/// Where services, payment methods and admission rules join.
+void Node::Impl::register_everything() {
+    content_context_ =
+        std::make_unique<services::ContentContext>(services::ContentContext{*storage_.blocks,
+            *storage_.pins, *ledger_, clock_, pool_, {.free_bytes = settings_.free_bytes}});
+    pipeline_.add_service(services::make_compute_service(deployments_, function_context_));
+    pipeline_.add_service(services::make_content_service(*content_context_));
+    pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));
+    pipeline_.add_payment_method(payments::make_owner_method(*charging_));
+}
+
+Result<void> Node::Impl::listen() {
+    edge_ = {.provider_name = settings_.provider_name,
+        .provider_short_name = settings_.provider_name.substr(0, settings_.provider_name.find('.')),
+        .audience = identity_.audience,
+        .trusted_gateways = settings_.trusted_gateways};
+    console_context_ = std::make_unique<ConsoleContext>(
+        ConsoleContext{*metrics_, [this] { return head_.status(); }, settings_.provider_name});
+    operator_context_ = std::make_unique<OperatorContext>(OperatorContext{
+        settings_, asset_, *ledger_, *channels_, *settler_, head_, *content_context_});
+    TRY(public_server_,
+        net::http::Server::listen(executor_, settings_.public_listen, {},
+            [this](net::http::Exchange exchange) { return answer_public(std::move(exchange)); }));
+    TRY(console_server_, net::http::Server::listen(executor_, settings_.console_listen, {},
+                             [this](net::http::Exchange exchange) {
+                                 return answer_console(std::move(exchange), *console_context_);
+                             }));
+    net::Endpoint socket;
+    socket.unix_path = settings_.operator_socket.string();
+    TRY(operator_server_, net::http::Server::listen(executor_, std::move(socket), {},
+                              [this](net::http::Exchange exchange) {
+                                  return answer_operator(std::move(exchange), *operator_context_);
+                              }));
+    return {};
+}
+
+async::Task<Result<void>> Node::Impl::start() {
+    CO_TRY_VOID(open_ledger());
+    CO_TRY_VOID(co_await deployments_.start());
+    CO_TRY_VOID(co_await sender_.start());
+    register_everything();
+    CO_TRY_VOID(listen());
+    co_return Result<void>{};
+}
+
+async::Task<void> Node::Impl::run() {
+    tasks_.spawn(head_.run());
+    tasks_.spawn(channels_->run());
+    tasks_.spawn(sender_.run());
+    tasks_.spawn(settler_->run());
+    tasks_.spawn(review());
+    async::TaskGroup servers(executor_);
+    servers.spawn(console_server_->run());
+    servers.spawn(operator_server_->run());
+    servers.spawn(public_server_->run());
+    log::info("node", "{} serves at {}", settings_.provider_name, public_endpoint().to_string());
+    co_await servers.join();
+}
+
+async::Task<void> Node::Impl::stop() {
+    if (std::exchange(stopped_, true)) {
+        co_return;
+    }
+    co_await public_server_->stop(kStopGrace);
+    co_await console_server_->stop(std::chrono::seconds(1));
+    co_await operator_server_->stop(std::chrono::seconds(1));
+    tasks_.cancel();
+    co_await tasks_.join();
+    co_await slow_answers_.stop();
+    co_await sandbox_.stop();
+    if (const auto closed = co_await ledger_->close(); !closed) {
+        log::error("node", "the ledger did not close cleanly: {}", closed.error().message());
+    }
+    pool_.join();
+    log::info("node", "{} has stopped", settings_.provider_name);
+}
+
+async::Task<void> Node::Impl::review() {
+    for (;;) {
+        co_await async::delay(kReviewInterval);
+        if (const auto reviewed = co_await services::review_pins(*content_context_); !reviewed) {
+            log::warning("node", "pins could not be reviewed: {}", reviewed.error().message());
+        }
+    }
+}
+
+async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
+    auto route = route_request(exchange, edge_, clock_);
+    if (!route) {
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(route.error()));
+        co_return;
+    }
+    switch (route->kind) {
+        case Route::Kind::call:
+            co_await pipeline_.handle(std::move(exchange), std::move(route->call));
+            co_return;
+        case Route::Kind::receipt:
+            co_await answer_receipt(std::move(exchange), std::move(route->id), *ledger_, identity_);
+            co_return;
+        case Route::Kind::health:
+            co_await answer_health(std::move(exchange));
+            co_return;
+        case Route::Kind::ready:
+            co_await answer_readiness(std::move(exchange), head_.status());
+            co_return;
+        case Route::Kind::well_known: {
+            net::http::ResponseHead head;
+            head.headers.add("Content-Type", "application/json");
+            (void)co_await exchange.send(
+                std::move(head), well_known_json(settings_, identity_, pipeline_,
+                                     deployments_.current_key(), asset_));
+            co_return;
+        }
+    }
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+async::Task<Result<std::unique_ptr<Node>>> Node::start(
+    async::Executor executor, NodeSettings settings, const Clock& clock) {
+    CO_TRY(Storage storage, open_storage(settings.home));
+    CO_TRY(Keys keys, open_keys(settings.keys));
+    auto impl = std::make_unique<Impl>(
+        std::move(executor), std::move(settings), clock, std::move(keys), std::move(storage));
+    CO_TRY_VOID(co_await impl->start());
+    co_return std::unique_ptr<Node>(new Node(std::move(impl)));
+}
+
+net::Endpoint Node::public_endpoint() const { return impl_->public_endpoint(); }
+net::Endpoint Node::console_endpoint() const { return impl_->console_endpoint(); }
+async::Task<void> Node::run() { co_await impl_->run(); }
+async::Task<void> Node::stop() { co_await impl_->stop(); }
+
+}  // namespace decloud::node

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/base/units.hpp>
+#include <decloud/chain/deployment.hpp>
+#include <decloud/identity/signed_structs.hpp>
+#include <decloud/net/address.hpp>
+#include <decloud/payments/types.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace decloud::node {
+
+/// Everything that an operator decides. The CLI fills it.
+struct NodeSettings {
+    /// The node's own state: lock, blocks/, ledger/, cache/, records.sqlite.
+    std::filesystem::path home;
+    /// Folder of the KeyStore.
+    std::filesystem::path keys;
+    net::Endpoint public_listen;
+    net::Endpoint console_listen;
+    std::filesystem::path operator_socket;
+
+    /// Full name: "alice.decloud".
+    std::string provider_name;
+    /// The provider's account on chain.
+    Address provider;
+    /// As in the registry.
+    std::string public_url;
+    std::optional<identity::Signed<identity::Delegation>> delegation;
+    /// Gateways whose `Forwarded` header is believed.
+    std::vector<net::IpAddress> trusted_gateways;
+
+    std::vector<std::string> rpc_urls;
+    std::uint64_t chain_id = 31337;
+    chain::ContractAddresses contracts;
+    std::uint64_t finality_depth = 1;
+    /// T of the escrow: how long a payer who leaves has to wait.
+    std::chrono::seconds close_delay{24 * 3600};
+    std::uint64_t first_block = 0;
+
+    /// Of one call.
+    Amount price{1000};
+    /// Content that an owner may keep here without reserved money.
+    std::uint64_t free_bytes = 0;
+    payments::SettlementThresholds thresholds{
+        .payer_amount = Amount(1'000'000), .age = std::chrono::seconds(60)};
+    /// Bound on what is served and not yet settled.
+    Amount max_exposure{10'000'000'000};
+};
+
+/// A provider: sells services over HTTP, keeps its ledger, follows the chain and settles. One per
+/// home. Single threaded: made, run and destroyed on the executor's thread.
+class Node {
+  public:
+    /// Opens the home, takes up the ledger's log, listens. Errors: StoreError::in_use if another
+    /// node has the home; NetError::address_in_use naming the port; whatever a store that is
+    /// damaged says, by name.
+    [[nodiscard]] static async::Task<Result<std::unique_ptr<Node>>> start(
+        async::Executor executor, NodeSettings settings, const Clock& clock);
+    /// After `stop` has ended.
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    [[nodiscard]] net::Endpoint public_endpoint() const;
+    [[nodiscard]] net::Endpoint console_endpoint() const;
+    /// Serves until `stop`.
+    [[nodiscard]] async::Task<void> run();
+    /// Accepts nothing new, lets running calls end (at most 20 s), makes everything durable.
+    [[nodiscard]] async::Task<void> stop();
+
+  private:
+    class Impl;
+    explicit Node(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace decloud::node

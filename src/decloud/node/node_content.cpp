@@ -1,0 +1,159 @@
+#include "node_content.hpp"
+
+#include <decloud/async/offload.hpp>
+#include <decloud/base/encoding.hpp>
+#include <decloud/base/json.hpp>
+#include <decloud/content/car_transfer.hpp>
+#include <decloud/pipeline/pipeline.hpp>
+
+#include <utility>
+
+namespace decloud::node {
+
+namespace {
+
+constexpr std::size_t kReadBytes = 256 * 1024;
+
+async::Task<void> send_json(net::http::Exchange exchange, json::Object body) {
+    net::http::ResponseHead head;
+    head.headers.add("Content-Type", "application/json");
+    (void)co_await exchange.send(std::move(head), json::to_text(body) + "\n");
+}
+
+async::Task<Result<content::CarImported>> receive_car(
+    net::http::Exchange& exchange, services::ContentContext& context) {
+    auto begun = co_await async::offload(context.pool, [&context] {
+        return content::CarImport::begin(
+            context.blocks, {.max_total_bytes = std::uint64_t{1} << 40U, .allow_held = true});
+    });
+    if (!begun) {
+        co_return std::unexpected(begun.error());
+    }
+    const std::unique_ptr<content::CarImport> import = std::move(*begun);
+    Bytes buffer(kReadBytes);
+    for (;;) {
+        CO_TRY(const std::size_t count, co_await exchange.read(buffer));
+        if (count == 0) {
+            break;
+        }
+        CO_TRY_VOID(co_await async::offload(context.pool,
+            [&import, &buffer, count] { return import->write(BytesView(buffer).first(count)); }));
+    }
+    co_return co_await async::offload(context.pool, [&import] { return import->finish(); });
+}
+
+}  // namespace
+
+std::string query_value(std::string_view query, std::string_view name) {
+    while (!query.empty()) {
+        const std::size_t end = query.find('&');
+        const std::string_view part = query.substr(0, end);
+        query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
+        if (part.substr(0, part.find('=')) == name && part.size() > name.size()) {
+            return percent_decode(part.substr(name.size() + 1)).value_or(std::string());
+        }
+    }
+    return {};
+}
+
+async::Task<void> import_content(net::http::Exchange exchange, services::ContentContext& context) {
+    const std::string reason = query_value(exchange.request().query(), "pin");
+    auto imported = co_await receive_car(exchange, context);
+    Result<void> pinned;
+    if (imported) {
+        pinned =
+            co_await async::offload(context.pool, [&context, &imported, &reason]() -> Result<void> {
+                std::uint64_t bytes = imported->bytes;
+                for (const content::Cid& root : imported->roots) {
+                    TRY_VOID(context.pins.pin({.root = root,
+                        .owner = "operator",
+                        .reason = reason.empty() ? "user" : reason,
+                        .bytes = std::exchange(bytes, 0),
+                        .created = context.clock.unix_seconds(),
+                        .expires = {}}));
+                }
+                return {};
+            });
+    }
+    if (!imported || !pinned) {
+        const Error& error = imported ? pinned.error() : imported.error();
+        auto problem = protocol::problem_from(error);
+        problem.detail = error.message();
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(problem));
+        co_return;
+    }
+    json::Array roots;
+    for (const content::Cid& root : imported->roots) {
+        roots.emplace_back(root.to_string());
+    }
+    json::Object body;
+    body["roots"] = std::move(roots);
+    body["blocks"] = imported->blocks;
+    body["bytes"] = imported->bytes;
+    co_await send_json(std::move(exchange), std::move(body));
+}
+
+async::Task<void> export_content(net::http::Exchange exchange, services::ContentContext& context) {
+    const auto cid = content::Cid::parse(query_value(exchange.request().query(), "cid"));
+    if (!cid) {
+        co_await pipeline::Pipeline::send_problem(
+            std::move(exchange), protocol::problem_from(cid.error()));
+        co_return;
+    }
+    content::CarExport car(context.blocks, {*cid});
+    const auto held = co_await async::offload(
+        context.pool, [&context, &cid] { return content::require_block(context.blocks, *cid); });
+    if (!held) {
+        auto problem = protocol::problem_from(held.error());
+        problem.detail = held.error().message();
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(problem));
+        co_return;
+    }
+    net::http::ResponseHead head;
+    head.headers.add("Content-Type", "application/vnd.ipld.car; version=1");
+    if (!co_await exchange.start(std::move(head))) {
+        co_return;
+    }
+    for (;;) {
+        const auto section = co_await async::offload(context.pool, [&car] { return car.next(); });
+        if (!section) {
+            exchange.abort();
+            co_return;
+        }
+        if (!*section) {
+            break;
+        }
+        if (!co_await exchange.write(**section)) {
+            co_return;
+        }
+    }
+    (void)co_await exchange.finish();
+}
+
+async::Task<void> list_content(net::http::Exchange exchange, services::ContentContext& context) {
+    const auto pins =
+        co_await async::offload(context.pool, [&context] { return context.pins.list(); });
+    if (!pins) {
+        co_await pipeline::Pipeline::send_problem(
+            std::move(exchange), protocol::problem_from(pins.error()));
+        co_return;
+    }
+    json::Array list;
+    for (const content::Pin& pin : *pins) {
+        json::Object entry;
+        entry["root"] = pin.root.to_string();
+        entry["owner"] = pin.owner;
+        entry["reason"] = pin.reason;
+        entry["bytes"] = pin.bytes;
+        entry["created"] = pin.created.value;
+        if (pin.expires) {
+            entry["expires"] = pin.expires->value;
+        }
+        list.emplace_back(std::move(entry));
+    }
+    json::Object body;
+    body["pins"] = std::move(list);
+    co_await send_json(std::move(exchange), std::move(body));
+}
+
+}  // namespace decloud::node

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "node.hpp"
+#include "node_content.hpp"
+
+#include <decloud/chain/head_follower.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/payments/escrow_channels.hpp>
+#include <decloud/payments/settler.hpp>
+
+namespace decloud::node {
+
+/// What the operator's verbs work on; everything outlives it.
+struct OperatorContext {
+    const NodeSettings& settings;
+    AssetId asset;
+    payments::Ledger& ledger;
+    payments::EscrowChannels& channels;
+    payments::Settler& settler;
+    chain::HeadFollower& head;
+    services::ContentContext& content;
+};
+
+/// Requests on the 0600 socket in the home: whoever can open it is the operator.
+/// `GET /operator/status`, `POST /operator/settle`, `POST /operator/content/import`,
+/// `GET /operator/content/export?cid=…`, `GET /operator/content/list`.
+[[nodiscard]] async::Task<void> answer_operator(
+    net::http::Exchange exchange, OperatorContext& context);
+
+}  // namespace decloud::node

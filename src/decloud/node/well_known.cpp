@@ -1,0 +1,51 @@
+#include "well_known.hpp"
+
+#include <decloud/base/json.hpp>
+#include <decloud/identity/did_key.hpp>
+
+namespace decloud::node {
+
+namespace {
+
+json::Array to_array(const std::vector<std::string>& texts) {
+    return json::Array(texts.begin(), texts.end());
+}
+
+}  // namespace
+
+std::string well_known_json(const NodeSettings& settings,
+    const NodeIdentity& node_identity,
+    const pipeline::Pipeline& pipeline,
+    const crypto::RsaPublicKey& key,
+    const AssetId& asset) {
+    json::Object provider;
+    provider["name"] = settings.provider_name;
+    provider["address"] = to_string(settings.provider);
+    provider["url"] = settings.public_url;
+    provider["audience"] = node_identity.audience;
+    json::Object chain;
+    chain["id"] = settings.chain_id;
+    chain["escrow"] = to_string(settings.contracts.escrow);
+    chain["registry"] = to_string(settings.contracts.registry);
+    chain["usdc"] = to_string(settings.contracts.usdc);
+    json::Object call_price;
+    call_price["service"] = "compute";
+    call_price["method"] = "call";
+    call_price["currency"] = asset.text;
+    call_price["amount"] = to_string(settings.price);
+
+    json::Object body;
+    body["provider"] = std::move(provider);
+    body["node"] = json::Object{{"id", identity::to_did_key(node_identity.key.public_key())}};
+    if (node_identity.delegation) {
+        body["delegation"] = identity::to_json(*node_identity.delegation);
+    }
+    body["rsaKey"] = key.to_jwk();
+    body["chain"] = std::move(chain);
+    body["services"] = to_array(pipeline.services());
+    body["payments"] = to_array(pipeline.payment_methods());
+    body["prices"] = json::Array{std::move(call_price)};
+    return json::to_text(body) + "\n";
+}
+
+}  // namespace decloud::node
