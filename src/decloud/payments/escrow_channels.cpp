@@ -22,6 +22,17 @@ Bytes32 topic_of(const Address& address) {
     return topic;
 }
 
+/// A row that is not newer was only sent twice, which changes nothing.
+void report_skipped(const chain::Log& entry) {
+    const auto skipped =
+        escrow_abi::RowSkippedEvent::decode({.topics = entry.topics, .data = entry.data});
+    if (skipped && skipped->reason != escrow_abi::SkipReason::not_newer) {
+        log::error("payments",
+            "the escrow skipped the row of channel {}: {}; see decloud provider status",
+            to_string(skipped->id), escrow_abi::to_string(skipped->reason));
+    }
+}
+
 }  // namespace
 
 EscrowChannels::EscrowChannels(async::Executor executor,
@@ -118,6 +129,10 @@ void EscrowChannels::note_events(const std::vector<chain::Log>& logs) {
             if (user && entry.topics[1] == provider) {
                 dirty_trials_.insert(*user);
             }
+            continue;
+        }
+        if (topic == escrow_abi::RowSkippedEvent::kTopic && channels_.contains(entry.topics[1])) {
+            report_skipped(entry);
             continue;
         }
         if (names_us || channels_.contains(entry.topics[1])) {

@@ -175,25 +175,12 @@ async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows,
     CO_TRY(const chain::TransactionOutcome outcome,
         co_await sender_.submit(
             {.intent = intent, .to = settings_.escrow, .data = std::move(data), .value = 0}));
-    report_skipped(outcome);
     settled.block = outcome.block_number;
     settled_rows_.add(static_cast<double>(settled.rows));
     log::info("payments", "settled {} rows, {} USDC, in block {}", settled.rows,
         format_usdc(settled.amount), settled.block);
     CO_TRY_VOID(co_await channels_.wait_for(outcome.block_number, kFollowLimit));
     co_return settled;
-}
-
-void Settler::report_skipped(const chain::TransactionOutcome& outcome) const {
-    for (const chain::Log& entry : outcome.logs) {
-        const auto skipped =
-            escrow_abi::RowSkippedEvent::decode({.topics = entry.topics, .data = entry.data});
-        if (skipped && skipped->reason != escrow_abi::SkipReason::not_newer) {
-            log::error("payments",
-                "the escrow skipped the row of channel {}: {}; see decloud provider status",
-                to_string(skipped->id), escrow_abi::to_string(skipped->reason));
-        }
-    }
 }
 
 }  // namespace decloud::payments

@@ -60,7 +60,6 @@ class Settler {
     [[nodiscard]] async::Task<Result<Settled>> send(std::vector<SettlementRow> rows);
     [[nodiscard]] async::Task<Result<Settled>> send_some(
         std::vector<SettlementRow> rows, bool trials);
-    void report_skipped(const chain::TransactionOutcome& outcome) const;
 
     Ledger& ledger_;
     chain::TransactionSender& sender_;
