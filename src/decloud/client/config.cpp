@@ -1,0 +1,206 @@
+#include "config.hpp"
+
+#include "error.hpp"
+#include "internal/toml_reader.hpp"
+
+#include <decloud/net/address.hpp>
+#include <decloud/net/url.hpp>
+#include <decloud/store/atomic_file.hpp>
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+
+namespace decloud::client {
+
+namespace {
+
+using internal::TomlReader;
+
+constexpr std::uint64_t kMaxConfigBytes = 256 * 1024;
+
+Result<void> read_address(TomlReader& reader, std::string_view key, Address& out) {
+    return reader.parsed(key, [&](const std::string& text) -> Result<void> {
+        TRY(out, parse_address(text));
+        return {};
+    });
+}
+
+Result<void> check_urls(const std::vector<std::string>& urls) {
+    for (const std::string& url : urls) {
+        TRY_VOID(net::parse_url(url));
+    }
+    return {};
+}
+
+Result<void> read_chain(TomlReader& reader, ChainConfig& chain) {
+    TRY_VOID(reader.texts("rpc", chain.rpc_urls));
+    if (auto checked = check_urls(chain.rpc_urls); !checked) {
+        return reader.wrong("rpc", checked.error().detail());
+    }
+    TRY_VOID(reader.number("id", chain.chain_id));
+    TRY_VOID(reader.number("finality_depth", chain.finality_depth));
+    TRY_VOID(reader.number("first_block", chain.first_block));
+    TRY_VOID(read_address(reader, "usdc", chain.contracts.usdc));
+    TRY_VOID(read_address(reader, "registry", chain.contracts.registry));
+    TRY_VOID(read_address(reader, "registrar", chain.contracts.registrar));
+    TRY_VOID(read_address(reader, "resolver", chain.contracts.resolver));
+    return read_address(reader, "escrow", chain.contracts.escrow);
+}
+
+Result<void> read_listen(TomlReader& reader, std::string_view key, std::string& out) {
+    return reader.parsed(key, [&](const std::string& text) -> Result<void> {
+        TRY_VOID(net::parse_endpoint(text));
+        out = text;
+        return {};
+    });
+}
+
+Result<void> read_url(TomlReader& reader, std::string_view key, std::string& out) {
+    return reader.parsed(key, [&](const std::string& text) -> Result<void> {
+        TRY_VOID(net::parse_url(text));
+        out = text;
+        return {};
+    });
+}
+
+Result<void> read_gateway(TomlReader& reader, GatewayConfig& gateway) {
+    TRY_VOID(read_url(reader, "url", gateway.url));
+    TRY_VOID(read_listen(reader, "listen", gateway.listen));
+    TRY_VOID(reader.text("domain", gateway.domain));
+    return reader.flag("allow_local_providers", gateway.allow_local_providers);
+}
+
+Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
+    TRY_VOID(reader.text("name", provider.name));
+    TRY_VOID(reader.text("account", provider.account));
+    TRY_VOID(read_listen(reader, "listen", provider.listen));
+    TRY_VOID(read_listen(reader, "console", provider.console));
+    TRY_VOID(read_url(reader, "public_url", provider.public_url));
+    TRY_VOID(reader.number("free_bytes", provider.free_bytes));
+    return reader.parsed("price", [&](const std::string& text) -> Result<void> {
+        TRY(provider.price, parse_usdc(text));
+        return {};
+    });
+}
+
+std::vector<std::string> split(std::string_view text) {
+    std::vector<std::string> out;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(','), text.size());
+        if (end > 0) {
+            out.emplace_back(text.substr(0, end));
+        }
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return out;
+}
+
+bool is_loopback(const std::string& url_text) {
+    const auto url = net::parse_url(url_text);
+    if (!url) {
+        return false;
+    }
+    if (url->scheme == net::Scheme::unix_socket || url->host == "localhost") {
+        return true;
+    }
+    const auto ip = net::parse_ip_address(url->host);
+    if (!ip) {
+        return false;
+    }
+    const net::IpAddress plain = ip->unmapped();
+    if (!plain.is_v6()) {
+        return plain.octets()[0] == 127;
+    }
+    return plain == net::parse_ip_address("::1").value();
+}
+
+}  // namespace
+
+identity::Domain signature_domain(const ChainConfig& chain) {
+    return {.chain_id = chain.chain_id, .escrow = chain.contracts.escrow};
+}
+
+bool is_local_chain(const ChainConfig& chain) {
+    return !chain.rpc_urls.empty() && std::ranges::all_of(chain.rpc_urls, is_loopback);
+}
+
+Result<Config> parse_config(std::string_view text, std::string_view source) {
+    TRY(const toml::table table, internal::parse_toml(text, source));
+    TomlReader reader(table, std::string(source));
+    Config config;
+    TRY_VOID(reader.text("account", config.account));
+    TRY_VOID(reader.section(
+        "chain", [&](TomlReader& inner) { return read_chain(inner, config.chain); }));
+    TRY_VOID(reader.section(
+        "gateway", [&](TomlReader& inner) { return read_gateway(inner, config.gateway); }));
+    TRY_VOID(reader.section(
+        "provider", [&](TomlReader& inner) { return read_provider(inner, config.provider); }));
+    TRY_VOID(reader.finish());
+    return config;
+}
+
+Result<Config> load_config(const Home& home, const EnvironmentReader& environment) {
+    Config config;
+    auto text = store::read_file(home.config_file(), kMaxConfigBytes);
+    if (text) {
+        TRY(config, parse_config(as_text(*text), home.config_file().string()));
+    } else if (text.error() != make_error_code(CommonError::not_found)) {
+        return fail(std::move(text.error()));
+    }
+    if (const auto account = environment("DECLOUD_ACCOUNT"); account && !account->empty()) {
+        config.account = *account;
+    }
+    if (const auto urls = environment("DECLOUD_RPC_URL"); urls && !urls->empty()) {
+        config.chain.rpc_urls = split(*urls);
+        if (auto checked = check_urls(config.chain.rpc_urls); !checked) {
+            return fail(ClientError::usage, "DECLOUD_RPC_URL: " + checked.error().detail());
+        }
+    }
+    if (const auto url = environment("DECLOUD_GATEWAY_URL"); url && !url->empty()) {
+        if (auto checked = net::parse_url(*url); !checked) {
+            return fail(ClientError::usage, "DECLOUD_GATEWAY_URL: " + checked.error().detail());
+        }
+        config.gateway.url = *url;
+    }
+    return config;
+}
+
+std::string format_config(const Config& config) {
+    const ChainConfig& chain = config.chain;
+    toml::array rpc;
+    for (const std::string& url : chain.rpc_urls) {
+        rpc.push_back(url);
+    }
+    const auto integer = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
+    const toml::table table{{"account", config.account},
+        {"chain", toml::table{{"rpc", std::move(rpc)}, {"id", integer(chain.chain_id)},
+                      {"finality_depth", integer(chain.finality_depth)},
+                      {"first_block", integer(chain.first_block)},
+                      {"usdc", to_string(chain.contracts.usdc)},
+                      {"registry", to_string(chain.contracts.registry)},
+                      {"registrar", to_string(chain.contracts.registrar)},
+                      {"resolver", to_string(chain.contracts.resolver)},
+                      {"escrow", to_string(chain.contracts.escrow)}}},
+        {"gateway", toml::table{{"url", config.gateway.url}, {"listen", config.gateway.listen},
+                        {"domain", config.gateway.domain},
+                        {"allow_local_providers", config.gateway.allow_local_providers}}},
+        {"provider",
+            toml::table{{"name", config.provider.name}, {"account", config.provider.account},
+                {"listen", config.provider.listen}, {"console", config.provider.console},
+                {"price", format_usdc(config.provider.price)},
+                {"free_bytes", integer(config.provider.free_bytes)}}}};
+    std::ostringstream out;
+    toml::table written = table;
+    if (!config.provider.public_url.empty()) {
+        written["provider"].as_table()->insert("public_url", config.provider.public_url);
+    }
+    out << written << "\n";
+    return out.str();
+}
+
+Result<void> save_config(const Home& home, const Config& config) {
+    return store::write_file_atomically(home.config_file(), as_bytes(format_config(config)));
+}
+
+}  // namespace decloud::client
