@@ -239,6 +239,7 @@ void Node::Impl::register_everything() {
     content_context_ =
         std::make_unique<services::ContentContext>(services::ContentContext{*storage_.blocks,
             *storage_.pins, *ledger_, clock_, pool_, {.free_bytes = settings_.free_bytes}});
+    pipeline_.set_answer_key(identity_.key);
     pipeline_.add_service(services::make_compute_service(deployments_, function_context_));
     pipeline_.add_service(services::make_content_service(*content_context_));
     pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));

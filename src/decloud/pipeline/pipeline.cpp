@@ -5,6 +5,7 @@
 
 #include <decloud/base/log.hpp>
 #include <decloud/protocol/request_digest.hpp>
+#include <decloud/protocol/response_signature.hpp>
 
 #include <chrono>
 #include <utility>
@@ -79,7 +80,8 @@ net::http::ResponseHead problem_head(const Problem& problem) {
 }  // namespace
 
 Pipeline::Pipeline(const Clock& clock, metrics::Registry& metrics, AnswerCache::Limits answers)
-    : answers_(answers, clock),
+    : clock_(clock),
+      answers_(answers, clock),
       duration_(metrics.histogram("decloud_request_duration_seconds",
           "From a request's head to its answer.",
           {},
@@ -171,6 +173,7 @@ async::Task<Checked<void>> Pipeline::admit(Run& run) {
         auto digest = protocol::parse_content_digest(*field);
         if (digest) {
             run.announced_digest = *digest;
+            run.body->expect(*digest);
         } else if (digest.error() == make_error_code(CommonError::invalid_input)) {
             co_return protocol::refuse(400, Status::bad_request, digest.error().detail());
         }
@@ -348,22 +351,31 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
             co_return;
         }
     }
-    const std::string receipt = commit(run, completion.actual, status);
+    const crypto::Sha256Digest body_digest =
+        responder.started() ? responder.body_digest() : crypto::sha256(answer.body);
+    const std::uint64_t body_bytes =
+        responder.started() ? responder.body_bytes() : answer.body.size();
+    const std::string receipt =
+        commit(run, completion.actual, status, Bytes32{body_digest}, body_bytes);
     count(run, completion.broken ? 502 : status);
     if (completion.broken) {
         run.exchange.abort();
         co_return;
     }
-    if (responder.started()) {
-        net::http::Headers trailers;
-        if (!receipt.empty()) {
-            trailers.add("X-Decloud-Receipt", "/receipts/" + receipt);
-        }
-        (void)co_await run.exchange.finish(std::move(trailers));
-        co_return;
+    net::http::Headers extra;
+    if (wants_signature(run)) {
+        extra = sign(run, body_digest, status,
+            completion.problem ? completion.problem->status : Status::ok, responder.started());
     }
     if (!receipt.empty()) {
-        answer.head.headers.set("X-Decloud-Receipt", "/receipts/" + receipt);
+        extra.add("X-Decloud-Receipt", "/receipts/" + receipt);
+    }
+    if (responder.started()) {
+        (void)co_await run.exchange.finish(std::move(extra));
+        co_return;
+    }
+    for (const auto field : extra) {
+        answer.head.headers.set(field.name, field.value);
     }
     if (!run.answer_key.empty()) {
         answers_.put(run.answer_key, answer);
@@ -371,7 +383,31 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
     (void)co_await run.exchange.send(std::move(answer.head), std::move(answer.body));
 }
 
-std::string Pipeline::commit(Run& run, Amount actual, int status) {
+bool Pipeline::wants_signature(const Run& run) const {
+    return answer_signing_key_ != nullptr && run.request_digest &&
+           (run.call->payment.type != protocol::PaymentHeader::Type::none ||
+               run.call->head.headers.contains("Accept-Signature"));
+}
+
+net::http::Headers Pipeline::sign(Run& run,
+    const crypto::Sha256Digest& body,
+    int status,
+    protocol::Status word,
+    bool in_trailers) const {
+    return protocol::sign_answer({.http_status = status,
+                                     .opencloud_status = protocol::to_string(word),
+                                     .content_digest = body,
+                                     .request_digest = *run.request_digest,
+                                     .created = clock_.unix_seconds(),
+                                     .in_trailers = in_trailers},
+        *answer_signing_key_);
+}
+
+std::string Pipeline::commit(Run& run,
+    Amount actual,
+    int status,
+    const Bytes32& response_digest,
+    std::uint64_t response_bytes) {
     if (!run.hold) {
         return {};
     }
@@ -379,9 +415,9 @@ std::string Pipeline::commit(Run& run, Amount actual, int status) {
         actual, {.service = run.call->service,
                     .subject = run.terms().subject,
                     .request_digest = run.request_digest.value_or(Bytes32{}),
-                    .response_digest = Bytes32{run.responder->body_digest()},
+                    .response_digest = response_digest,
                     .status = status,
-                    .response_bytes = run.responder->body_bytes(),
+                    .response_bytes = response_bytes,
                     .duration = std::chrono::duration_cast<std::chrono::microseconds>(
                         std::chrono::steady_clock::now() - run.started)});
     if (!receipt) {

@@ -5,6 +5,8 @@
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/metrics.hpp>
+#include <decloud/crypto/ed25519.hpp>
+#include <decloud/crypto/hash.hpp>
 #include <decloud/net/http/server.hpp>
 #include <decloud/protocol/payment_method.hpp>
 #include <decloud/protocol/service.hpp>
@@ -30,6 +32,10 @@ class Pipeline {
     void add_payment_method(std::unique_ptr<protocol::PaymentMethod> method);
     void add_admission(std::unique_ptr<protocol::Admission> rule);
 
+    /// Signs answers to requests that pay or ask for it (`Accept-Signature`). The key outlives the
+    /// pipeline.
+    void set_answer_key(const crypto::Ed25519PrivateKey& key) { answer_signing_key_ = &key; }
+
     [[nodiscard]] std::vector<std::string> services() const;
     [[nodiscard]] std::vector<std::string> payment_methods() const;
 
@@ -54,11 +60,24 @@ class Pipeline {
     [[nodiscard]] async::Task<void> fail_run(Run& run, protocol::Completion completion);
     [[nodiscard]] async::Task<void> refuse_run(Run& run, protocol::Problem problem);
     [[nodiscard]] async::Task<void> answer_repeat(Run& run, protocol::Repeat repeat);
-    [[nodiscard]] std::string commit(Run& run, Amount actual, int status);
+    [[nodiscard]] std::string commit(Run& run,
+        Amount actual,
+        int status,
+        const Bytes32& response_digest,
+        std::uint64_t response_bytes);
     [[nodiscard]] protocol::PaymentMethod* method_for(const Run& run) const;
     [[nodiscard]] protocol::Problem no_payment(const protocol::Terms& terms) const;
     void count(const Run& run, int status);
 
+    [[nodiscard]] bool wants_signature(const Run& run) const;
+    [[nodiscard]] net::http::Headers sign(Run& run,
+        const crypto::Sha256Digest& body,
+        int status,
+        protocol::Status word,
+        bool in_trailers) const;
+
+    const Clock& clock_;
+    const crypto::Ed25519PrivateKey* answer_signing_key_ = nullptr;
     AnswerCache answers_;
     std::map<std::string, std::unique_ptr<protocol::Service>, std::less<>> services_;
     std::vector<std::unique_ptr<protocol::PaymentMethod>> methods_;

@@ -61,6 +61,9 @@ async::Task<Result<std::size_t>> ExchangeBody::read(std::span<std::uint8_t> targ
     if (count == 0 && !digest_) {
         digest_ = hash_.finish();
     }
+    if (count == 0 && expected_ && digest_ != expected_) {
+        co_return fail(CommonError::invalid_input, "the body is not what Content-Digest says");
+    }
     hash_.update(BytesView(target.data(), count));
     co_return count;
 }

@@ -26,6 +26,9 @@ class ExchangeBody final : public protocol::RequestBody {
     [[nodiscard]] const Bytes* whole() const override { return complete_ ? &buffer_ : nullptr; }
     [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> target) override;
 
+    /// Reading the end of another body fails with invalid_input.
+    void expect(const crypto::Sha256Digest& digest) { expected_ = digest; }
+
     /// Set once the end was read.
     [[nodiscard]] const std::optional<crypto::Sha256Digest>& digest();
 
@@ -39,6 +42,7 @@ class ExchangeBody final : public protocol::RequestBody {
     bool complete_ = false;
     crypto::Sha256 hash_;
     std::optional<crypto::Sha256Digest> digest_;
+    std::optional<crypto::Sha256Digest> expected_;
 };
 
 }  // namespace decloud::pipeline

@@ -11,8 +11,6 @@ Result<void> ExchangeResponder::send(net::http::ResponseHead head, Bytes body) {
     status_ = head.status;
     head_ = std::move(head);
     body_ = std::move(body);
-    body_bytes_ = body_.size();
-    hash_.update(body_);
     has_answer_ = true;
     return {};
 }
@@ -31,9 +29,9 @@ async::Task<Result<void>> ExchangeResponder::start(net::http::ResponseHead head)
 }
 
 async::Task<Result<void>> ExchangeResponder::write(BytesView bytes) {
-    hash_.update(bytes);
-    body_bytes_ += bytes.size();
     if (started_) {
+        hash_.update(bytes);
+        body_bytes_ += bytes.size();
         co_return co_await exchange_.write(bytes);
     }
     if (body_.size() + bytes.size() > rules_.max_waiting_bytes) {

@@ -34,7 +34,9 @@ class ExchangeResponder final : public protocol::Responder {
     [[nodiscard]] Bytes& body() { return body_; }
     /// Status of whatever answer there is.
     [[nodiscard]] int status() const { return status_; }
+    /// Of a started answer.
     [[nodiscard]] std::uint64_t body_bytes() const { return body_bytes_; }
+    /// Call once, at the end.
     [[nodiscard]] crypto::Sha256Digest body_digest() { return hash_.finish(); }
 
   private:
