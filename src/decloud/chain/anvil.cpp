@@ -205,7 +205,7 @@ async::Task<Result<std::unique_ptr<DevelopmentChain>>> DevelopmentChain::start(
 
 async::Task<Result<void>> DevelopmentChain::wait_ready(AnvilSettings settings) {
     const auto transport = make_http_transport(executor_);
-    JsonRpc rpc(*transport, {url()}, {.timeout = std::chrono::seconds(2), .chain_id = {}});
+    JsonRpc rpc(*transport, {url()}, {.timeout = std::chrono::seconds(2)});
     EthereumClient client(rpc);
     const auto end = std::chrono::steady_clock::now() + settings.ready_timeout;
     Result<void> out = fail(ChainError::timeout, "anvil did not answer in time");

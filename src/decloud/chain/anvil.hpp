@@ -18,18 +18,18 @@ namespace decloud::chain {
 
 struct AnvilSettings {
     /// The native program (`find_anvil`), not npm's wrapper, which leaves it behind.
-    std::filesystem::path program;
+    std::filesystem::path program{};
     /// 0: a free one.
     std::uint16_t port = 8545;
     std::uint64_t chain_id = 31337;
     /// Where the chain is kept; empty: in memory only.
-    std::filesystem::path state;
+    std::filesystem::path state{};
     /// Where its output goes; empty: nowhere.
-    std::filesystem::path log;
+    std::filesystem::path log{};
     /// 0: a block for each transaction, at once.
     std::chrono::seconds block_time{1};
     std::chrono::steady_clock::duration ready_timeout = std::chrono::seconds(30);
-    std::vector<std::string> extra_arguments;
+    std::vector<std::string> extra_arguments{};
 };
 
 /// The native anvil: `configured` if not empty, else DECLOUD_ANVIL, else in

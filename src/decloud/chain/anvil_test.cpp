@@ -9,12 +9,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
+
 namespace decloud::chain {
 namespace {
 
 using testing_support::run;
 using testing_support::TemporaryFolder;
 using testing_support::TestChain;
+
+// A whole state file whose newest block has this number.
+bool holds_block(const std::filesystem::path& state, std::uint64_t number) {
+    std::ifstream file(state, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const auto parsed = json::parse(text, {.max_bytes = 64U << 20U, .max_depth = 32});
+    return parsed && parsed->is_object() &&
+           json::uint_member(parsed->get_object(), "best_block_number") == number;
+}
 
 class AnvilTest : public testing::Test {
   protected:
@@ -79,16 +91,11 @@ TEST_F(AnvilTest, KeepsItsStateWhenItIsKilled) {
         settings.state = state;
         auto chain = co_await TestChain::start(executor, settings);
         co_await chain.mine(7);
-        // Written by anvil's own timer: a file that is there and no longer changes size to zero.
+        // Anvil writes it by a timer of its own.
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (std::chrono::steady_clock::now() < end) {
-            std::error_code missing;
-            if (std::filesystem::file_size(state, missing) > 0 && !missing) {
-                break;
-            }
-            co_await async::delay(std::chrono::milliseconds(50));
+        while (!holds_block(state, 7) && std::chrono::steady_clock::now() < end) {
+            co_await async::delay(std::chrono::milliseconds(20));
         }
-        co_await async::delay(std::chrono::milliseconds(1500));
         kill(chain.process->pid(), SIGKILL);
         co_await chain.stop();
         chain = co_await TestChain::start(executor, settings);

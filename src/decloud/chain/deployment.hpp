@@ -13,11 +13,11 @@ namespace decloud::chain {
 
 /// decloud's contracts on one chain.
 struct ContractAddresses {
-    Address usdc;
-    Address registry;
-    Address registrar;
-    Address resolver;
-    Address escrow;
+    Address usdc{};
+    Address registry{};
+    Address registrar{};
+    Address resolver{};
+    Address escrow{};
     friend bool operator==(const ContractAddresses&, const ContractAddresses&) = default;
 };
 

@@ -14,23 +14,23 @@ namespace decloud::chain {
 
 /// One channel as the escrow keeps it.
 struct ChannelState {
-    Bytes32 id;
-    Address payer;
-    Address provider;
-    Address signer;
-    Amount price;
-    Amount reserved;
-    Amount claimed;
+    Bytes32 id{};
+    Address payer{};
+    Address provider{};
+    Address signer{};
+    Amount price{};
+    Amount reserved{};
+    Amount claimed{};
     std::uint64_t calls = 0;
     /// 0: not closing.
-    UnixSeconds close_at;
+    UnixSeconds close_at{};
     bool final = false;
 };
 
 struct TrialState {
     std::uint64_t granted = 0;
     std::uint64_t used = 0;
-    UnixSeconds expires;
+    UnixSeconds expires{};
 };
 
 /// Reads the escrow. Every method asks the chain; errors are EthereumClient's. Single threaded.

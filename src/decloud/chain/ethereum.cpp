@@ -228,6 +228,7 @@ async::Task<Result<std::uint64_t>> EthereumClient::nonce(Address address, BlockT
 async::Task<Result<std::uint64_t>> EthereumClient::estimate_gas(CallRequest request) {
     json::Array params;
     params.emplace_back(to_json(request));
+    params.emplace_back(BlockTag::pending().text());
     co_return co_await ask(&rpc_, "eth_estimateGas", std::move(params), parse_quantity);
 }
 

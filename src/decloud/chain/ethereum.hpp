@@ -17,9 +17,9 @@ namespace decloud::chain {
 
 struct BlockHeader {
     std::uint64_t number = 0;
-    Bytes32 hash;
-    Bytes32 parent;
-    UnixSeconds timestamp;
+    Bytes32 hash{};
+    Bytes32 parent{};
+    UnixSeconds timestamp{};
     Uint128 base_fee = 0;
 };
 
@@ -37,30 +37,30 @@ class BlockTag {
 };
 
 struct Log {
-    Address address;
-    std::vector<Bytes32> topics;
-    Bytes data;
+    Address address{};
+    std::vector<Bytes32> topics{};
+    Bytes data{};
     std::uint64_t block_number = 0;
-    Bytes32 transaction_hash;
+    Bytes32 transaction_hash{};
     std::uint64_t index = 0;
 };
 
 struct LogFilter {
-    std::vector<Address> addresses;
+    std::vector<Address> addresses{};
     /// By position; none matches anything, several match any of them.
-    std::vector<std::vector<Bytes32>> topics;
+    std::vector<std::vector<Bytes32>> topics{};
     std::uint64_t from_block = 0;
     std::uint64_t to_block = 0;
 };
 
 struct TransactionReceipt {
-    Bytes32 hash;
+    Bytes32 hash{};
     bool succeeded = false;
     std::uint64_t block_number = 0;
-    Bytes32 block_hash;
+    Bytes32 block_hash{};
     std::uint64_t gas_used = 0;
-    std::optional<Address> contract;
-    std::vector<Log> logs;
+    std::optional<Address> contract{};
+    std::vector<Log> logs{};
 };
 
 /// What to offer per gas, in wei.
@@ -70,9 +70,9 @@ struct Fees {
 };
 
 struct CallRequest {
-    std::optional<Address> from;
-    std::optional<Address> to;
-    Bytes data;
+    std::optional<Address> from{};
+    std::optional<Address> to{};
+    Bytes data{};
     Uint128 value = 0;
 };
 
@@ -100,6 +100,7 @@ class EthereumClient {
         Address address, BlockTag tag = BlockTag::latest());
     [[nodiscard]] async::Task<Result<std::uint64_t>> nonce(
         Address address, BlockTag tag = BlockTag::latest());
+    /// On the pending state, so after what waits in the pool.
     [[nodiscard]] async::Task<Result<std::uint64_t>> estimate_gas(CallRequest request);
     /// Twice the pending base fee plus the node's suggested tip.
     [[nodiscard]] async::Task<Result<Fees>> fees();

@@ -79,6 +79,9 @@ async::Task<void> HeadFollower::run() {
 
 async::Task<Result<void>> HeadFollower::poll() {
     auto outcome = co_await ask();
+    if (!outcome && outcome.error() == make_error_code(CommonError::cancelled)) {
+        co_return outcome;
+    }
     const std::string problem = outcome ? "" : outcome.error().message();
     contradicted_ = !outcome && (outcome.error() == make_error_code(ChainError::inconsistent) ||
                                     outcome.error() == make_error_code(ChainError::wrong_chain));
@@ -112,8 +115,15 @@ async::Task<Result<void>> HeadFollower::ask() {
 
 // Walks back from the new head until it meets what is known, then takes the new blocks over.
 async::Task<Result<void>> HeadFollower::accept(BlockHeader head) {
+    if (const auto same = recent_.find(head.number);
+        same != recent_.end() && same->second.hash == head.hash) {
+        // An endpoint that is a little behind; a chain that really went back will differ soon.
+        co_return Result<void>{};
+    }
     std::vector<BlockHeader> fresh{head};
-    const std::uint64_t lowest = recent_.empty() ? head.number : recent_.begin()->first;
+    const std::uint64_t lowest = recent_.empty()
+                                     ? head.number - std::min(head.number, settings_.depth)
+                                     : recent_.begin()->first;
     while (fresh.size() <= kMaxGap && fresh.back().number > lowest) {
         const BlockHeader& last = fresh.back();
         const auto known = recent_.find(last.number - 1);

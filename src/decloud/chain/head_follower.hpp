@@ -24,14 +24,14 @@ struct HeadFollowerSettings {
     /// With an older head nothing paid is served: a quarter of the escrow's close delay.
     std::chrono::seconds max_age{6 * 3600};
     /// None: whatever the first answer says.
-    std::optional<std::uint64_t> chain_id;
+    std::optional<std::uint64_t> chain_id{};
 };
 
 /// For `/readyz`.
 struct ChainStatus {
     bool ready = false;
     /// Why not; empty if ready.
-    std::string reason;
+    std::string reason{};
     /// While the chain is down known channels go on: false only without a final block, with a head
     /// older than `max_age`, or while endpoints contradict each other.
     bool may_serve_paid = false;

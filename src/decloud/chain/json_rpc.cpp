@@ -85,6 +85,12 @@ std::optional<std::string_view> quantity_digits(const json::Value& value) {
     return text;
 }
 
+// An endpoint that was not let finish has not failed.
+async::Task<bool> is_cancelled() {
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    co_return state.cancelled() != boost::asio::cancellation_type::none;
+}
+
 }  // namespace
 
 struct JsonRpc::Endpoint {
@@ -99,6 +105,11 @@ struct JsonRpc::Endpoint {
     std::string hash;
 
     std::optional<std::chrono::steady_clock::time_point> behind_since;
+
+    void drop(const Error& error) {
+        const bool silent = error == make_error_code(ChainError::unreachable);
+        drop(silent && !error.detail().empty() ? error.detail() : error.message());
+    }
 
     void drop(std::string why) {
         candidate = false;
@@ -141,11 +152,11 @@ async::Task<Result<json::Value>> JsonRpc::ask(
     message["params"] = std::move(params);
     auto text = co_await transport_.post(url, json::to_text(message), settings_.timeout);
     if (!text) {
-        co_return fail(text.error().within(url + " " + method));
+        co_return fail(text.error().within(method));
     }
     auto parsed = json::parse(*text, kAnswerLimits);
     if (!parsed || !parsed->is_object()) {
-        co_return invalid(url + " " + method + ": no JSON object");
+        co_return invalid(method + ": no JSON object");
     }
     json::Object& answer = parsed->get_object();
     if (const json::Value* const error = answer.if_contains("error"); error && error->is_object()) {
@@ -153,7 +164,7 @@ async::Task<Result<json::Value>> JsonRpc::ask(
     }
     json::Value* const result = answer.if_contains("result");
     if (result == nullptr || json::uint_member(answer, "id") != id) {
-        co_return invalid(url + " " + method + ": no result, or one of another request");
+        co_return invalid(method + ": no result, or one of another request");
     }
     co_return std::move(*result);
 }
@@ -168,7 +179,7 @@ async::Task<Result<json::Value>> JsonRpc::request(std::string method, json::Arra
         if (result || !is_transient(result.error())) {
             co_return result;
         }
-        problem = std::move(result.error());
+        problem = result.error().within(endpoints_[i].url);
     }
     co_return fail(std::move(problem));
 }
@@ -199,7 +210,7 @@ async::Task<void> JsonRpc::probe(std::size_t index) {
     if (!endpoints_[index].chain_id) {
         auto id = co_await ask_quantity(url, "eth_chainId");
         if (!id) {
-            endpoints_[index].drop(id.error().message());
+            endpoints_[index].drop(id.error());
             co_return;
         }
         endpoints_[index].chain_id = *id;
@@ -208,7 +219,7 @@ async::Task<void> JsonRpc::probe(std::size_t index) {
     if (!head) {
         // It may come back as another chain.
         endpoints_[index].chain_id.reset();
-        endpoints_[index].drop(head.error().message());
+        endpoints_[index].drop(head.error());
         co_return;
     }
     endpoints_[index].head = *head;
@@ -218,7 +229,7 @@ async::Task<void> JsonRpc::fetch_hash(std::size_t index, std::uint64_t number) {
     auto block =
         co_await ask(endpoints_[index].url, "eth_getBlockByNumber", {to_quantity(number), false});
     if (!block) {
-        endpoints_[index].drop(block.error().message());
+        endpoints_[index].drop(block.error());
         co_return;
     }
     auto hash = block->is_object() ? json::string_member(block->get_object(), "hash")
@@ -306,6 +317,9 @@ async::Task<Result<void>> JsonRpc::survey() {
         endpoint.candidate = true;
     }
     co_await for_each_candidate([this](std::size_t index) { return probe(index); });
+    if (co_await is_cancelled()) {
+        co_return fail(CommonError::cancelled);
+    }
     judge_chain();
     judge_lag();
     std::uint64_t lowest = std::numeric_limits<std::uint64_t>::max();
@@ -318,6 +332,9 @@ async::Task<Result<void>> JsonRpc::survey() {
         const std::uint64_t number = lowest - std::min(lowest, settings_.depth);
         co_await for_each_candidate(
             [this, number](std::size_t index) { return fetch_hash(index, number); });
+        if (co_await is_cancelled()) {
+            co_return fail(CommonError::cancelled);
+        }
         judge_hashes();
     }
     std::ranges::for_each(endpoints_, &Endpoint::settle);

@@ -37,7 +37,7 @@ struct JsonRpcSettings {
     /// Blocks behind the head from which on a block is final for us.
     std::uint64_t depth = 2;
     /// None: the majority's.
-    std::optional<std::uint64_t> chain_id;
+    std::optional<std::uint64_t> chain_id{};
     /// An endpoint this many blocks behind …
     std::uint64_t max_lag = 3;
     /// … for this long is dropped until it has caught up.
@@ -46,10 +46,10 @@ struct JsonRpcSettings {
 
 /// What is known of one endpoint.
 struct EndpointStatus {
-    std::string url;
+    std::string url{};
     bool usable = false;
     /// Why it is not.
-    std::string reason;
+    std::string reason{};
     std::uint64_t head = 0;
 };
 

@@ -12,14 +12,14 @@ namespace decloud::chain {
 
 /// What the registry says about a provider. Texts are as strangers wrote them: parse before use.
 struct ProviderRecord {
-    Address address;
+    Address address{};
     /// The text record `url`.
-    std::string url;
+    std::string url{};
     /// The text record `org.decloud.rsa-jwk`.
-    std::string rsa_jwk;
+    std::string rsa_jwk{};
     /// The text record `org.decloud.lowest-epoch`; 0 if there is none.
     std::uint64_t lowest_epoch = 0;
-    Address resolver;
+    Address resolver{};
     friend bool operator==(const ProviderRecord&, const ProviderRecord&) = default;
 };
 

@@ -12,8 +12,8 @@
 namespace decloud::chain {
 
 struct AccessListEntry {
-    Address address;
-    std::vector<Bytes32> storage_keys;
+    Address address{};
+    std::vector<Bytes32> storage_keys{};
 };
 
 /// EIP-1559. Prices in wei per gas.
@@ -24,16 +24,16 @@ struct Transaction {
     Uint128 max_fee_per_gas = 0;
     std::uint64_t gas_limit = 0;
     /// None: creates a contract.
-    std::optional<Address> to;
+    std::optional<Address> to{};
     Uint128 value = 0;
-    Bytes data;
-    std::vector<AccessListEntry> access_list;
+    Bytes data{};
+    std::vector<AccessListEntry> access_list{};
 };
 
 struct SignedTransaction {
     /// 0x02 ‖ RLP, as eth_sendRawTransaction takes it.
-    Bytes raw;
-    Bytes32 hash;
+    Bytes raw{};
+    Bytes32 hash{};
 };
 
 [[nodiscard]] Bytes32 signing_digest(const Transaction& transaction);

@@ -29,22 +29,24 @@ class SenderJournal {
     load_all() = 0;
 };
 
+/// Keeps records in memory: for one command that waits for its own transactions.
+[[nodiscard]] std::unique_ptr<SenderJournal> make_memory_journal();
+
 struct TransactionRequest {
     /// Names what is to happen: a second submit with the same key joins the first, also after a
     /// restart, and never sends twice. At most 128 bytes.
-    std::string intent;
+    std::string intent{};
     /// None: creates a contract.
-    std::optional<Address> to;
-    Bytes data;
+    std::optional<Address> to{};
+    Bytes data{};
     Uint128 value = 0;
 };
 
 struct TransactionOutcome {
-    Bytes32 hash;
+    Bytes32 hash{};
     std::uint64_t block_number = 0;
     std::uint64_t gas_used = 0;
-    std::optional<Address> contract;
-    std::vector<Log> logs;
+    std::optional<Address> contract{};
 };
 
 struct TransactionSenderSettings {
@@ -84,9 +86,15 @@ class TransactionSender {
     /// timeout (it is still tracked), unreachable (nothing was sent), and the journal's.
     [[nodiscard]] async::Task<Result<TransactionOutcome>> submit(TransactionRequest request);
 
+    /// Takes a final intent's outcome off the journal. Error: conflict if it is not final.
+    [[nodiscard]] async::Task<Result<void>> forget(std::string intent);
+
     /// How many are not final yet.
     [[nodiscard]] std::size_t pending() const;
     [[nodiscard]] const Address& address() const;
+    /// How often a transaction was sent again or replaced; for metrics.
+    [[nodiscard]] std::uint64_t resent() const;
+    [[nodiscard]] std::uint64_t replaced() const;
 
   private:
     struct Impl;

@@ -28,8 +28,8 @@ inline constexpr std::chrono::days kDelegationWarning{14};
 /// What a verifier knows from the registry.
 struct DelegationExpectation {
     /// The name's `addr` record.
-    Address account;
-    Bytes32 node;
+    Address account{};
+    Bytes32 node{};
     /// The resolver's text record `org.decloud.lowest-epoch`, 0 if there is none.
     std::uint64_t lowest_epoch = 0;
 };

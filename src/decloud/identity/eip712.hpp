@@ -13,7 +13,7 @@ namespace decloud::identity {
 /// verifyingContract}`.
 struct Domain {
     std::uint64_t chain_id = 0;
-    Address escrow;
+    Address escrow{};
     friend bool operator==(const Domain&, const Domain&) = default;
 };
 

@@ -17,8 +17,8 @@
 namespace decloud::identity {
 
 struct AccountEntry {
-    std::string name;
-    Address address;
+    std::string name{};
+    Address address{};
 };
 
 /// Keys on disk, each in a file of its own with mode 0600 in folders with mode 0700:

@@ -17,13 +17,13 @@ namespace decloud::identity {
 
 /// The owner's word on a spec (design §3, Deploy). A public deployment names no providers.
 struct Deployment {
-    Bytes32 spec_hash;
-    Address owner;
+    Bytes32 spec_hash{};
+    Address owner{};
     /// Namehashes of the providers' names.
-    std::vector<Bytes32> providers;
-    std::vector<Bytes32> key_thumbprints;
-    Bytes32 terms_hash;
-    Address escrow;
+    std::vector<Bytes32> providers{};
+    std::vector<Bytes32> key_thumbprints{};
+    Bytes32 terms_hash{};
+    Address escrow{};
     std::uint64_t chain_id = 0;
     Uint128 max_price = 0;
     std::uint64_t created = 0;
@@ -32,20 +32,20 @@ struct Deployment {
 
 /// A payer's permission for one request (design §3).
 struct CallAuthorization {
-    Address payer;
-    Address provider;
-    Bytes32 request_digest;
+    Address payer{};
+    Address provider{};
+    Bytes32 request_digest{};
     Uint128 max_price = 0;
-    Bytes32 nonce;
+    Bytes32 nonce{};
     std::uint64_t valid_before = 0;
     friend bool operator==(const CallAuthorization&, const CallAuthorization&) = default;
 };
 
 /// An account's permission for a node's Ed25519 key (design §2, Keys).
 struct Delegation {
-    Address account;
-    Bytes32 node;
-    Bytes32 ed25519_key;
+    Address account{};
+    Bytes32 node{};
+    Bytes32 ed25519_key{};
     std::uint64_t epoch = 0;
     std::uint64_t not_before = 0;
     std::uint64_t expires = 0;
@@ -54,8 +54,8 @@ struct Delegation {
 
 /// Ends a deployment for good.
 struct Revocation {
-    Bytes32 spec_hash;
-    Address owner;
+    Bytes32 spec_hash{};
+    Address owner{};
     std::uint64_t created = 0;
     friend bool operator==(const Revocation&, const Revocation&) = default;
 };

@@ -1,0 +1,424 @@
+#include "transaction_sender.hpp"
+
+#include "test_support.hpp"
+#include "transaction.hpp"
+
+#include <decloud/async/task_group.hpp>
+#include <decloud/async/timeout.hpp>
+#include <decloud/base/encoding.hpp>
+#include <decloud/contracts/test_usdc.hpp>
+#include <decloud/crypto/hash.hpp>
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+namespace decloud::chain {
+namespace {
+
+using testing_support::run;
+using testing_support::TestChain;
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kDepth = 2;
+constexpr auto kLimit = 30s;
+
+// The real transport, on whose wire some methods get lost.
+class LossyTransport final : public JsonRpcTransport {
+  public:
+    explicit LossyTransport(JsonRpcTransport& inner) : inner_(inner) {}
+
+    async::Task<Result<std::string>> post(
+        std::string url, std::string body, std::chrono::milliseconds timeout) override {
+        for (const std::string& method : lost) {
+            if (body.find(method) != std::string::npos) {
+                ++losses;
+                co_return fail(ChainError::unreachable, "lost");
+            }
+        }
+        co_return co_await inner_.post(std::move(url), std::move(body), timeout);
+    }
+    async::Task<void> stop() override { co_return; }
+
+    std::set<std::string> lost;
+    int losses = 0;
+
+  private:
+    JsonRpcTransport& inner_;
+};
+
+// Anvil's account 0.
+crypto::Secp256k1PrivateKey test_key() {
+    return crypto::Secp256k1PrivateKey::from_bytes(
+        *from_hex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"))
+        .value();
+}
+
+const Address kReceiver{{0xbe, 0xef}};
+
+// A chain that mines when told to, and one sender on it that can be stopped and started again.
+class Bench {
+  public:
+    static async::Task<std::unique_ptr<Bench>> start(
+        async::Executor executor, std::chrono::steady_clock::duration stuck_after = 1h) {
+        auto out = std::unique_ptr<Bench>(new Bench(executor, stuck_after));
+        out->chain = co_await TestChain::start(executor);
+        out->wire = std::make_unique<LossyTransport>(*out->chain.transport);
+        out->rpc = std::make_unique<JsonRpc>(*out->wire, std::vector{out->chain.process->url()});
+        out->client = std::make_unique<EthereumClient>(*out->rpc);
+        co_await out->open();
+        co_return out;
+    }
+
+    async::Task<void> open() {
+        group = std::make_unique<async::TaskGroup>(executor_);
+        head = std::make_unique<HeadFollower>(executor_, *client, system_clock(),
+            HeadFollowerSettings{.poll = 20ms, .depth = kDepth});
+        sender = std::make_unique<TransactionSender>(executor_, *client, *head, *journal, key,
+            TransactionSenderSettings{
+                .chain_id = 31337, .stuck_after = stuck_after_, .wait = kLimit});
+        EXPECT_TRUE(co_await sender->start());
+        group->spawn(head->run());
+        group->spawn(sender->run());
+    }
+
+    // Ends everything where it is, as a crash would; only the journal stays.
+    async::Task<void> close() {
+        group->cancel();
+        co_await group->join();
+        sender.reset();
+        head.reset();
+    }
+
+    async::Task<void> stop() {
+        co_await close();
+        co_await chain.stop();
+    }
+
+    // Submits in the background; the outcome is there when `done` is set.
+    struct Submitted {
+        explicit Submitted(const async::Executor& executor) : done(executor) {}
+        async::Event done;
+        std::optional<Result<TransactionOutcome>> outcome;
+    };
+    std::shared_ptr<Submitted> submit(TransactionRequest request) {
+        auto out = std::make_shared<Submitted>(executor_);
+        group->spawn([](TransactionSender* by, TransactionRequest what,
+                         std::shared_ptr<Submitted> into) -> async::Task<void> {
+            into->outcome = co_await by->submit(std::move(what));
+            into->done.set();
+        }(sender.get(), std::move(request), out));
+        return out;
+    }
+
+    // The outcome while blocks keep coming.
+    async::Task<Result<TransactionOutcome>> mine_until_final(std::shared_ptr<Submitted> submitted) {
+        const auto end = std::chrono::steady_clock::now() + kLimit;
+        while (!submitted->done.is_set() && std::chrono::steady_clock::now() < end) {
+            co_await chain.mine();
+            (void)co_await submitted->done.wait(100ms);
+        }
+        co_return submitted->outcome.value_or(fail(CommonError::timeout));
+    }
+
+    // Waits for anything that only asking can tell.
+    async::Task<bool> until(std::function<async::Task<bool>()> condition) {
+        const auto end = std::chrono::steady_clock::now() + kLimit;
+        while (std::chrono::steady_clock::now() < end) {
+            if (co_await condition()) {
+                co_return true;
+            }
+            co_await async::delay(10ms);
+        }
+        co_return false;
+    }
+
+    // The hashes that wait in anvil's pool.
+    async::Task<std::vector<std::string>> pool() {
+        const json::Value content = co_await chain.ask("txpool_content");
+        std::vector<std::string> out;
+        for (const auto& account : content.at("pending").as_object()) {
+            for (const auto& nonce : account.value().as_object()) {
+                out.emplace_back(nonce.value().at("hash").as_string());
+            }
+        }
+        co_return out;
+    }
+    async::Task<bool> until_pool(std::size_t count) {
+        co_return co_await until(
+            [this, count]() -> async::Task<bool> { co_return (co_await pool()).size() == count; });
+    }
+    async::Task<Uint128> received() {
+        co_return (co_await chain.client->balance(kReceiver)).value();
+    }
+
+    TestChain chain;
+    std::unique_ptr<LossyTransport> wire;
+    std::unique_ptr<JsonRpc> rpc;
+    std::unique_ptr<EthereumClient> client;
+    std::unique_ptr<SenderJournal> journal = make_memory_journal();
+    crypto::Secp256k1PrivateKey key = test_key();
+    std::unique_ptr<async::TaskGroup> group;
+    std::unique_ptr<HeadFollower> head;
+    std::unique_ptr<TransactionSender> sender;
+
+  private:
+    Bench(async::Executor executor, std::chrono::steady_clock::duration stuck_after)
+        : executor_(std::move(executor)), stuck_after_(stuck_after) {}
+    async::Executor executor_;
+    std::chrono::steady_clock::duration stuck_after_;
+};
+
+TransactionRequest transfer(std::string intent, Uint128 wei = 1000) {
+    return {.intent = std::move(intent), .to = kReceiver, .value = wei};
+}
+
+class TransactionSenderTest : public testing::Test {
+  protected:
+    boost::asio::io_context io;
+};
+
+TEST_F(TransactionSenderTest, ReturnsOnceTheBlockIsDeepEnough) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        const auto submitted = bench->submit(transfer("one"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        co_await bench->chain.mine(kDepth);
+        EXPECT_TRUE(co_await bench->head->wait_for_head(kDepth, kLimit));
+        EXPECT_FALSE(submitted->done.is_set());
+        EXPECT_EQ(bench->sender->pending(), 1);
+        co_await bench->chain.mine();
+        EXPECT_TRUE(co_await submitted->done.wait(kLimit));
+        EXPECT_TRUE(*submitted->outcome);
+        EXPECT_EQ((*submitted->outcome)->block_number, 1);
+        EXPECT_EQ(co_await bench->received(), 1000);
+        EXPECT_EQ(bench->sender->pending(), 0);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, GivesManyTheirNonces) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        std::vector<std::shared_ptr<Bench::Submitted>> all;
+        for (int i = 0; i < 8; ++i) {
+            all.push_back(bench->submit(transfer("many " + std::to_string(i))));
+        }
+        EXPECT_TRUE(co_await bench->until_pool(8));
+        for (const auto& submitted : all) {
+            EXPECT_TRUE(co_await bench->mine_until_final(submitted));
+        }
+        EXPECT_EQ(co_await bench->received(), 8000);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, SendsAnIntentOnceHoweverOftenItIsSubmitted) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        const auto first = bench->submit(transfer("once"));
+        const auto second = bench->submit(transfer("once"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        const auto outcome = co_await bench->mine_until_final(first);
+        EXPECT_EQ((co_await bench->mine_until_final(second)).value().hash, outcome.value().hash);
+        co_await bench->close();
+        co_await bench->open();
+        EXPECT_EQ((co_await bench->sender->submit(transfer("once"))).value().hash, outcome->hash);
+        EXPECT_EQ(co_await bench->received(), 1000);
+        EXPECT_TRUE(co_await bench->sender->forget("once"));
+        EXPECT_TRUE(co_await bench->mine_until_final(bench->submit(transfer("once"))));
+        EXPECT_EQ(co_await bench->received(), 2000);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, FindsARevertBeforeItCosts) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        const auto usdc = co_await bench->mine_until_final(bench->submit({.intent = "deploy",
+            .data = contracts::test_usdc::deployment_code(bench->key.address())}));
+        EXPECT_TRUE(usdc) << usdc.error().message();
+        EXPECT_EQ(*usdc->contract, contract_address(bench->key.address(), 0));
+        const auto refused = co_await bench->sender->submit({.intent = "overdraw",
+            .to = usdc->contract,
+            .data = contracts::test_usdc::encode_transfer(kReceiver, Uint256::from(5))});
+        EXPECT_EQ(refused.error(), make_error_code(ChainError::reverted));
+        EXPECT_NE(refused.error().message().find("ERC20InsufficientBalance"), std::string::npos)
+            << refused.error().message();
+        EXPECT_EQ(bench->sender->pending(), 0);
+        // The nonce was not used up.
+        EXPECT_TRUE(co_await bench->mine_until_final(bench->submit(transfer("after"))));
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, DecodesARevertOnTheChain) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        const Address own = bench->key.address();
+        const auto usdc = co_await bench->mine_until_final(bench->submit(
+            {.intent = "deploy", .data = contracts::test_usdc::deployment_code(own)}));
+        EXPECT_TRUE(co_await bench->mine_until_final(bench->submit({.intent = "mint",
+            .to = usdc->contract,
+            .data = contracts::test_usdc::encode_mint(own, Uint256::from(5))})));
+        // Fine when it was estimated; then the money goes elsewhere.
+        const auto spend = bench->submit({.intent = "spend",
+            .to = usdc->contract,
+            .data = contracts::test_usdc::encode_transfer(kReceiver, Uint256::from(5))});
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        const Bytes32 slot = [&] {
+            Bytes key_and_slot(12, 0);
+            append(key_and_slot, own.view());
+            append(key_and_slot, Uint256::from(0).big_endian);
+            return crypto::keccak256(key_and_slot);
+        }();
+        (void)co_await bench->chain.ask("anvil_setStorageAt",
+            {to_string(*usdc->contract), to_string(slot), to_string(Bytes32{})});
+        const auto outcome = co_await bench->mine_until_final(spend);
+        EXPECT_EQ(outcome.error(), make_error_code(ChainError::reverted));
+        EXPECT_EQ(bench->sender->pending(), 0);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, SendsADroppedTransactionAgain) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        const auto submitted = bench->submit(transfer("dropped"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        const std::string hash = (co_await bench->pool()).front();
+        (void)co_await bench->chain.ask("anvil_dropTransaction", {hash});
+        EXPECT_TRUE(co_await bench->until(
+            [&bench]() -> async::Task<bool> { co_return bench->sender->resent() > 0; }));
+        EXPECT_EQ(to_string((co_await bench->mine_until_final(submitted)).value().hash), hash);
+        EXPECT_EQ(co_await bench->received(), 1000);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, ReplacesAStuckTransactionOnItsNonceForTenPerCentMore) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor, 50ms);
+        const auto submitted = bench->submit(transfer("stuck"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        const json::Value first = co_await bench->chain.ask(
+            "eth_getTransactionByHash", {(co_await bench->pool()).front()});
+        EXPECT_TRUE(co_await bench->until(
+            [&bench]() -> async::Task<bool> { co_return bench->sender->replaced() > 0; }));
+        EXPECT_EQ((co_await bench->pool()).size(), 1);
+        const auto outcome = co_await bench->mine_until_final(submitted);
+        const json::Value mined = co_await bench->chain.ask(
+            "eth_getTransactionByHash", {to_string(outcome.value().hash)});
+        EXPECT_NE(mined.at("hash"), first.at("hash"));
+        EXPECT_EQ(mined.at("nonce"), first.at("nonce"));
+        for (const char* const price : {"maxFeePerGas", "maxPriorityFeePerGas"}) {
+            EXPECT_GE(parse_quantity128(mined.at(price)).value() * 100,
+                parse_quantity128(first.at(price)).value() * 110)
+                << price;
+        }
+        EXPECT_EQ(co_await bench->received(), 1000);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, SendsAgainWhatAReorganisationTookAway) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        co_await bench->chain.mine(3);
+        const auto submitted = bench->submit(transfer("reorganised"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        co_await bench->chain.mine(1);
+        EXPECT_TRUE(co_await bench->head->wait_for_head(4, kLimit));
+        EXPECT_EQ(co_await bench->received(), 1000);
+        (void)co_await bench->chain.ask("anvil_reorg", {1, json::Array{}});
+        EXPECT_EQ(co_await bench->received(), 0);
+        const auto outcome = co_await bench->mine_until_final(submitted);
+        EXPECT_TRUE(outcome) << outcome.error().message();
+        EXPECT_GT(outcome->block_number, 4);
+        EXPECT_EQ(co_await bench->received(), 1000);
+        EXPECT_EQ(bench->head->reorganisations(), 1);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, SendsAfterARestartWhatWasOnlyWrittenDown) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        bench->wire->lost.insert("eth_sendRawTransaction");
+        (void)bench->submit(transfer("written"));
+        EXPECT_TRUE(co_await bench->until(
+            [&bench]() -> async::Task<bool> { co_return bench->wire->losses > 0; }));
+        EXPECT_TRUE((co_await bench->pool()).empty());
+        co_await bench->close();
+        bench->wire->lost.clear();
+        co_await bench->open();
+        EXPECT_EQ(bench->sender->pending(), 1);
+        EXPECT_TRUE(co_await bench->mine_until_final(bench->submit(transfer("written"))));
+        EXPECT_EQ(co_await bench->received(), 1000);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, FindsAfterARestartWhatWasMinedMeanwhile) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        (void)bench->submit(transfer("mined"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        co_await bench->close();
+        co_await bench->chain.mine(5);
+        co_await bench->open();
+        const auto outcome = co_await bench->sender->submit(transfer("mined"));
+        EXPECT_EQ(outcome.value().block_number, 1);
+        EXPECT_EQ(co_await bench->received(), 1000);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, SaysWhenAnotherProgramTookTheNonce) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        const auto submitted = bench->submit(transfer("mine"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        const Fees fees = (co_await bench->client->fees()).value();
+        const SignedTransaction other =
+            sign({.chain_id = 31337,
+                     .nonce = 0,
+                     .max_priority_fee_per_gas = 2 * fees.max_priority_fee_per_gas + 1,
+                     .max_fee_per_gas = 2 * fees.max_fee_per_gas,
+                     .gas_limit = 21'000,
+                     .to = kReceiver,
+                     .value = 7},
+                bench->key);
+        EXPECT_TRUE(co_await bench->client->send_raw_transaction(other.raw));
+        const auto outcome = co_await bench->mine_until_final(submitted);
+        EXPECT_EQ(outcome.error(), make_error_code(ChainError::replaced));
+        EXPECT_EQ(co_await bench->received(), 7);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, RefusesWhatTheAccountCannotPay) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        const auto outcome = co_await bench->sender->submit(transfer("rich", ~Uint128{0}));
+        EXPECT_FALSE(outcome);
+        EXPECT_EQ(bench->sender->pending(), 0);
+        EXPECT_TRUE((co_await bench->journal->load_all()).value().empty());
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+TEST_F(TransactionSenderTest, RefusesADamagedJournal) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        EXPECT_TRUE(co_await bench->journal->save("x", to_bytes(std::string_view("{}"))));
+        TransactionSender sender(executor, *bench->client, *bench->head, *bench->journal,
+            bench->key, {.chain_id = 31337});
+        EXPECT_EQ((co_await sender.start()).error(), make_error_code(CommonError::corrupt));
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
+}  // namespace
+}  // namespace decloud::chain
