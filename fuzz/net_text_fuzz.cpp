@@ -1,3 +1,4 @@
+#include <decloud/base/bytes.hpp>
 #include <decloud/net/forwarding.hpp>
 #include <decloud/net/outbound_policy.hpp>
 #include <decloud/net/url.hpp>
@@ -5,26 +6,27 @@
 #include <cstdlib>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace decloud;
+    using decloud::as_text;
+    using decloud::BytesView;
     const std::string_view text = as_text(BytesView(data, size));
-    if (const auto url = net::parse_url(text)) {
+    if (const auto url = decloud::net::parse_url(text)) {
         // What was understood reads the same when it is written down.
-        if (net::parse_url(url->to_string()) != url) {
+        if (decloud::net::parse_url(url->to_string()).value() != *url) {
             std::abort();
         }
     }
-    if (const auto endpoint = net::parse_endpoint(text)) {
-        if (!net::parse_endpoint(endpoint->to_string())) {
+    if (const auto endpoint = decloud::net::parse_endpoint(text)) {
+        if (!decloud::net::parse_endpoint(endpoint->to_string())) {
             std::abort();
         }
     }
-    if (const auto address = net::parse_ip_address(text)) {
-        if (net::parse_ip_address(address->to_string()) != address) {
+    if (const auto address = decloud::net::parse_ip_address(text)) {
+        if (decloud::net::parse_ip_address(address->to_string()).value() != *address) {
             std::abort();
         }
-        (void)net::OutboundPolicy{}.check(*address, 80);
+        (void)decloud::net::OutboundPolicy{}.check(*address, 80);
     }
-    (void)net::is_valid_authority(text);
-    (void)net::forwarded_client(text);
+    (void)decloud::net::is_valid_authority(text);
+    (void)decloud::net::forwarded_client(text);
     return 0;
 }
