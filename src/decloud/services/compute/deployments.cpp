@@ -106,11 +106,19 @@ async::Task<Result<void>> Deployments::start() {
     co_return Result<void>{};
 }
 
+std::shared_ptr<const Deployment> Deployments::find_loaded(const std::string& cid) {
+    const auto found = loaded_.find(cid);
+    if (found == loaded_.end()) {
+        return nullptr;
+    }
+    recent_.splice(recent_.begin(), recent_, found->second.recent);
+    return found->second.deployment;
+}
+
 async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(multiformats::Cid cid) {
     const std::string text = cid.to_v1().to_string();
-    if (const auto found = loaded_.find(text); found != loaded_.end()) {
-        recent_.splice(recent_.begin(), recent_, found->second.recent);
-        co_return found->second.deployment;
+    if (auto found = find_loaded(text)) {
+        co_return found;
     }
     if (const auto running = loading_.find(text); running != loading_.end()) {
         const std::shared_ptr<Loading> loading = running->second;

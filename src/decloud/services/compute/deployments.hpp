@@ -66,6 +66,9 @@ class Deployments {
     [[nodiscard]] async::Task<protocol::Checked<std::shared_ptr<const Deployment>>> find(
         multiformats::Cid cid);
 
+    /// From memory only; null if it is not there under exactly this text.
+    [[nodiscard]] std::shared_ptr<const Deployment> find_loaded(const std::string& cid);
+
     /// Ends a deployment for good, if its owner signed that. Durable when it returns. Problems as
     /// `find`, and 403.
     [[nodiscard]] async::Task<protocol::Checked<void>> revoke(
