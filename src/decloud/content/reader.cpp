@@ -89,10 +89,11 @@ class Lister {
             return fail(bad_node(cid, "a shard that is too deep"));
         }
         for (const PbLink& link : node.links) {
-            std::string name = link.name.value_or("").substr(shape.digits);
+            const std::string full_name = link.name.value_or("");
+            std::string name = full_name.substr(shape.digits);
             if (!name.empty()) {
                 const std::string slot = shape.slot(multiformats::hamt_hash(name), used);
-                if (!link.name->starts_with(slot)) {
+                if (!full_name.starts_with(slot)) {
                     return fail(bad_node(cid, "an entry in another's slot"));
                 }
                 TRY_VOID(add(link, std::move(name)));
@@ -232,12 +233,12 @@ Result<Cid> find_entry(const BlockStore& store, const Cid& directory, std::strin
             return fail(bad_node(cid, "a shard that is too deep"));
         }
         const std::string slot = shape.slot(hash, used);
-        const auto link = std::ranges::find_if(
-            node.links, [&](const PbLink& candidate) { return candidate.name->starts_with(slot); });
+        const auto link = std::ranges::find_if(node.links,
+            [&](const PbLink& candidate) { return candidate.name.value_or("").starts_with(slot); });
         if (link == node.links.end()) {
             return no_entry(directory, name);
         }
-        const std::string_view found = std::string_view(*link->name).substr(shape.digits);
+        const std::string found = link->name.value_or("").substr(shape.digits);
         if (!found.empty()) {
             return found == name ? Result<Cid>(link->cid) : no_entry(directory, name);
         }

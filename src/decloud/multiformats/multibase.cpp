@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <ranges>
 
 namespace decloud::multiformats {
 
@@ -48,13 +49,15 @@ unsigned bits_of(Multibase base) {
     }
 }
 
-using ReverseTable = std::array<std::int8_t, 256>;
+/// Each character's value, or `kNoDigit`.
+using ReverseTable = std::array<std::uint8_t, 256>;
+constexpr std::uint8_t kNoDigit = 0xff;
 
 ReverseTable reverse_of(std::string_view alphabet) {
     ReverseTable table{};
-    table.fill(-1);
+    table.fill(kNoDigit);
     for (std::size_t i = 0; i < alphabet.size(); ++i) {
-        table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+        table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
     }
     return table;
 }
@@ -85,11 +88,11 @@ Result<Bytes> decode_bits(const ReverseTable& reverse, unsigned bits, std::strin
     std::uint32_t buffer = 0;
     unsigned held = 0;
     for (const char digit : digits) {
-        const std::int8_t value = reverse[static_cast<unsigned char>(digit)];
-        if (value < 0) {
+        const std::uint8_t value = reverse[static_cast<unsigned char>(digit)];
+        if (value == kNoDigit) {
             return fail(CommonError::invalid_input, "a character that its base does not have");
         }
-        buffer = (buffer << bits) | static_cast<std::uint32_t>(value);
+        buffer = (buffer << bits) | std::uint32_t{value};
         held += bits;
         if (held >= 8) {
             held -= 8;
@@ -123,8 +126,8 @@ std::string encode_radix(std::string_view alphabet, BytesView bytes) {
         }
     }
     std::string out(zeros, alphabet[0]);
-    for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) {
-        out += alphabet[static_cast<unsigned char>(*digit)];
+    for (const char digit : digits | std::views::reverse) {
+        out += alphabet[static_cast<unsigned char>(digit)];
     }
     return out;
 }
@@ -139,11 +142,11 @@ Result<Bytes> decode_radix(
     const std::size_t first = std::min(digits.find_first_not_of(alphabet[0]), digits.size());
     Bytes little_endian;
     for (const char digit : digits.substr(first)) {
-        const std::int8_t value = reverse[static_cast<unsigned char>(digit)];
-        if (value < 0) {
+        const std::uint8_t value = reverse[static_cast<unsigned char>(digit)];
+        if (value == kNoDigit) {
             return fail(CommonError::invalid_input, "a character that its base does not have");
         }
-        auto carry = static_cast<std::uint32_t>(value);
+        std::uint32_t carry = value;
         for (std::uint8_t& byte : little_endian) {
             carry += byte * radix;
             byte = static_cast<std::uint8_t>(carry);

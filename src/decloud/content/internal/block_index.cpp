@@ -20,34 +20,40 @@ std::uint64_t to_unsigned(std::int64_t value) { return static_cast<std::uint64_t
 
 Result<std::unique_ptr<BlockIndex>> BlockIndex::open(const std::filesystem::path& path) {
     TRY(store::Database database, store::Database::open(path, kMigrations));
-    std::unique_ptr<BlockIndex> index(new BlockIndex(std::move(database)));
     // The segments are synced before they are indexed, and indexed again if the index is behind.
-    TRY_VOID(index->database_.execute("PRAGMA synchronous=NORMAL"));
-    TRY_VOID(index->prepare());
-    return index;
+    TRY_VOID(database.execute("PRAGMA synchronous=NORMAL"));
+    TRY(Statements statements, prepare(database));
+    return std::unique_ptr<BlockIndex>(new BlockIndex(std::move(database), std::move(statements)));
 }
 
-Result<void> BlockIndex::prepare() {
-    TRY(find_, database_.prepare("SELECT segment, offset, size FROM blocks WHERE hash = ?1"));
-    TRY(put_, database_.prepare("INSERT INTO blocks VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (hash)"
-                                " DO UPDATE SET segment = ?2, offset = ?3, size = ?4"));
-    TRY(erase_, database_.prepare("DELETE FROM blocks WHERE hash = ?1"));
-    TRY(put_segment_, database_.prepare("INSERT OR REPLACE INTO segments VALUES (?1, ?2, ?3, ?4)"));
-    TRY(drop_segment_, database_.prepare("DELETE FROM segments WHERE id = ?1"));
-    return {};
+Result<BlockIndex::Statements> BlockIndex::prepare(store::Database& database) {
+    TRY(store::Statement find,
+        database.prepare("SELECT segment, offset, size FROM blocks WHERE hash = ?1"));
+    TRY(store::Statement put,
+        database.prepare("INSERT INTO blocks VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (hash)"
+                         " DO UPDATE SET segment = ?2, offset = ?3, size = ?4"));
+    TRY(store::Statement erase, database.prepare("DELETE FROM blocks WHERE hash = ?1"));
+    TRY(store::Statement put_segment,
+        database.prepare("INSERT OR REPLACE INTO segments VALUES (?1, ?2, ?3, ?4)"));
+    TRY(store::Statement drop_segment, database.prepare("DELETE FROM segments WHERE id = ?1"));
+    return Statements{.find = std::move(find),
+        .put = std::move(put),
+        .erase = std::move(erase),
+        .put_segment = std::move(put_segment),
+        .drop_segment = std::move(drop_segment)};
 }
 
 Result<std::optional<Location>> BlockIndex::find(const Multihash& hash) {
     const Bytes key = hash.to_bytes();
-    find_->bind(1, BytesView(key));
-    auto row = find_->step();
+    statements_.find.bind(1, BytesView(key));
+    auto row = statements_.find.step();
     std::optional<Location> out;
     if (row && *row) {
-        out = Location{.segment = to_unsigned(find_->integer(0)),
-            .offset = to_unsigned(find_->integer(1)),
-            .size = to_unsigned(find_->integer(2))};
+        out = Location{.segment = to_unsigned(statements_.find.integer(0)),
+            .offset = to_unsigned(statements_.find.integer(1)),
+            .size = to_unsigned(statements_.find.integer(2))};
     }
-    find_->reset();
+    statements_.find.reset();
     if (!row) {
         return fail(std::move(row.error()));
     }
@@ -79,32 +85,32 @@ Result<void> BlockIndex::apply(const IndexBatch& batch, UnixSeconds now) {
 Result<void> BlockIndex::apply_blocks(const IndexBatch& batch, UnixSeconds now) {
     for (const auto& [hash, location] : batch.put) {
         const Bytes key = hash.to_bytes();
-        put_->bind(1, BytesView(key))
+        statements_.put.bind(1, BytesView(key))
             .bind(2, to_signed(location.segment))
             .bind(3, to_signed(location.offset))
             .bind(4, to_signed(location.size))
             .bind(5, to_signed(now.value));
-        TRY_VOID(put_->run());
+        TRY_VOID(statements_.put.run());
     }
     for (const Multihash& hash : batch.erase) {
         const Bytes key = hash.to_bytes();
-        erase_->bind(1, BytesView(key));
-        TRY_VOID(erase_->run());
+        statements_.erase.bind(1, BytesView(key));
+        TRY_VOID(statements_.erase.run());
     }
     return {};
 }
 
 Result<void> BlockIndex::apply_segments(const IndexBatch& batch) {
     for (const SegmentRow& segment : batch.segments) {
-        put_segment_->bind(1, to_signed(segment.id))
+        statements_.put_segment.bind(1, to_signed(segment.id))
             .bind(2, to_signed(segment.indexed))
             .bind(3, to_signed(segment.live))
             .bind(4, to_signed(segment.blocks));
-        TRY_VOID(put_segment_->run());
+        TRY_VOID(statements_.put_segment.run());
     }
     for (const std::uint64_t id : batch.drop_segments) {
-        drop_segment_->bind(1, to_signed(id));
-        TRY_VOID(drop_segment_->run());
+        statements_.drop_segment.bind(1, to_signed(id));
+        TRY_VOID(statements_.drop_segment.run());
     }
     return {};
 }

@@ -56,17 +56,22 @@ class BlockIndex {
     [[nodiscard]] Result<void> sync();
 
   private:
-    explicit BlockIndex(store::Database database) : database_(std::move(database)) {}
-    [[nodiscard]] Result<void> prepare();
+    struct Statements {
+        store::Statement find;
+        store::Statement put;
+        store::Statement erase;
+        store::Statement put_segment;
+        store::Statement drop_segment;
+    };
+
+    BlockIndex(store::Database database, Statements statements)
+        : database_(std::move(database)), statements_(std::move(statements)) {}
+    [[nodiscard]] static Result<Statements> prepare(store::Database& database);
     [[nodiscard]] Result<void> apply_blocks(const IndexBatch& batch, UnixSeconds now);
     [[nodiscard]] Result<void> apply_segments(const IndexBatch& batch);
 
     store::Database database_;
-    std::optional<store::Statement> find_;
-    std::optional<store::Statement> put_;
-    std::optional<store::Statement> erase_;
-    std::optional<store::Statement> put_segment_;
-    std::optional<store::Statement> drop_segment_;
+    Statements statements_;
 };
 
 }  // namespace decloud::content::internal
