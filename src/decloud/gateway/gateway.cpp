@@ -36,6 +36,7 @@ Result<void> check_settings(const GatewaySettings& settings) {
 chain::JsonRpcSettings rpc_settings(const GatewaySettings& settings) {
     chain::JsonRpcSettings rpc;
     rpc.depth = settings.chain.depth;
+    rpc.chain_id = settings.chain.chain_id;
     return rpc;
 }
 
