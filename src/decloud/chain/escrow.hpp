@@ -7,6 +7,7 @@
 #include <decloud/base/units.hpp>
 #include <decloud/chain/ethereum.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 

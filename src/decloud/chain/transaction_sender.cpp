@@ -432,9 +432,28 @@ async::Task<void> TransactionSender::run() {
     }
 }
 
-async::Task<Result<TransactionOutcome>> TransactionSender::submit(TransactionRequest request) {
+async::Task<Result<SentTransaction>> TransactionSender::send(TransactionRequest request) {
     CO_TRY(const Impl::EntryPointer entry, co_await impl_->launch(std::move(request)));
-    co_return co_await impl_->outcome(entry);
+    const SenderRecord& record = entry->record;
+    SentTransaction out{.hash = record.hashes.back()};
+    if (!record.transaction.to) {
+        out.contract = contract_address(impl_->key.address(), record.transaction.nonce);
+    }
+    co_return out;
+}
+
+async::Task<Result<TransactionOutcome>> TransactionSender::wait(std::string intent) {
+    const auto found = impl_->entries.find(intent);
+    if (found == impl_->entries.end()) {
+        co_return fail(ChainError::not_found, "intent " + intent + " was never sent");
+    }
+    co_return co_await impl_->outcome(found->second);
+}
+
+async::Task<Result<TransactionOutcome>> TransactionSender::submit(TransactionRequest request) {
+    const std::string intent = request.intent;
+    CO_TRY_VOID(co_await send(std::move(request)));
+    co_return co_await wait(intent);
 }
 
 async::Task<Result<void>> TransactionSender::forget(std::string intent) {

@@ -49,6 +49,13 @@ struct TransactionOutcome {
     std::optional<Address> contract{};
 };
 
+/// What is known once a transaction is written down and broadcast.
+struct SentTransaction {
+    Bytes32 hash{};
+    /// Where the contract will be, if it creates one.
+    std::optional<Address> contract{};
+};
+
 struct TransactionSenderSettings {
     std::uint64_t chain_id = 0;
     /// Without a receipt for this long a transaction is replaced at a higher price.
@@ -81,9 +88,17 @@ class TransactionSender {
     /// Drives what is pending, with every new head, until cancelled.
     [[nodiscard]] async::Task<void> run();
 
-    /// Returns when the transaction is in a block at the head follower's depth. Errors: reverted
-    /// (with the reason; found before sending it costs nothing), replaced, insufficient_funds,
-    /// timeout (it is still tracked), unreachable (nothing was sent), and the journal's.
+    /// Returns when the transaction is in the journal and was broadcast, or is to be. A later one
+    /// may build on it: it is estimated on the pending state. Errors: reverted (with the reason,
+    /// and nothing was sent), insufficient_funds, unreachable, and the journal's.
+    [[nodiscard]] async::Task<Result<SentTransaction>> send(TransactionRequest request);
+    /// The outcome of an intent that was sent. Errors: not_found, and `submit`'s.
+    [[nodiscard]] async::Task<Result<TransactionOutcome>> wait(std::string intent);
+
+    /// `send` and `wait`. Returns when the transaction is in a block at the head follower's depth.
+    /// Errors: reverted (with the reason; found before sending it costs nothing), replaced,
+    /// insufficient_funds, timeout (it is still tracked), unreachable (nothing was sent), and the
+    /// journal's.
     [[nodiscard]] async::Task<Result<TransactionOutcome>> submit(TransactionRequest request);
 
     /// Takes a final intent's outcome off the journal. Error: conflict if it is not final.
