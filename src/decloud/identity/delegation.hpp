@@ -1,10 +1,11 @@
 #pragma once
 
+#include "signed_structs.hpp"
+
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/ed25519.hpp>
 #include <decloud/crypto/secp256k1.hpp>
-#include <decloud/identity/signed_structs.hpp>
 
 #include <chrono>
 #include <cstdint>

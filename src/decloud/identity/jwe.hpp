@@ -1,11 +1,12 @@
 #pragma once
 
+#include "error.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/aead.hpp>
 #include <decloud/crypto/rsa.hpp>
-#include <decloud/identity/error.hpp>
 
 #include <cstddef>
 #include <span>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "error.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
@@ -7,7 +9,6 @@
 #include <decloud/crypto/rsa.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 #include <decloud/crypto/secret.hpp>
-#include <decloud/identity/error.hpp>
 
 #include <filesystem>
 #include <string>

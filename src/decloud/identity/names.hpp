@@ -1,8 +1,9 @@
 #pragma once
 
+#include "error.hpp"
+
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/identity/error.hpp>
 
 #include <compare>
 #include <string>

@@ -1,13 +1,14 @@
 #pragma once
 
+#include "eip712.hpp"
+#include "error.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/crypto/secp256k1.hpp>
-#include <decloud/identity/eip712.hpp>
-#include <decloud/identity/error.hpp>
 
 #include <cstdint>
 #include <string>
