@@ -58,7 +58,6 @@ class CgiParser {
 
     Mode mode_;
     Bytes buffer_;
-    std::size_t scanned_ = 0;
     CgiHead head_;
     bool decided_ = false;
     bool malformed_ = false;

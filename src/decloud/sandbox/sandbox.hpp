@@ -103,6 +103,7 @@ class Sandbox {
 
 /// What keeps this machine from running native programs fully contained: one line for each missing
 /// layer ("cgroup: …"), empty if all are there. Blocks for some milliseconds; for `doctor`.
-[[nodiscard]] std::vector<std::string> missing_layers();
+[[nodiscard]] std::vector<std::string> missing_layers(
+    const std::filesystem::path& worker_executable = "/proc/self/exe");
 
 }  // namespace decloud::sandbox

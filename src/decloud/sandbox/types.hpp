@@ -57,7 +57,8 @@ class BodySource {
     /// path: `read` is then not called.
     [[nodiscard]] virtual const Bytes* whole() const { return nullptr; }
     /// Fills the front of `target` and returns how many bytes; 0 is the end. `target` stays valid
-    /// until the task ends. An error ends the run as if it had been cancelled.
+    /// until the task ends. An error ends the run as if it had been cancelled. Cancelled (in Asio's
+    /// sense) when the program ends first; must then end soon, by an error or operation_aborted.
     [[nodiscard]] virtual async::Task<Result<std::size_t>> read(std::span<std::uint8_t> target) = 0;
 };
 
@@ -71,15 +72,6 @@ class MemoryBody final : public BodySource {
   private:
     Bytes body_;
     std::size_t position_ = 0;
-};
-
-/// Takes what the program writes to stdout: raw bytes, in order (see cgi.hpp for their meaning).
-class ResponseSink {
-  public:
-    virtual ~ResponseSink() = default;
-    /// `data` is valid until the task ends; not ending it is how the sink pushes back. An error
-    /// (the client has gone) kills the program.
-    [[nodiscard]] virtual async::Task<Result<void>> write(BytesView data) = 0;
 };
 
 /// How a run ended.
@@ -111,6 +103,22 @@ struct Outcome {
 
     [[nodiscard]] bool provider_fault() const { return end == End::sandbox_failed; }
     [[nodiscard]] bool succeeded() const { return end == End::exited && exit_code == 0; }
+};
+
+/// Takes what the program writes to stdout: raw bytes, in order (see cgi.hpp for their meaning).
+class ResponseSink {
+  public:
+    virtual ~ResponseSink() = default;
+    /// The fast path: called at most once, and then `write` never, when the program has ended in
+    /// `outcome` and `output` is all it wrote. False: not wanted, `write` gets it.
+    [[nodiscard]] virtual bool take_whole(BytesView output, const Outcome& outcome) {
+        static_cast<void>(output);
+        static_cast<void>(outcome);
+        return false;
+    }
+    /// `data` is valid until the task ends; not ending it is how the sink pushes back. An error
+    /// (the client has gone) kills the program.
+    [[nodiscard]] virtual async::Task<Result<void>> write(BytesView data) = 0;
 };
 
 /// "exited", "timed_out", …

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "../types.hpp"
+#include "fd.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/result.hpp>
+
+#include <memory>
+#include <string>
+
+namespace decloud::sandbox::internal {
+
+/// Reads `body` to its end into `pipe`. A closed pipe is no error: the program does not want more.
+/// Errors: limit_exceeded after `limit` bytes; the body's own.
+[[nodiscard]] async::Task<Result<void>> pump_in(
+    std::shared_ptr<BodySource> body, UniqueFd pipe, std::uint64_t limit);
+
+/// Reads `pipe` to its end into `sink` and returns how many bytes. Errors: limit_exceeded after
+/// `limit` bytes; the sink's own.
+[[nodiscard]] async::Task<Result<std::uint64_t>> pump_out(
+    UniqueFd pipe, std::shared_ptr<ResponseSink> sink, std::uint64_t limit);
+
+/// Reads `pipe` to its end and keeps the last `limit` bytes in `*tail`, which outlives the task.
+[[nodiscard]] async::Task<void> keep_tail(UniqueFd pipe, std::string* tail, std::size_t limit);
+
+}  // namespace decloud::sandbox::internal

@@ -1,0 +1,226 @@
+#include "box.hpp"
+
+#include "../internal/confine.hpp"
+#include "mounts.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <span>
+#include <vector>
+
+namespace decloud::sandbox::native {
+
+using internal::UniqueFd;
+
+namespace {
+
+/// The descriptors of a `run`, in this order.
+enum Descriptor : std::size_t { input, output, error, package, count };
+
+[[noreturn]] void report(int control, MessageKind kind, std::string_view text) {
+    static_cast<void>(internal::send_message(control, encode_text(kind, text), {}, 0));
+    ::_exit(1);
+}
+
+[[noreturn]] void report_failure(int control, const Error& error) {
+    report(control, MessageKind::failed, error.message());
+}
+
+Error from_errno(std::string_view what) { return errno_error(what); }
+
+Result<void> take_user() {
+    // The map makes this the user that the launcher chose; capabilities of the namespace stay until
+    // the program starts.
+    if (::setresgid(kInnerUser, kInnerUser, kInnerUser) != 0 ||
+        ::setresuid(kInnerUser, kInnerUser, kInnerUser) != 0) {
+        return fail(from_errno("changing the user"));
+    }
+    // Changing the user cleared it.
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) {
+        return fail(from_errno("prctl"));
+    }
+    if (::unshare(CLONE_NEWCGROUP) != 0) {
+        return fail(from_errno("unshare"));
+    }
+    return {};
+}
+
+void wait_for_go(int control) {
+    std::uint8_t byte = 0;
+    ssize_t got = 0;
+    do {
+        got = ::recv(control, &byte, 1, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got != 1) {
+        ::_exit(0);
+    }
+}
+
+/// Reaps whatever ends until it is the program, and reports that.
+[[noreturn]] void watch_over(int control, pid_t program) {
+    siginfo_t info{};
+    while (true) {
+        if (::waitid(P_ALL, 0, &info, WEXITED) != 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            ::_exit(1);
+        }
+        if (info.si_pid == program) {
+            break;
+        }
+    }
+    rusage used{};
+    ::getrusage(RUSAGE_CHILDREN, &used);
+    const auto microseconds = [](const timeval& time) {
+        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000U +
+               static_cast<std::uint64_t>(time.tv_usec);
+    };
+    internal::WireWriter writer;
+    writer.put(MessageKind::ended);
+    writer.put(static_cast<std::int32_t>(info.si_code));
+    writer.put(static_cast<std::int32_t>(info.si_status));
+    writer.put(microseconds(used.ru_utime) + microseconds(used.ru_stime));
+    writer.put(static_cast<std::uint64_t>(used.ru_maxrss) * 1024U);
+    static_cast<void>(internal::send_message(control, writer.bytes(), {}, 0));
+    ::_exit(0);
+}
+
+int set_limit(__rlimit_resource resource, std::uint64_t value) {
+    const rlimit limit{.rlim_cur = value, .rlim_max = value};
+    return ::setrlimit(resource, &limit);
+}
+
+Result<void> set_limits(const RunNumbers& numbers, bool use_resource_limits) {
+    int failed = set_limit(RLIMIT_CORE, 0) | set_limit(RLIMIT_NOFILE, numbers.files) |
+                 set_limit(RLIMIT_FSIZE, numbers.tmp_bytes) | set_limit(RLIMIT_MSGQUEUE, 0) |
+                 set_limit(RLIMIT_MEMLOCK, 64 * 1024) | set_limit(RLIMIT_NICE, 0) |
+                 set_limit(RLIMIT_RTPRIO, 0);
+    if (use_resource_limits) {
+        failed |=
+            set_limit(RLIMIT_AS, numbers.memory_bytes) | set_limit(RLIMIT_NPROC, numbers.pids + 1);
+    }
+    if (failed != 0) {
+        return fail(from_errno("setrlimit"));
+    }
+    return {};
+}
+
+std::vector<char*> pointers_into(std::string& text) {
+    std::vector<char*> pointers;
+    for (std::size_t start = 0; start < text.size(); start = text.find('\0', start) + 1) {
+        pointers.push_back(text.data() + start);
+    }
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+Result<void> take_standard_descriptors(std::span<UniqueFd> fds) {
+    for (std::size_t i = input; i <= error; ++i) {
+        if (::dup2(fds[i].get(), static_cast<int>(i)) < 0) {
+            return fail(from_errno("dup2"));
+        }
+    }
+    // The control socket too goes when the program starts.
+    if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+        return fail(from_errno("close_range"));
+    }
+    return {};
+}
+
+Result<void> give_up_everything(const BoxSettings& settings) {
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return fail(from_errno("no_new_privs"));
+    }
+    if (const int failed = internal::drop_capabilities(); failed != 0) {
+        return fail(errno_error("dropping capabilities", failed));
+    }
+    if (settings.seccomp != nullptr) {
+        if (const int failed = internal::install_seccomp(*settings.seccomp); failed != 0) {
+            return fail(errno_error("seccomp", failed));
+        }
+    }
+    return {};
+}
+
+Result<void> contain(
+    const BoxSettings& settings, const RunRequest& request, std::span<UniqueFd> fds, int proc) {
+    TRY_VOID(enter_root(
+        fds[package].get(), proc, request.numbers.tmp_bytes, request.numbers.tmp_inodes));
+    TRY_VOID(take_standard_descriptors(fds));
+    if (::setsid() < 0) {
+        return fail(from_errno("setsid"));
+    }
+    TRY_VOID(set_limits(request.numbers, settings.use_resource_limits));
+    return give_up_everything(settings);
+}
+
+}  // namespace
+
+void run_boxed(const BoxSettings& settings, int proc_mount) {
+    Bytes buffer(internal::kMaximumMessage);
+    auto message = internal::receive_message(settings.control, buffer, 0);
+    if (!message || message->data.empty()) {
+        ::_exit(0);
+    }
+    auto request = parse_run(message->data);
+    if (!request || message->fds.size() != Descriptor::count) {
+        report(settings.control, MessageKind::failed, "a request that makes no sense");
+    }
+    const std::string path = "/" + request->entry;
+    auto environment = pointers_into(request->environment);
+    std::string name = path;
+    std::array<char*, 2> arguments{name.data(), nullptr};
+    const auto contained = contain(settings, *request, message->fds, proc_mount);
+    if (!contained) {
+        report_failure(settings.control, contained.error());
+    }
+    ::umask(022);
+    ::execve(path.c_str(), arguments.data(), environment.data());
+    const int failure = errno;
+    report(settings.control, MessageKind::unstartable,
+        fmt::format("{} cannot be started: {} (it must be a static program for this processor, or "
+                    "bring its loader and libraries)",
+            path, std::strerror(failure)));
+}
+
+void box_main(const BoxSettings& settings) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    wait_for_go(settings.control);
+    if (const auto taken = take_user(); !taken) {
+        report_failure(settings.control, taken.error());
+    }
+    auto proc = prepare_mounts();
+    if (!proc) {
+        report_failure(settings.control, proc.error());
+    }
+    const pid_t program = ::fork();
+    if (program < 0) {
+        report_failure(settings.control, from_errno("fork"));
+    }
+    if (program == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        run_boxed(settings, proc->get());
+    }
+    proc->reset();
+    static_cast<void>(
+        internal::send_message(settings.control, encode_text(MessageKind::prepared, ""), {}, 0));
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    static_cast<void>(internal::drop_capabilities());
+    watch_over(settings.control, program);
+}
+
+}  // namespace decloud::sandbox::native

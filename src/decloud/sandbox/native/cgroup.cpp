@@ -1,0 +1,322 @@
+#include "cgroup.hpp"
+
+#include "../internal/fd.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <sstream>
+
+namespace decloud::sandbox::native {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 3> kNeeded{"memory", "pids", "cpu"};
+constexpr std::string_view kPrefix = "decloud.";
+constexpr std::uint64_t kCpuPeriod = 100'000;
+
+std::string read_text(const fs::path& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+Result<void> write_text(const fs::path& path, std::string_view text) {
+    const internal::UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file) {
+        return fail(errno_error(path.string()));
+    }
+    if (::write(file.get(), text.data(), text.size()) < 0) {
+        return fail(errno_error(path.string()));
+    }
+    return {};
+}
+
+std::uint64_t read_number(const fs::path& path) {
+    const std::string text = read_text(path);
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+/// The number after `key` in a file of "key number" lines.
+std::uint64_t read_keyed(const fs::path& path, std::string_view key) {
+    std::istringstream lines(read_text(path));
+    std::string name;
+    std::uint64_t value = 0;
+    while (lines >> name >> value) {
+        if (name == key) {
+            return value;
+        }
+    }
+    return 0;
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+    std::vector<std::string> parts;
+    while (true) {
+        const std::size_t end = text.find(separator);
+        parts.emplace_back(text.substr(0, end));
+        if (end == std::string_view::npos) {
+            return parts;
+        }
+        text.remove_prefix(end + 1);
+    }
+}
+
+/// One mounted cgroup hierarchy.
+struct Hierarchy {
+    fs::path mount;
+    /// What of the hierarchy is mounted there (a container sees a part only).
+    fs::path root;
+    int version = 1;
+    std::set<std::string> options;
+};
+
+std::vector<Hierarchy> parse_mounts(std::string_view mountinfo) {
+    std::vector<Hierarchy> result;
+    for (const std::string& line : split(mountinfo, '\n')) {
+        const auto fields = split(line, ' ');
+        const auto dash = std::find(fields.begin(), fields.end(), "-");
+        if (fields.size() < 6 || fields.end() - dash < 4) {
+            continue;
+        }
+        const bool second = dash[1] == "cgroup2";
+        if (!second && dash[1] != "cgroup") {
+            continue;
+        }
+        const auto options = split(dash[3], ',');
+        result.push_back({.mount = fields[4],
+            .root = fields[3],
+            .version = second ? 2 : 1,
+            .options = {options.begin(), options.end()}});
+    }
+    return result;
+}
+
+fs::path folder_of(const Hierarchy& hierarchy, const std::string& path) {
+    const auto relative = fs::path(path).lexically_relative(hierarchy.root);
+    if (relative.empty() || *relative.begin() == "..") {
+        return hierarchy.mount;
+    }
+    return (hierarchy.mount / relative).lexically_normal();
+}
+
+}  // namespace
+
+Controllers find_controllers(std::string_view mountinfo,
+    std::string_view self_cgroup,
+    const std::function<std::string(const fs::path&)>& available) {
+    const auto hierarchies = parse_mounts(mountinfo);
+    Controllers found;
+    for (const std::string& line : split(self_cgroup, '\n')) {
+        const auto fields = split(line, ':');
+        if (fields.size() < 3) {
+            continue;
+        }
+        const std::string path = line.substr(fields[0].size() + fields[1].size() + 2);
+        for (const Hierarchy& hierarchy : hierarchies) {
+            if (fields[1].empty() && hierarchy.version == 2) {
+                const fs::path folder = folder_of(hierarchy, path);
+                std::istringstream names(available(folder));
+                for (std::string name; names >> name;) {
+                    found.emplace(name, Controller{.folder = folder, .version = 2});
+                }
+            }
+            if (!fields[1].empty() && hierarchy.version == 1) {
+                for (const std::string& name : split(fields[1], ',')) {
+                    if (hierarchy.options.contains(name)) {
+                        found[name] = {.folder = folder_of(hierarchy, path), .version = 1};
+                    }
+                }
+            }
+        }
+    }
+    return found;
+}
+
+namespace {
+
+void remove_group(const fs::path& folder) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+        if (entry.is_directory(ignored)) {
+            ::rmdir(entry.path().c_str());
+        }
+    }
+    ::rmdir(folder.c_str());
+}
+
+/// Groups of launchers that were killed.
+void remove_stale(const fs::path& parent) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+        const std::string name = entry.path().filename();
+        pid_t pid = 0;
+        if (!name.starts_with(kPrefix)) {
+            continue;
+        }
+        std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), pid);
+        if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) {
+            remove_group(entry.path());
+        }
+    }
+}
+
+/// v2 forbids processes beside groups with controllers: ours move into a group of their own.
+Result<void> make_room(const fs::path& folder) {
+    const fs::path leaf = folder / "decloud-main";
+    if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) {
+        return fail(errno_error(leaf.string()));
+    }
+    std::istringstream pids(read_text(folder / "cgroup.procs"));
+    for (std::string pid; pids >> pid;) {
+        TRY_VOID(write_text(leaf / "cgroup.procs", pid));
+    }
+    return {};
+}
+
+Result<void> enable_controllers(const fs::path& folder) {
+    const fs::path control = folder / "cgroup.subtree_control";
+    if (write_text(control, "+memory +pids +cpu")) {
+        return {};
+    }
+    TRY_VOID(make_room(folder));
+    return write_text(control, "+memory +pids +cpu");
+}
+
+}  // namespace
+
+Result<CgroupTree> CgroupTree::open() {
+    auto controllers =
+        find_controllers(read_text("/proc/self/mountinfo"), read_text("/proc/self/cgroup"),
+            [](const fs::path& folder) { return read_text(folder / "cgroup.controllers"); });
+    CgroupTree tree;
+    for (const std::string_view name : kNeeded) {
+        const auto place = controllers.find(name);
+        if (place == controllers.end()) {
+            return fail(CommonError::unavailable, fmt::format("there is no {} controller", name));
+        }
+        const Controller& parent = place->second;
+        remove_stale(parent.folder);
+        const fs::path folder = parent.folder / fmt::format("{}{}", kPrefix, ::getpid());
+        if (parent.version == 2) {
+            TRY_VOID(enable_controllers(parent.folder));
+        }
+        if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
+            return fail(errno_error(folder.string()));
+        }
+        tree.folders_.emplace(name, Controller{.folder = folder, .version = parent.version});
+        if (parent.version == 2) {
+            TRY_VOID(write_text(folder / "cgroup.subtree_control", "+memory +pids +cpu"));
+        }
+    }
+    return tree;
+}
+
+CgroupTree& CgroupTree::operator=(CgroupTree&& other) noexcept {
+    std::swap(folders_, other.folders_);
+    return *this;
+}
+
+CgroupTree::~CgroupTree() {
+    for (const auto& [name, controller] : folders_) {
+        remove_group(controller.folder);
+    }
+}
+
+Result<Cgroup> CgroupTree::make(const std::string& name) const {
+    Controllers folders;
+    for (const auto& [controller, parent] : folders_) {
+        const fs::path folder = parent.folder / name;
+        if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
+            return fail(errno_error(folder.string()));
+        }
+        folders.emplace(controller, Controller{.folder = folder, .version = parent.version});
+    }
+    return Cgroup(std::move(folders));
+}
+
+Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
+    std::swap(folders_, other.folders_);
+    return *this;
+}
+
+Result<void> Cgroup::set_limits(const CgroupLimits& limits) const {
+    for (const auto& [name, controller] : folders_) {
+        const fs::path& folder = controller.folder;
+        const bool first = controller.version == 1;
+        if (name == "memory") {
+            const std::string bytes = std::to_string(limits.memory_bytes);
+            TRY_VOID(write_text(folder / (first ? "memory.limit_in_bytes" : "memory.max"), bytes));
+            // Without swap there is nothing to limit.
+            static_cast<void>(first ? write_text(folder / "memory.memsw.limit_in_bytes", bytes)
+                                    : write_text(folder / "memory.swap.max", "0"));
+            if (!first) {
+                TRY_VOID(write_text(folder / "memory.oom.group", "1"));
+            }
+        } else if (name == "pids") {
+            // One more: the sandbox's own first process.
+            TRY_VOID(write_text(folder / "pids.max", std::to_string(limits.pids + 1)));
+        } else if (name == "cpu") {
+            const std::uint64_t quota = kCpuPeriod * limits.cpu_millis / 1000;
+            if (first) {
+                TRY_VOID(write_text(folder / "cpu.cfs_period_us", std::to_string(kCpuPeriod)));
+                TRY_VOID(write_text(folder / "cpu.cfs_quota_us", std::to_string(quota)));
+            } else {
+                TRY_VOID(write_text(folder / "cpu.max", fmt::format("{} {}", quota, kCpuPeriod)));
+            }
+        }
+    }
+    return {};
+}
+
+Result<void> Cgroup::add(pid_t pid) const {
+    std::set<fs::path> done;
+    for (const auto& [name, controller] : folders_) {
+        if (done.insert(controller.folder).second) {
+            TRY_VOID(write_text(controller.folder / "cgroup.procs", std::to_string(pid)));
+        }
+    }
+    return {};
+}
+
+CgroupUsage Cgroup::usage() const {
+    CgroupUsage usage;
+    const auto memory = folders_.find("memory");
+    if (memory != folders_.end()) {
+        const fs::path& folder = memory->second.folder;
+        const bool first = memory->second.version == 1;
+        usage.peak_bytes =
+            read_number(folder / (first ? "memory.max_usage_in_bytes" : "memory.peak"));
+        usage.oom_kills =
+            read_keyed(folder / (first ? "memory.oom_control" : "memory.events"), "oom_kill");
+    }
+    const auto cpu = folders_.find("cpu");
+    if (cpu != folders_.end() && cpu->second.version == 2) {
+        usage.cpu_microseconds = read_keyed(cpu->second.folder / "cpu.stat", "usage_usec");
+    }
+    return usage;
+}
+
+void Cgroup::remove() {
+    for (const auto& [name, controller] : folders_) {
+        ::rmdir(controller.folder.c_str());
+    }
+    folders_.clear();
+}
+
+}  // namespace decloud::sandbox::native

@@ -1,0 +1,355 @@
+#include "launcher.hpp"
+
+#include "../internal/fd.hpp"
+#include "../internal/wire.hpp"
+#include "sandbox_box.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <deque>
+#include <list>
+
+namespace decloud::sandbox::native {
+
+using internal::UniqueFd;
+using std::chrono::steady_clock;
+
+namespace {
+
+/// User ids of sandboxes on the host are taken from here on, one each.
+constexpr uid_t kFirstUser = 2'100'000'000;
+constexpr std::uint32_t kUsers = 10'000;
+/// After so many failures in a row the launcher gives up: the next call starts another one.
+constexpr std::uint32_t kMaximumUnready = 3;
+
+/// As an ordinary user: a user namespace in which mounts may be copied.
+Result<void> become_able_to_mount() {
+    const uid_t user = ::geteuid();
+    const gid_t group = ::getegid();
+    if (::unshare(user == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0) {
+        return fail(errno_error("unshare"));
+    }
+    if (user != 0) {
+        const auto write = [](const char* path, std::string_view text) -> Result<void> {
+            const UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
+            if (!file) {
+                return fail(errno_error(path));
+            }
+            return internal::write_all(file.get(), as_bytes(text));
+        };
+        TRY_VOID(write("/proc/self/setgroups", "deny"));
+        TRY_VOID(write("/proc/self/uid_map", fmt::format("{0} {0} 1", user)));
+        TRY_VOID(write("/proc/self/gid_map", fmt::format("{0} {0} 1", group)));
+    }
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
+        return fail(errno_error("mount propagation"));
+    }
+    return {};
+}
+
+/// A run that waits for a sandbox.
+struct WaitingRun {
+    RunRequest request;
+    Bytes message;
+    std::vector<UniqueFd> fds;
+};
+
+class Launcher {
+  public:
+    Launcher(int socket, std::uint32_t spares) : socket_(socket), spares_(spares) {}
+
+    /// Tries every layer. False: what is missing is not accepted, and the node has been told.
+    bool open(const internal::AcceptedLayers& accepted);
+    int serve();
+
+  private:
+    using Boxes = std::list<SandboxBox>;
+
+    void say(const Bytes& message) const {
+        static_cast<void>(internal::send_message(socket_, message, {}, 0));
+    }
+    SandboxBox::Settings settings() const {
+        const uid_t user = ::geteuid();
+        return {.cgroups = cgroups_,
+            .seccomp = has_seccomp_ ? &seccomp_ : nullptr,
+            .use_resource_limits = !has_cgroups_,
+            .first_user = user == 0 ? kFirstUser : user,
+            .own_user_only = user != 0};
+    }
+    std::string try_box();
+    void keep_spares();
+    bool receive();
+    void start_waiting();
+    void start(Boxes::iterator box, WaitingRun run);
+    void kill_run(std::uint64_t id);
+    void kill_overdue();
+    void finish(Boxes::iterator box);
+    int poll_timeout() const;
+    void wait_for_events();
+    void close_all();
+
+    int socket_;
+    std::uint32_t spares_;
+    CgroupTree cgroups_;
+    bool has_cgroups_ = false;
+    internal::SeccompProgram seccomp_;
+    bool has_seccomp_ = false;
+    Boxes boxes_;
+    std::deque<WaitingRun> waiting_;
+    std::uint32_t number_ = 0;
+    /// Sandboxes in a row that died before they were ready.
+    std::uint32_t unready_ = 0;
+    bool node_gone_ = false;
+    Bytes buffer_ = Bytes(internal::kMaximumMessage);
+};
+
+bool Launcher::open(const internal::AcceptedLayers& accepted) {
+    std::vector<std::string> missing;
+    bool usable = true;
+    const auto lack = [&](std::string_view layer, const std::string& why) {
+        missing.push_back(fmt::format("{}: {}", layer, why));
+        usable = usable && accepted.contains(layer);
+    };
+    // Before the user namespace: groups are made with the rights we came with.
+    if (auto tree = CgroupTree::open()) {
+        cgroups_ = std::move(*tree);
+        has_cgroups_ = true;
+    } else {
+        lack("cgroup", tree.error().message());
+    }
+    if (auto program = internal::make_seccomp_program(internal::SystemCalls::native)) {
+        seccomp_ = std::move(*program);
+        has_seccomp_ = true;
+    } else {
+        lack("seccomp", program.error().message());
+    }
+    if (auto able = become_able_to_mount(); !able) {
+        missing.push_back("namespaces: " + able.error().message());
+        usable = false;
+    } else if (const std::string why = try_box(); !why.empty()) {
+        missing.push_back(why);
+        usable = false;
+    }
+    internal::WireWriter writer;
+    writer.put(MessageKind::ready);
+    writer.put(static_cast<std::uint8_t>(usable));
+    writer.put(static_cast<std::uint32_t>(missing.size()));
+    for (const std::string& line : missing) {
+        writer.put_text(std::string_view(line).substr(0, 1000));
+    }
+    say(writer.bytes());
+    return usable;
+}
+
+/// Makes the first sandbox and waits until it is ready. Why not, or nothing.
+std::string Launcher::try_box() {
+    auto box = SandboxBox::make(settings(), ++number_ % kUsers);
+    if (!box) {
+        return box.error().detail();
+    }
+    boxes_.push_back(std::move(*box));
+    SandboxBox& first = boxes_.back();
+    const auto until = steady_clock::now() + std::chrono::seconds(5);
+    while (first.state() == SandboxBox::State::starting && first.failure().empty() &&
+           steady_clock::now() < until) {
+        std::array<pollfd, 2> entries{pollfd{.fd = first.control(), .events = POLLIN, .revents = 0},
+            pollfd{.fd = first.pidfd(), .events = POLLIN, .revents = 0}};
+        ::poll(entries.data(), entries.size(), 100);
+        first.read_control();
+        if ((entries[1].revents & POLLIN) != 0) {
+            break;
+        }
+    }
+    if (first.state() == SandboxBox::State::spare) {
+        return {};
+    }
+    const std::string why = first.failure().empty() ? "no answer" : first.failure();
+    first.kill(Outcome::End::sandbox_failed);
+    static_cast<void>(first.finish());
+    boxes_.clear();
+    return "namespaces: " + why;
+}
+
+void Launcher::keep_spares() {
+    const auto idle = static_cast<std::size_t>(std::ranges::count_if(
+        boxes_, [](const SandboxBox& box) { return box.state() != SandboxBox::State::running; }));
+    const std::size_t wanted = std::max<std::size_t>(spares_, waiting_.size());
+    for (std::size_t have = idle; have < wanted; ++have) {
+        auto box = SandboxBox::make(settings(), ++number_ % kUsers);
+        if (!box) {
+            // Whoever waits is told; the next call tries again.
+            for (const WaitingRun& run : std::exchange(waiting_, {})) {
+                RunDone done;
+                done.id = run.request.numbers.id;
+                done.detail = box.error().detail();
+                say(encode(done));
+            }
+            return;
+        }
+        boxes_.push_back(std::move(*box));
+    }
+}
+
+bool Launcher::receive() {
+    while (true) {
+        auto message = internal::receive_message(socket_, buffer_, MSG_DONTWAIT);
+        if (!message) {
+            return message.error() == make_error_code(CommonError::unavailable);
+        }
+        if (message->data.empty()) {
+            return false;
+        }
+        if (static_cast<MessageKind>(message->data.front()) == MessageKind::kill) {
+            internal::WireReader reader(message->data.subspan(1));
+            kill_run(reader.get<std::uint64_t>());
+            continue;
+        }
+        auto request = parse_run(message->data);
+        if (!request || message->fds.size() != 3) {
+            return false;
+        }
+        waiting_.push_back({.request = std::move(*request),
+            .message = to_bytes(message->data),
+            .fds = std::move(message->fds)});
+        start_waiting();
+    }
+}
+
+void Launcher::start_waiting() {
+    while (!waiting_.empty()) {
+        const auto box = std::ranges::find(boxes_, SandboxBox::State::spare, &SandboxBox::state);
+        if (box == boxes_.end()) {
+            return;
+        }
+        WaitingRun run = std::move(waiting_.front());
+        waiting_.pop_front();
+        start(box, std::move(run));
+    }
+}
+
+void Launcher::start(Boxes::iterator box, WaitingRun run) {
+    const auto started = box->start(run.request, run.message, run.fds);
+    if (!started) {
+        box->kill(Outcome::End::sandbox_failed);
+    }
+}
+
+void Launcher::kill_run(std::uint64_t id) {
+    const auto box = std::ranges::find(boxes_, std::optional(id), &SandboxBox::run_id);
+    if (box != boxes_.end()) {
+        box->kill(Outcome::End::killed);
+        return;
+    }
+    const auto run = std::ranges::find_if(
+        waiting_, [id](const WaitingRun& waiting) { return waiting.request.numbers.id == id; });
+    if (run != waiting_.end()) {
+        waiting_.erase(run);
+        RunDone done;
+        done.id = id;
+        done.end = Outcome::End::killed;
+        say(encode(done));
+    }
+}
+
+void Launcher::kill_overdue() {
+    const auto now = steady_clock::now();
+    for (SandboxBox& box : boxes_) {
+        if (box.deadline() <= now) {
+            box.kill(Outcome::End::timed_out);
+        }
+    }
+}
+
+void Launcher::finish(Boxes::iterator box) {
+    const bool had_run = box->run_id().has_value();
+    unready_ = box->state() == SandboxBox::State::starting ? unready_ + 1 : 0;
+    const RunDone done = box->finish();
+    boxes_.erase(box);
+    if (had_run) {
+        say(encode(done));
+    }
+}
+
+int Launcher::poll_timeout() const {
+    auto next = steady_clock::time_point::max();
+    for (const SandboxBox& box : boxes_) {
+        next = std::min(next, box.deadline());
+    }
+    if (next == steady_clock::time_point::max()) {
+        return -1;
+    }
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(next - steady_clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+}
+
+void Launcher::wait_for_events() {
+    std::vector<pollfd> entries{{.fd = socket_, .events = POLLIN, .revents = 0}};
+    for (const SandboxBox& box : boxes_) {
+        entries.push_back({.fd = box.pidfd(), .events = POLLIN, .revents = 0});
+        entries.push_back({.fd = box.control(), .events = POLLIN, .revents = 0});
+    }
+    if (::poll(entries.data(), entries.size(), poll_timeout()) < 0) {
+        return;
+    }
+    std::size_t index = 1;
+    for (auto box = boxes_.begin(); box != boxes_.end();) {
+        const bool ended = (entries[index].revents & POLLIN) != 0;
+        const bool speaks = (entries[index + 1].revents & POLLIN) != 0;
+        index += 2;
+        const auto current = box++;
+        if (speaks) {
+            current->read_control();
+        }
+        if (ended) {
+            finish(current);
+        }
+    }
+    if (entries[0].revents != 0 && !receive()) {
+        node_gone_ = true;
+    }
+}
+
+int Launcher::serve() {
+    while (!node_gone_ && unready_ < kMaximumUnready) {
+        start_waiting();
+        keep_spares();
+        wait_for_events();
+        kill_overdue();
+    }
+    close_all();
+    return node_gone_ ? 0 : 1;
+}
+
+void Launcher::close_all() {
+    for (SandboxBox& box : boxes_) {
+        box.kill(Outcome::End::killed);
+    }
+    for (SandboxBox& box : boxes_) {
+        static_cast<void>(box.finish());
+    }
+    boxes_.clear();
+    cgroups_ = CgroupTree();
+}
+
+}  // namespace
+
+int launcher_main(int socket, const internal::AcceptedLayers& accepted, std::uint32_t spares) {
+    ::signal(SIGPIPE, SIG_IGN);
+    // Ends by itself when the node is gone, after tidying up: see `serve`.
+    ::prctl(PR_SET_PDEATHSIG, 0);
+    Launcher launcher(socket, spares);
+    return launcher.open(accepted) ? launcher.serve() : 1;
+}
+
+}  // namespace decloud::sandbox::native

@@ -1,0 +1,119 @@
+#include "launcher_client.hpp"
+
+#include <decloud/base/log.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace decloud::sandbox::native {
+
+using internal::UniqueFd;
+using internal::WireReader;
+using internal::WireWriter;
+
+namespace {
+
+constexpr std::chrono::seconds kReadyTime{10};
+constexpr std::chrono::seconds kTidyTime{2};
+constexpr std::uint32_t kMaximumLines = 16;
+
+}  // namespace
+
+std::optional<LauncherReport> parse_ready(BytesView message) {
+    WireReader reader(message);
+    const auto kind = reader.get<MessageKind>();
+    LauncherReport report;
+    report.usable = reader.get<std::uint8_t>() != 0;
+    const auto lines = reader.get<std::uint32_t>();
+    for (std::uint32_t i = 0; i < lines && i < kMaximumLines; ++i) {
+        report.missing.emplace_back(reader.get_text());
+    }
+    return reader.complete() && kind == MessageKind::ready ? std::optional(std::move(report))
+                                                           : std::nullopt;
+}
+
+LauncherClient::LauncherClient(async::Executor executor, internal::WorkerProcess process)
+    : ready_(executor) {
+    channel_ = std::make_unique<internal::WorkerChannel>(executor, std::move(process),
+        internal::WorkerChannel::Handlers{
+            .on_message = [this](internal::Message message) { return on_message(message.data); },
+            .on_end = [this](const std::string& how) { on_end(how); }});
+}
+
+async::Task<Result<void>> LauncherClient::ready() {
+    CO_TRY_VOID(co_await ready_.wait(kReadyTime));
+    if (!failure_.empty()) {
+        co_return fail(CommonError::unavailable, failure_);
+    }
+    co_return Result<void>{};
+}
+
+void LauncherClient::start(
+    PendingRun& run, std::uint64_t id, Bytes message, std::vector<UniqueFd> fds) {
+    if (ended_) {
+        run.done.set();
+        return;
+    }
+    runs_[id] = &run;
+    channel_->send(std::move(message), std::move(fds));
+}
+
+void LauncherClient::kill_run(std::uint64_t id) {
+    if (!runs_.contains(id)) {
+        return;
+    }
+    WireWriter writer;
+    writer.put(MessageKind::kill);
+    writer.put(id);
+    channel_->send(writer.take());
+}
+
+bool LauncherClient::on_ready(BytesView message) {
+    const auto report = parse_ready(message);
+    if (!report) {
+        return false;
+    }
+    const std::string missing = fmt::format("{}", fmt::join(report->missing, "; "));
+    if (!report->usable) {
+        failure_ = "native programs cannot be contained on this machine: " + missing +
+                   " (see `decloud doctor`)";
+    } else if (!missing.empty()) {
+        log::warning("sandbox", "native programs run without a layer, as configured: {}", missing);
+    }
+    ready_.set();
+    return true;
+}
+
+bool LauncherClient::on_message(BytesView message) {
+    if (static_cast<MessageKind>(message.front()) == MessageKind::ready) {
+        return on_ready(message);
+    }
+    auto done = parse_done(message);
+    if (!done) {
+        return false;
+    }
+    const auto place = runs_.find(done->id);
+    if (place == runs_.end()) {
+        return false;
+    }
+    PendingRun& run = *place->second;
+    runs_.erase(place);
+    run.result = std::move(done);
+    run.done.set();
+    return true;
+}
+
+void LauncherClient::on_end(const std::string& how) {
+    ended_ = true;
+    if (failure_.empty()) {
+        failure_ = "the launcher ended: " + how;
+    }
+    ready_.set();
+    for (auto& [id, run] : std::exchange(runs_, {})) {
+        run->done.set();
+    }
+}
+
+async::Task<void> LauncherClient::stop() { co_await channel_->stop(kTidyTime); }
+
+}  // namespace decloud::sandbox::native

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "../internal/channel.hpp"
+#include "../sandbox.hpp"
+#include "protocol.hpp"
+
+#include <decloud/async/event.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace decloud::sandbox::native {
+
+/// One run in the launcher as the node sees it.
+struct PendingRun {
+    explicit PendingRun(const async::Executor& executor) : done(executor) {}
+    async::Event done;
+    /// Empty when the launcher died.
+    std::optional<RunDone> result;
+};
+
+/// The launcher process on the node's side. Single threaded. Kept by shared_ptr: runs hold it.
+class LauncherClient {
+  public:
+    LauncherClient(async::Executor executor, internal::WorkerProcess process);
+
+    /// Waits until it has tried all layers. Error: unavailable, with those that are missing.
+    [[nodiscard]] async::Task<Result<void>> ready();
+    /// Starts a run; `run` lives until it is done or forgotten. `fds`: stdin, stdout, stderr.
+    void start(
+        PendingRun& run, std::uint64_t id, Bytes message, std::vector<internal::UniqueFd> fds);
+    void kill_run(std::uint64_t id);
+    /// The launcher does not answer: ends it, and with it every run.
+    void kill() { channel_->kill(); }
+    [[nodiscard]] std::uint64_t next_id() { return ++last_id_; }
+    [[nodiscard]] bool ended() const { return ended_; }
+    [[nodiscard]] async::Task<void> stop();
+
+  private:
+    bool on_message(BytesView message);
+    bool on_ready(BytesView message);
+    void on_end(const std::string& how);
+
+    std::unique_ptr<internal::WorkerChannel> channel_;
+    async::Event ready_;
+    std::string failure_;
+    bool ended_ = false;
+    std::unordered_map<std::uint64_t, PendingRun*> runs_;
+    std::uint64_t last_id_ = 0;
+};
+
+/// The layers that a `ready` message of a launcher names, and whether it can be used without them.
+struct LauncherReport {
+    bool usable = false;
+    std::vector<std::string> missing;
+};
+[[nodiscard]] std::optional<LauncherReport> parse_ready(BytesView message);
+
+}  // namespace decloud::sandbox::native

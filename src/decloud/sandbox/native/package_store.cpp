@@ -1,0 +1,111 @@
+#include "package_store.hpp"
+
+#include "../internal/one_shot.hpp"
+#include "../internal/unpack_worker.hpp"
+
+#include <decloud/base/encoding.hpp>
+#include <decloud/crypto/hash.hpp>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+namespace decloud::sandbox::native {
+
+namespace fs = std::filesystem;
+using internal::UniqueFd;
+
+namespace {
+
+constexpr std::chrono::seconds kUnpackTime{60};
+
+/// A cid's text as it is; anything else by its hash.
+std::string folder_name(const std::string& program_key, const std::string& entry) {
+    const bool plain =
+        !program_key.empty() && program_key.size() <= 128 &&
+        std::ranges::all_of(program_key, [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        });
+    const std::string key = plain ? program_key : to_hex(crypto::sha256(program_key));
+    return fmt::format("{}-{}", key, to_hex(crypto::sha256(entry)).substr(0, 8));
+}
+
+/// Removes a tree whose folders may be read-only.
+void remove_tree(const fs::path& folder) {
+    std::error_code ignored;
+    ::chmod(folder.c_str(), 0700);
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+        if (entry.is_directory(ignored) && !entry.is_symlink(ignored)) {
+            remove_tree(entry.path());
+        }
+    }
+    fs::remove_all(folder, ignored);
+}
+
+Result<void> make_folder(const fs::path& folder) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error || ::chmod(folder.c_str(), 0700) != 0) {
+        return fail(errno_error("making " + folder.string(), error ? error.value() : errno));
+    }
+    return {};
+}
+
+}  // namespace
+
+fs::path PackageStore::path_of(const std::string& program_key, const std::string& entry) const {
+    return folder_ / folder_name(program_key, entry);
+}
+
+bool PackageStore::contains(const std::string& program_key, const std::string& entry) const {
+    std::error_code ignored;
+    return fs::is_directory(path_of(program_key, entry), ignored);
+}
+
+async::Task<Result<fs::path>> PackageStore::unpack(
+    std::string program_key, std::string entry, Bytes zip) {
+    const fs::path path = path_of(program_key, entry);
+    if (contains(program_key, entry)) {
+        co_return path;
+    }
+    if (zip.empty()) {
+        co_return fail(CommonError::not_found, "the package is needed to unpack the program");
+    }
+    CO_TRY_VOID(make_folder(folder_));
+    const fs::path temporary = folder_ / fmt::format(".new-{}-{}", ::getpid(), ++last_number_);
+    if (::mkdir(temporary.c_str(), 0700) != 0) {
+        co_return fail(errno_error("making " + temporary.string()));
+    }
+    std::vector<UniqueFd> fds;
+    auto memory = internal::make_sealed_memory(zip);
+    if (!memory) {
+        co_return fail(memory.error());
+    }
+    fds.push_back(std::move(*memory));
+    fds.emplace_back(::open(temporary.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    auto unpacked = co_await internal::run_one_shot(executor_, settings_.worker_executable,
+        {"unpack", fmt::format("{}", fmt::join(settings_.accept_missing, ","))},
+        internal::make_unpack_request(entry, settings_.unpacked_bytes), std::move(fds),
+        kUnpackTime);
+    // The sandbox's user must be able to enter; who else might is kept out by the folder above.
+    if (unpacked && ::chmod(temporary.c_str(), 0555) != 0) {
+        unpacked = fail(errno_error("chmod"));
+    }
+    if (unpacked && ::rename(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST &&
+        errno != ENOTEMPTY) {
+        unpacked = fail(errno_error("renaming " + temporary.string()));
+    }
+    remove_tree(temporary);
+    if (!unpacked) {
+        co_return fail(unpacked.error());
+    }
+    co_return path;
+}
+
+}  // namespace decloud::sandbox::native

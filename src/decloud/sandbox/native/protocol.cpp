@@ -1,0 +1,86 @@
+#include "protocol.hpp"
+
+namespace decloud::sandbox::native {
+
+using internal::WireReader;
+using internal::WireWriter;
+
+Bytes encode_run(std::uint64_t id,
+    const std::string& package,
+    const std::string& entry,
+    const Environment& environment,
+    const Limits& limits) {
+    std::string text;
+    for (const auto& [name, value] : environment) {
+        text += name;
+        text += '=';
+        text += value;
+        text += '\0';
+    }
+    WireWriter writer;
+    writer.put(MessageKind::run);
+    writer.put(RunNumbers{.id = id,
+        .memory_bytes = limits.memory_bytes,
+        .tmp_bytes = limits.tmp_bytes,
+        .wall_ms = static_cast<std::uint32_t>(limits.wall.count()),
+        .pids = limits.pids,
+        .cpu_millis = limits.cpu_millis,
+        .tmp_inodes = limits.tmp_inodes,
+        .files = limits.files,
+        .environment_count = static_cast<std::uint32_t>(environment.size())});
+    writer.put_text(package);
+    writer.put_text(entry);
+    writer.put_text(text);
+    return writer.take();
+}
+
+std::optional<RunRequest> parse_run(BytesView message) {
+    WireReader reader(message);
+    const auto kind = reader.get<MessageKind>();
+    RunRequest request;
+    request.numbers = reader.get<RunNumbers>();
+    request.package = reader.get_text();
+    request.entry = reader.get_text();
+    request.environment = reader.get_text();
+    return reader.complete() && kind == MessageKind::run ? std::optional(std::move(request))
+                                                         : std::nullopt;
+}
+
+Bytes encode(const RunDone& done) {
+    WireWriter writer;
+    writer.put(MessageKind::done);
+    writer.put(done.id);
+    writer.put(static_cast<std::uint8_t>(done.end));
+    writer.put(done.exit_code);
+    writer.put(done.cpu_us);
+    writer.put(done.peak_bytes);
+    writer.put_text(done.detail);
+    return writer.take();
+}
+
+std::optional<RunDone> parse_done(BytesView message) {
+    WireReader reader(message);
+    const auto kind = reader.get<MessageKind>();
+    RunDone done;
+    done.id = reader.get<std::uint64_t>();
+    const auto end = reader.get<std::uint8_t>();
+    done.exit_code = reader.get<std::int32_t>();
+    done.cpu_us = reader.get<std::uint64_t>();
+    done.peak_bytes = reader.get<std::uint64_t>();
+    done.detail = reader.get_text();
+    if (!reader.complete() || kind != MessageKind::done ||
+        end > static_cast<std::uint8_t>(Outcome::End::sandbox_failed)) {
+        return std::nullopt;
+    }
+    done.end = static_cast<Outcome::End>(end);
+    return done;
+}
+
+Bytes encode_text(MessageKind kind, std::string_view text) {
+    WireWriter writer;
+    writer.put(kind);
+    writer.put_text(text);
+    return writer.take();
+}
+
+}  // namespace decloud::sandbox::native

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "../internal/fd.hpp"
+#include "../runtime.hpp"
+
+#include <string>
+
+namespace decloud::sandbox::wasm {
+
+/// A compiled program: the name of its code in the cache.
+class WasmArtifact final : public Artifact {
+  public:
+    WasmArtifact(std::string program_key,
+        std::string isolation_key,
+        std::string code_name,
+        internal::UniqueFd fresh_code)
+        : Artifact("wasm", std::move(program_key)),
+          isolation_key_(std::move(isolation_key)),
+          code_name_(std::move(code_name)),
+          fresh_code_(std::move(fresh_code)) {}
+
+    [[nodiscard]] const std::string& isolation_key() const { return isolation_key_; }
+    [[nodiscard]] const std::string& code_name() const { return code_name_; }
+    /// The verified code that `prepare` had in hand, once; afterwards the cache has it.
+    [[nodiscard]] internal::UniqueFd take_fresh_code() const { return std::move(fresh_code_); }
+
+  private:
+    std::string isolation_key_;
+    std::string code_name_;
+    mutable internal::UniqueFd fresh_code_;
+};
+
+}  // namespace decloud::sandbox::wasm

@@ -1,0 +1,70 @@
+#include "compile_worker.hpp"
+
+#include "../internal/one_shot.hpp"
+#include "../internal/package.hpp"
+#include "engine.hpp"
+#include "wasi.hpp"
+
+namespace decloud::sandbox::wasm {
+
+using internal::MappedFile;
+using internal::UniqueFd;
+using internal::WireReader;
+using internal::WireWriter;
+
+namespace {
+
+Result<UniqueFd> compile(BytesView code) {
+    const auto engine = make_engine(0);
+    const Owned<wasmtime_linker_t> linker(wasmtime_linker_new(engine.get()));
+    TRY_VOID(define_wasi(*linker));
+    wasmtime_module_t* module = nullptr;
+    const Owned<wasmtime_error_t> error(
+        wasmtime_module_new(engine.get(), code.data(), code.size(), &module));
+    if (error) {
+        return fail(CommonError::invalid_input, "compiling: " + describe(*error));
+    }
+    TRY(const Program program, Program::make(*linker, Owned<wasmtime_module_t>(module)));
+    wasm_byte_vec_t serialized{};
+    const Owned<wasmtime_error_t> failed(wasmtime_module_serialize(module, &serialized));
+    if (failed) {
+        return fail(CommonError::internal, "serializing: " + describe(*failed));
+    }
+    auto memory = internal::make_sealed_memory(
+        {reinterpret_cast<const std::uint8_t*>(serialized.data), serialized.size});
+    wasm_byte_vec_delete(&serialized);
+    return memory;
+}
+
+}  // namespace
+
+Bytes make_compile_request(const std::string& entry, const CompileLimits& limits) {
+    WireWriter request;
+    request.put_text(entry);
+    request.put(limits.unpacked_bytes);
+    request.put(limits.memory_bytes);
+    request.put(static_cast<std::uint64_t>(limits.cpu.count()));
+    return request.take();
+}
+
+int compile_worker_main(int socket, const internal::AcceptedLayers& accepted) {
+    return internal::serve_one_shot(
+        socket, [&](WireReader request, std::span<UniqueFd> fds) -> Result<UniqueFd> {
+            const std::string entry(request.get_text());
+            const internal::PackageLimits limits{.total_bytes = request.get<std::uint64_t>()};
+            const auto memory = request.get<std::uint64_t>();
+            const auto cpu = request.get<std::uint64_t>();
+            if (!request.complete() || fds.size() != 1) {
+                return fail(CommonError::internal, "bad request");
+            }
+            TRY(const MappedFile zip, MappedFile::open(fds[0].get()));
+            TRY_VOID(internal::confine({.address_space_bytes = memory,
+                                           .cpu_seconds = cpu,
+                                           .system_calls = internal::SystemCalls::one_shot},
+                accepted));
+            TRY(const Bytes code, internal::read_package_file(zip.view(), limits, entry));
+            return compile(code);
+        });
+}
+
+}  // namespace decloud::sandbox::wasm

@@ -1,0 +1,131 @@
+#include "engine.hpp"
+
+#include <decloud/base/encoding.hpp>
+#include <decloud/base/units.hpp>
+#include <decloud/crypto/hash.hpp>
+
+#include <fmt/format.h>
+
+#include <array>
+#include <fstream>
+#include <string_view>
+
+namespace decloud::sandbox::wasm {
+
+namespace {
+
+struct ReleasePool {
+    void operator()(wasmtime_pooling_allocation_config_t* object) const {
+        wasmtime_pooling_allocation_config_delete(object);
+    }
+};
+
+void use_pool(wasm_config_t* config, std::uint32_t slots) {
+    const std::unique_ptr<wasmtime_pooling_allocation_config_t, ReleasePool> pool(
+        wasmtime_pooling_allocation_config_new());
+    auto* raw = pool.get();
+    wasmtime_pooling_allocation_config_total_core_instances_set(raw, slots);
+    wasmtime_pooling_allocation_config_total_memories_set(raw, slots);
+    wasmtime_pooling_allocation_config_total_tables_set(raw, slots);
+    wasmtime_pooling_allocation_config_max_memories_per_module_set(raw, 1);
+    wasmtime_pooling_allocation_config_max_tables_per_module_set(raw, 1);
+    wasmtime_pooling_allocation_config_max_memory_size_set(raw, kMaximumMemory);
+    wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(raw, kMiB);
+    wasmtime_pooling_allocation_config_table_keep_resident_set(raw, 64 * kKiB);
+    wasmtime_pooling_allocation_config_max_core_instance_size_set(raw, kMiB);
+    wasmtime_pooling_allocation_strategy_set(config, raw);
+}
+
+std::string first_line(const wasm_byte_vec_t& text) {
+    std::string_view view(text.data, text.size);
+    while (!view.empty() && view.back() == '\0') {
+        view.remove_suffix(1);
+    }
+    view = view.substr(0, view.find('\n'));
+    return std::string(view.substr(0, 300));
+}
+
+}  // namespace
+
+Owned<wasm_engine_t> make_engine(std::uint32_t slots) {
+    wasm_config_t* config = wasm_config_new();
+    wasmtime_config_epoch_interruption_set(config, true);
+    wasmtime_config_max_wasm_stack_set(config, 512 * kKiB);
+    wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
+    wasmtime_config_memory_init_cow_set(config, true);
+    wasmtime_config_wasm_memory64_set(config, false);
+    wasmtime_config_wasm_multi_memory_set(config, false);
+    wasmtime_config_wasm_relaxed_simd_deterministic_set(config, true);
+    if (slots > 0) {
+        use_pool(config, slots);
+    }
+    return Owned<wasm_engine_t>(wasm_engine_new_with_config(config));
+}
+
+std::string engine_fingerprint() {
+    std::string text = "decloud-1 wasmtime-" WASMTIME_VERSION " epoch stack512k cow nomem64 ";
+    std::ifstream cpu("/proc/cpuinfo");
+    for (std::string line; std::getline(cpu, line);) {
+        if (line.starts_with("flags") || line.starts_with("Features")) {
+            text += line;
+            break;
+        }
+    }
+    return to_hex(crypto::sha256(text)).substr(0, 16);
+}
+
+std::string describe(const wasmtime_error_t& error) {
+    wasm_byte_vec_t text{};
+    wasmtime_error_message(&error, &text);
+    std::string line = first_line(text);
+    wasm_byte_vec_delete(&text);
+    return line;
+}
+
+std::string describe(const wasm_trap_t& trap) {
+    wasmtime_trap_code_t code = 0;
+    wasm_byte_vec_t text{};
+    wasm_trap_message(&trap, &text);
+    const std::string line = first_line(text);
+    std::string_view all(text.data, text.size);
+    while (!all.empty() && all.back() == '\0') {
+        all.remove_suffix(1);
+    }
+    // The last line of the message says why; those before say where.
+    std::string why(
+        all.substr(all.rfind('\n') == std::string_view::npos ? 0 : all.rfind('\n') + 1));
+    wasm_byte_vec_delete(&text);
+    if (!wasmtime_trap_code(&trap, &code)) {
+        return line;
+    }
+    const std::size_t start = why.find_first_not_of(" 0123456789:");
+    return start == std::string::npos ? line : why.substr(start, 300);
+}
+
+Result<Program> Program::make(const wasmtime_linker_t& linker, Owned<wasmtime_module_t> module) {
+    wasm_exporttype_vec_t exports{};
+    wasmtime_module_exports(module.get(), &exports);
+    bool start = false;
+    bool memory = false;
+    for (std::size_t i = 0; i < exports.size; ++i) {
+        const wasm_name_t* raw = wasm_exporttype_name(exports.data[i]);
+        const std::string_view name(raw->data, raw->size);
+        const auto kind = wasm_externtype_kind(wasm_exporttype_type(exports.data[i]));
+        start = start || (name == "_start" && kind == WASM_EXTERN_FUNC);
+        memory = memory || (name == "memory" && kind == WASM_EXTERN_MEMORY);
+    }
+    wasm_exporttype_vec_delete(&exports);
+    if (!start || !memory) {
+        return fail(CommonError::invalid_input,
+            fmt::format("not a WASI command: it does not export {}", start ? "memory" : "_start"));
+    }
+    wasmtime_instance_pre_t* pre = nullptr;
+    const Owned<wasmtime_error_t> error(
+        wasmtime_linker_instantiate_pre(&linker, module.get(), &pre));
+    if (error) {
+        return fail(CommonError::invalid_input, describe(*error));
+    }
+    return Program(std::move(module), Owned<wasmtime_instance_pre_t>(pre));
+}
+
+}  // namespace decloud::sandbox::wasm

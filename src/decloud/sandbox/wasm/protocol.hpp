@@ -1,0 +1,66 @@
+#pragma once
+
+#include "../internal/wire.hpp"
+#include "../types.hpp"
+
+#include <decloud/base/bytes.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace decloud::sandbox::wasm {
+
+/// First byte of each message between the node and a WASM worker. A request body travels in the
+/// message up to `kInlineBody`, else by descriptor.
+enum class MessageKind : std::uint8_t {
+    /// To the worker. load: module number; descriptor: compiled code in sealed memory.
+    load = 1,
+    unload,
+    run,
+    cancel,
+    /// To the node. ready: after confinement, or why it failed.
+    ready = 10,
+    loaded,
+    /// A run's output streams: descriptor: the pipe to read.
+    stream,
+    done,
+};
+
+enum class InputKind : std::uint8_t { inline_bytes, memory, pipe };
+
+inline constexpr std::size_t kInlineBody = 96 * 1024;
+/// What stdout is kept in one `done` message; equals Stdio::kKept.
+inline constexpr std::size_t kInlineOutput = 64 * 1024;
+
+struct RunRequest {
+    std::uint64_t id = 0;
+    std::uint32_t module = 0;
+    std::uint32_t wall_ms = 0;
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t response_bytes = 0;
+    std::uint32_t stderr_bytes = 0;
+    InputKind input = InputKind::inline_bytes;
+    std::uint32_t environment_count = 0;
+    /// "NAME=VALUE\0" one after the other.
+    BytesView environment;
+    BytesView body;
+};
+
+[[nodiscard]] Bytes encode(const RunRequest& request, const Environment& environment);
+/// The views point into the message.
+[[nodiscard]] std::optional<RunRequest> parse_run(BytesView message);
+
+struct RunResult {
+    std::uint64_t id = 0;
+    Outcome outcome;
+    /// stdout came or comes through a pipe.
+    bool streamed = false;
+    BytesView output;
+};
+
+[[nodiscard]] Bytes encode(const RunResult& result);
+/// Checks everything: a worker may be in the hands of the program it ran.
+[[nodiscard]] std::optional<RunResult> parse_done(BytesView message);
+
+}  // namespace decloud::sandbox::wasm

@@ -1,0 +1,212 @@
+#include "run_worker.hpp"
+
+#include "../internal/fd.hpp"
+#include "../internal/one_shot.hpp"
+#include "engine.hpp"
+#include "protocol.hpp"
+#include "runner.hpp"
+#include "thread_crew.hpp"
+#include "wasi.hpp"
+
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <csignal>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+namespace decloud::sandbox::wasm {
+
+using internal::Message;
+using internal::WireReader;
+using internal::WireWriter;
+
+namespace {
+
+/// The worker's programs and runs. Used by all threads of the crew.
+class RunWorker {
+  public:
+    RunWorker(int socket, std::uint32_t runs)
+        : socket_(socket),
+          engine_(make_engine(runs)),
+          linker_(wasmtime_linker_new(engine_.get())) {}
+
+    Result<void> prepare() { return define_wasi(*linker_); }
+
+    void tick() { wasmtime_engine_increment_epoch(engine_.get()); }
+
+    /// One message from the node.
+    bool serve(ThreadCrew& crew) {
+        thread_local Bytes buffer(internal::kMaximumMessage);
+        auto message = internal::receive_message(socket_, buffer, 0);
+        if (!message || message->data.empty()) {
+            return false;
+        }
+        switch (static_cast<MessageKind>(message->data.front())) {
+            case MessageKind::run:
+                crew.begin_job();
+                run(std::move(*message));
+                crew.end_job();
+                return true;
+            case MessageKind::load:
+                load(std::move(*message));
+                return true;
+            case MessageKind::unload:
+                unload(message->data);
+                return true;
+            case MessageKind::cancel:
+                cancel(message->data);
+                return true;
+            case MessageKind::ready:
+            case MessageKind::loaded:
+            case MessageKind::stream:
+            case MessageKind::done:
+                break;
+        }
+        return false;
+    }
+
+    void say(const Bytes& message) const {
+        static_cast<void>(internal::send_message(socket_, message, {}, 0));
+    }
+
+  private:
+    void load(Message message) {
+        WireReader reader(message.data.subspan(1));
+        const auto number = reader.get<std::uint32_t>();
+        auto program = load_program(message);
+        WireWriter reply;
+        reply.put(MessageKind::loaded);
+        reply.put(number);
+        reply.put_text(program ? "" : program.error().message());
+        if (program) {
+            const std::lock_guard lock(mutex_);
+            programs_[number] = std::make_shared<const Program>(std::move(*program));
+        }
+        say(reply.bytes());
+    }
+
+    Result<Program> load_program(Message& message) {
+        if (message.fds.size() != 1) {
+            return fail(CommonError::internal, "no code came");
+        }
+        TRY(const auto code, internal::MappedFile::open(message.fds[0].get()));
+        wasmtime_module_t* module = nullptr;
+        const Owned<wasmtime_error_t> error(wasmtime_module_deserialize(
+            engine_.get(), code.view().data(), code.view().size(), &module));
+        if (error) {
+            return fail(CommonError::corrupt, describe(*error));
+        }
+        return Program::make(*linker_, Owned<wasmtime_module_t>(module));
+    }
+
+    void unload(BytesView message) {
+        WireReader reader(message.subspan(1));
+        const std::lock_guard lock(mutex_);
+        programs_.erase(reader.get<std::uint32_t>());
+    }
+
+    void cancel(BytesView message) {
+        WireReader reader(message.subspan(1));
+        const auto id = reader.get<std::uint64_t>();
+        const std::lock_guard lock(mutex_);
+        if (const auto run = runs_.find(id); run != runs_.end()) {
+            run->second->cancel();
+        }
+    }
+
+    void run(Message message) {
+        const auto request = parse_run(message.data);
+        if (!request) {
+            return;
+        }
+        Stdio stdio(stdio_settings(*request, message));
+        std::shared_ptr<const Program> program;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto place = programs_.find(request->module);
+            program = place == programs_.end() ? nullptr : place->second;
+            runs_[request->id] = &stdio;
+        }
+        RunResult result;
+        result.id = request->id;
+        Owned<wasmtime_store_t> store;
+        if (program) {
+            result.outcome = run_program(*engine_, *program, *request, stdio, store);
+        } else {
+            result.outcome = sandbox_failure("the program is not loaded");
+        }
+        stdio.finish();
+        {
+            const std::lock_guard lock(mutex_);
+            runs_.erase(request->id);
+        }
+        result.streamed = stdio.streamed();
+        if (!result.streamed) {
+            result.output = stdio.kept();
+        }
+        // The store goes after the answer: cleaning up takes longer than answering.
+        say(encode(result));
+    }
+
+    Stdio::Settings stdio_settings(const RunRequest& request, Message& message) {
+        const bool piped = request.input == InputKind::pipe;
+        return {
+            .input = request.body,
+            .input_fd = message.fds.empty() ? internal::UniqueFd() : std::move(message.fds[0]),
+            .input_is_pipe = piped,
+            .response_bytes = request.response_bytes,
+            .stderr_bytes = request.stderr_bytes,
+            .deadline =
+                std::chrono::steady_clock::now() + std::chrono::milliseconds(request.wall_ms),
+            .open_stream =
+                [this, id = request.id](int reader) {
+                    WireWriter writer;
+                    writer.put(MessageKind::stream);
+                    writer.put(id);
+                    return internal::send_message(socket_, writer.bytes(), std::span(&reader, 1), 0)
+                        .has_value();
+                },
+        };
+    }
+
+    int socket_;
+    Owned<wasm_engine_t> engine_;
+    Owned<wasmtime_linker_t> linker_;
+    std::mutex mutex_;
+    std::map<std::uint32_t, std::shared_ptr<const Program>> programs_;
+    std::unordered_map<std::uint64_t, Stdio*> runs_;
+};
+
+}  // namespace
+
+int run_worker_main(int socket, const internal::AcceptedLayers& accepted, std::uint32_t runs) {
+    ::signal(SIGPIPE, SIG_IGN);
+    // Waking up for a message must not interrupt whoever sends a batch of them.
+    const sched_param parameters{};
+    ::sched_setscheduler(0, SCHED_BATCH, &parameters);
+    auto confined = internal::confine(
+        {.open_files = 4 * std::uint64_t{runs} + 64, .system_calls = internal::SystemCalls::wasm},
+        accepted);
+    RunWorker worker(socket, runs);
+    if (confined) {
+        confined = worker.prepare();
+    }
+    WireWriter ready;
+    ready.put(MessageKind::ready);
+    ready.put_text(confined ? "" : confined.error().message());
+    worker.say(ready.bytes());
+    if (!confined) {
+        return 1;
+    }
+    // One thread more than runs, so that a cancellation always finds one.
+    ThreadCrew crew({.maximum = runs + 1,
+        .serve = [&worker](ThreadCrew& self) { return worker.serve(self); },
+        .on_tick = [&worker] { worker.tick(); }});
+    crew.run();
+    return 0;
+}
+
+}  // namespace decloud::sandbox::wasm

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "../types.hpp"
+#include "engine.hpp"
+#include "protocol.hpp"
+#include "stdio.hpp"
+
+namespace decloud::sandbox::wasm {
+
+/// Runs `program` once in a fresh instance, on this thread. The engine's epoch must be ticking.
+/// `store` gets what must be destroyed afterwards, when there is time.
+[[nodiscard]] Outcome run_program(wasm_engine_t& engine,
+    const Program& program,
+    const RunRequest& request,
+    Stdio& stdio,
+    Owned<wasmtime_store_t>& store);
+
+}  // namespace decloud::sandbox::wasm

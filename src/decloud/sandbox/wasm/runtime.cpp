@@ -1,0 +1,192 @@
+#include "runtime.hpp"
+
+#include "../internal/one_shot.hpp"
+#include "artifact.hpp"
+#include "code_cache.hpp"
+#include "compile_worker.hpp"
+#include "invocation.hpp"
+#include "worker_pool.hpp"
+
+#include <decloud/async/offload.hpp>
+#include <decloud/base/log.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+
+namespace decloud::sandbox::wasm {
+
+using internal::UniqueFd;
+
+namespace {
+
+constexpr std::size_t kCompilesAtOnce = 2;
+constexpr std::size_t kCompileQueue = 64;
+constexpr std::uint64_t kMaximumCode = 512 * kMiB;
+
+class WasmRuntime final : public Runtime {
+  public:
+    WasmRuntime(
+        async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool)
+        : executor_(executor),
+          settings_(settings),
+          pool_(pool),
+          cache_(settings.cache_dir / "wasm", settings.mac_key),
+          opened_(cache_.open()),
+          workers_(executor, settings),
+          compiles_(executor, kCompilesAtOnce, kCompileQueue) {}
+
+    async::Task<Result<std::shared_ptr<const Artifact>>> prepare(std::string program_key,
+        std::string isolation_key,
+        Bytes package_zip,
+        Manifest manifest) override;
+    bool is_prepared(const std::string& program_key,
+        const std::string&,
+        const Manifest& manifest) const override {
+        return cache_.contains(CodeCache::name_of(program_key, manifest.entry));
+    }
+    async::Task<Outcome> invoke(std::shared_ptr<const Artifact> artifact,
+        Environment environment,
+        std::shared_ptr<BodySource> body,
+        std::shared_ptr<ResponseSink> sink,
+        Limits limits,
+        async::CancellationToken cancel) override;
+    async::Task<void> stop() override {
+        compiles_.close();
+        co_await workers_.stop();
+    }
+
+  private:
+    async::Task<Result<UniqueFd>> find_or_compile(
+        std::string name, Bytes package_zip, std::string entry);
+    async::Task<Result<UniqueFd>> compile(std::string name, Bytes package_zip, std::string entry);
+
+    async::Executor executor_;
+    const SandboxSettings& settings_;
+    boost::asio::thread_pool& pool_;
+    CodeCache cache_;
+    Result<void> opened_;
+    WorkerPool workers_;
+    internal::Gate compiles_;
+    /// Names that are being prepared, with who waits for them.
+    std::map<std::string, std::shared_ptr<async::Event>> preparing_;
+};
+
+async::Task<Result<UniqueFd>> WasmRuntime::compile(
+    std::string name, Bytes package_zip, std::string entry) {
+    auto zip = internal::make_sealed_memory(package_zip);
+    if (!zip) {
+        co_return fail(zip.error());
+    }
+    if (!co_await compiles_.enter()) {
+        co_return fail(CommonError::unavailable, "too many programs wait to be compiled");
+    }
+    std::vector<UniqueFd> fds;
+    fds.push_back(std::move(*zip));
+    auto code = co_await internal::run_one_shot(executor_, settings_.worker_executable,
+        {"compile", fmt::format("{}", fmt::join(settings_.accept_missing, ","))},
+        make_compile_request(entry, {.unpacked_bytes = settings_.unpacked_bytes,
+                                        .memory_bytes = settings_.compile_memory_bytes,
+                                        .cpu = settings_.compile_wall}),
+        std::move(fds), settings_.compile_wall);
+    compiles_.leave();
+    if (!code) {
+        co_return fail(code.error());
+    }
+    const int fd = code->get();
+    co_return co_await async::offload(pool_, [this, fd, name]() -> Result<UniqueFd> {
+        // The worker could still change what it sent: a copy, and sealed.
+        TRY(const Bytes content, internal::read_file_descriptor(fd, kMaximumCode));
+        TRY(UniqueFd sealed, internal::make_sealed_memory(content));
+        TRY_VOID(cache_.store(name, sealed.get()));
+        return sealed;
+    });
+}
+
+async::Task<Result<UniqueFd>> WasmRuntime::find_or_compile(
+    std::string name, Bytes package_zip, std::string entry) {
+    auto code = co_await async::offload(pool_, [this, name] { return cache_.load(name); });
+    if (code) {
+        co_return code;
+    }
+    if (package_zip.empty()) {
+        co_return fail(CommonError::not_found, "the package is needed to compile the program");
+    }
+    co_return co_await compile(name, std::move(package_zip), entry);
+}
+
+async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
+    std::string program_key, std::string isolation_key, Bytes package_zip, Manifest manifest) {
+    if (!opened_) {
+        co_return fail(opened_.error());
+    }
+    const std::string name = CodeCache::name_of(program_key, manifest.entry);
+    if (const auto place = preparing_.find(name); place != preparing_.end()) {
+        const auto event = place->second;
+        CO_TRY_VOID(co_await event->wait(settings_.compile_wall * 2));
+    }
+    const auto event = std::make_shared<async::Event>(executor_);
+    preparing_[name] = event;
+    auto code = co_await find_or_compile(name, std::move(package_zip), manifest.entry);
+    event->set();
+    if (const auto place = preparing_.find(name);
+        place != preparing_.end() && place->second == event) {
+        preparing_.erase(place);
+    }
+    if (!code) {
+        co_return fail(code.error());
+    }
+    co_return std::make_shared<const WasmArtifact>(
+        std::move(program_key), std::move(isolation_key), name, std::move(*code));
+}
+
+async::Task<Outcome> WasmRuntime::invoke(std::shared_ptr<const Artifact> artifact,
+    Environment environment,
+    std::shared_ptr<BodySource> body,
+    std::shared_ptr<ResponseSink> sink,
+    Limits limits,
+    async::CancellationToken cancel) {
+    const auto program = std::dynamic_pointer_cast<const WasmArtifact>(artifact);
+    if (!program) {
+        co_return sandbox_failure("not a WASM program");
+    }
+    Invocation invocation(executor_, std::move(environment), std::move(body), std::move(sink),
+        limits, std::move(cancel));
+    while (true) {
+        auto worker = workers_.find(program->isolation_key());
+        if (!worker) {
+            auto started = co_await workers_.acquire(program->isolation_key());
+            if (!started) {
+                co_return sandbox_failure(started.error().message());
+            }
+            worker = std::move(*started);
+        }
+        const WasmWorker::Use use(worker);
+        auto number = worker->loaded(*program);
+        if (!number) {
+            const auto loaded = co_await worker->load(program, cache_, pool_);
+            if (!loaded) {
+                co_return sandbox_failure(loaded.error().message());
+            }
+            number = *loaded;
+        }
+        if (!worker->gate().try_enter() && !co_await worker->gate().enter()) {
+            co_return sandbox_failure("overloaded: too many runs of this owner are waiting");
+        }
+        auto outcome = co_await invocation.run(worker, *number);
+        worker->gate().leave();
+        if (outcome) {
+            co_return std::move(*outcome);
+        }
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<Runtime> make_wasm_runtime(
+    async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool) {
+    return std::make_unique<WasmRuntime>(std::move(executor), settings, pool);
+}
+
+}  // namespace decloud::sandbox::wasm
