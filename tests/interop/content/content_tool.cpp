@@ -16,28 +16,32 @@
 
 namespace {
 
-using namespace decloud;
+using decloud::Bytes;
+using decloud::CommonError;
+using decloud::Result;
+namespace content = decloud::content;
+namespace store = decloud::store;
 
-constexpr std::uint64_t kMaxCar = kGiB;
+constexpr std::uint64_t kMaxCar = decloud::kGiB;
 
 Result<content::Cid> import_folder(
     const std::string& profile, const std::string& folder, const std::string& car) {
-    const auto store = content::make_memory_block_store();
+    const auto blocks = content::make_memory_block_store();
     content::ImportOptions options;
     if (profile == "unixfs-v0-2015") {
         options.profile = content::UnixFsProfile::v0_2015();
     }
-    TRY(const content::UnixFsEntry entry, content::import_path(*store, folder, options));
-    TRY(const Bytes bytes, content::car_export(*store, {entry.cid}, kMaxCar));
+    TRY(const content::UnixFsEntry entry, content::import_path(*blocks, folder, options));
+    TRY(const Bytes bytes, content::car_export(*blocks, {entry.cid}, kMaxCar));
     TRY_VOID(store::write_file_atomically(car, bytes));
     return entry.cid;
 }
 
 Result<content::Cid> export_folder(const std::string& car, const std::string& folder) {
-    const auto store = content::make_memory_block_store();
+    const auto blocks = content::make_memory_block_store();
     TRY(const Bytes bytes, store::read_file(car, kMaxCar));
-    TRY(const content::CarImported imported, content::car_import(*store, bytes));
-    TRY_VOID(content::export_tree(*store, imported.roots.front(), folder));
+    TRY(const content::CarImported imported, content::car_import(*blocks, bytes));
+    TRY_VOID(content::export_tree(*blocks, imported.roots.front(), folder));
     return imported.roots.front();
 }
 
@@ -48,7 +52,7 @@ Result<content::Cid> run(const std::vector<std::string>& words) {
     if (words.size() == 3 && words[0] == "export") {
         return export_folder(words[1], words[2]);
     }
-    return fail(CommonError::invalid_input, "a line that is not understood");
+    return decloud::fail(CommonError::invalid_input, "a line that is not understood");
 }
 
 }  // namespace
@@ -64,9 +68,9 @@ int main() {
         }
         const auto result = run(words);
         if (result) {
-            std::cout << "ok\t" << result->to_string() << std::endl;
+            std::cout << "ok\t" << result->to_string() << '\n' << std::flush;
         } else {
-            std::cout << "error\t" << result.error().message() << std::endl;
+            std::cout << "error\t" << result.error().message() << '\n' << std::flush;
         }
     }
     return 0;
