@@ -26,6 +26,7 @@ Error lookup_error(const identity::ProviderName& name, const Error& error) {
     }
     if (error == make_error_code(CommonError::limit_exceeded) ||
         error == make_error_code(CommonError::invalid_input) ||
+        error == make_error_code(ChainError::invalid_response) ||
         error == make_error_code(ChainError::reverted)) {
         return {RegistryError::unusable_record,
             fmt::format("{}: its resolver gives no proper answer", name.full())};
