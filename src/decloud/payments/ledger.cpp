@@ -234,7 +234,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(
 
 const LedgerRecovery& Ledger::recovery() const { return state_->recovery(); }
 
-Result<HoldId> Ledger::hold(HoldRequest request) { return state_->hold(std::move(request)); }
+Result<HoldId> Ledger::hold(HoldRequest request) { return state_->hold(request); }
 
 async::Task<Result<HoldId>> Ledger::acquire(HoldRequest request) {
     return state_->acquire(std::move(request));

@@ -182,7 +182,7 @@ Result<void> Ledger::State::record_hold(Hold& hold, HoldRequest& request) {
     return {};
 }
 
-Result<HoldId> Ledger::State::hold(HoldRequest request) {
+Result<HoldId> Ledger::State::hold(HoldRequest& request) {
     TRY_VOID(check_open());
     TRY_VOID(check_shape(request));
     TRY_VOID(check_key(request));
@@ -225,8 +225,11 @@ Result<HoldId> Ledger::State::hold(HoldRequest request) {
 async::Task<Result<void>> Ledger::State::lease(internal::PayerIndex index, Amount want) {
     PayerEntry& payer = book_.payer(index);
     if (payer.leasing) {
-        leased_.reset();
-        co_return co_await leased_.wait(kLeaseTimeout);
+        while (payer.leasing) {
+            leased_.reset();
+            CO_TRY_VOID(co_await leased_.wait(kLeaseTimeout));
+        }
+        co_return Result<void>{};
     }
     payer.leasing = true;
     const Amount limit = payer.record.chain.reserved.saturating_minus(payer.record.adopted);

@@ -48,21 +48,23 @@ bool sent_before(const PayerRecord& record, const ChannelState& chain) {
 
 }  // namespace
 
-Result<void> Ledger::State::adopt_or_stop(
+void Ledger::State::adopt_or_stop(
     const PayerEntry& payer, PayerRecord& record, const ChannelState& state) const {
-    const ChannelState& before = payer.record.chain;
+    const ChannelState before = record.chain;
     const bool is_new = book_.find_payer(record.payer.text) == nullptr;
-    if (!is_new && (state.claimed_on_chain < before.claimed_on_chain ||
-                       state.calls_on_chain < before.calls_on_chain)) {
-        return fail(CommonError::conflict,
-            fmt::format(
-                "{}: the chain says less is claimed than it said before", record.payer.text));
+    record.chain = state;
+    if (state.claimed_on_chain < before.claimed_on_chain ||
+        state.calls_on_chain < before.calls_on_chain) {
+        record.chain.claimed_on_chain = before.claimed_on_chain;
+        record.chain.calls_on_chain = before.calls_on_chain;
+        record.stopped =
+            fmt::format("block {} says {} is claimed, {} was final before: is this another chain?",
+                state.block, to_string(state.claimed_on_chain), to_string(before.claimed_on_chain));
+        return;
     }
     const bool moved = state.claimed_on_chain != before.claimed_on_chain ||
                        state.calls_on_chain != before.calls_on_chain;
-    const bool explained = is_new || !moved || sent_before(record, state);
-    record.chain = state;
-    if (payer.heard && !explained) {
+    if (payer.heard && !is_new && moved && !sent_before(record, state)) {
         record.stopped = fmt::format(
             "block {} has a row of {} calls and {} that this node never sent: is another node "
             "using the same account?",
@@ -72,7 +74,6 @@ Result<void> Ledger::State::adopt_or_stop(
     std::erase_if(record.sent_rows, [&](const Spent& row) {
         return row.amount <= state.claimed_on_chain && row.calls <= state.calls_on_chain;
     });
-    return {};
 }
 
 Result<void> Ledger::State::write_payer(const PayerRecord& record) {
@@ -90,6 +91,10 @@ Result<void> Ledger::State::record_chain(PayerAccount account, ChannelState stat
     if (payer != nullptr && payer->record.chain.asset != state.asset) {
         return fail(CommonError::invalid_input, "a payer's asset does not change");
     }
+    if (payer != nullptr && state.block < payer->record.chain.block) {
+        // An answer that was overtaken.
+        return {};
+    }
     if (payer != nullptr && same_but_block(payer->record.chain, state)) {
         payer->record.chain.block = state.block;
         payer->heard = true;
@@ -103,7 +108,7 @@ Result<void> Ledger::State::record_chain(PayerAccount account, ChannelState stat
         record.payer = std::move(account);
     }
     const bool was_served = record.stopped.empty();
-    TRY_VOID(adopt_or_stop(known, record, state));
+    adopt_or_stop(known, record, state);
     if (was_served && !record.stopped.empty()) {
         log::error("payments", "{} is not served any more: {}", record.payer.text, record.stopped);
     }

@@ -80,10 +80,9 @@ async::Task<Result<void>> Ledger::State::checkpoint() {
 }
 
 async::Task<void> Ledger::State::maintain() {
-    bool failing = false;
     while (!closing_) {
         const bool full = bytes_since_checkpoint_ >= settings_.checkpoint_bytes;
-        if (failing) {
+        if (save_failing_) {
             upkeep_.expires_after(kRetryAfter);
         } else if (full) {
             upkeep_.expires_after(std::chrono::seconds(0));
@@ -96,10 +95,10 @@ async::Task<void> Ledger::State::maintain() {
             co_return;
         }
         const auto saved = co_await checkpoint();
-        if (!saved && !failing) {
+        if (!saved && !save_failing_) {
             log::error("payments", "the log is not folded: {}", saved.error().message());
         }
-        failing = !saved;
+        save_failing_ = !saved;
     }
 }
 

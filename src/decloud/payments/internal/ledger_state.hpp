@@ -33,7 +33,8 @@ class Ledger::State {
     [[nodiscard]] UnixSeconds now() const { return clock_.unix_seconds(); }
 
     // ledger_calls.cpp
-    Result<HoldId> hold(HoldRequest request);
+    /// Takes what it needs out of `request` if it succeeds.
+    Result<HoldId> hold(HoldRequest& request);
     async::Task<Result<HoldId>> acquire(HoldRequest request);
     Result<void> extend(HoldId id, Amount more);
     async::Task<Result<void>> durable(HoldId id);
@@ -100,7 +101,7 @@ class Ledger::State {
     async::Task<Result<void>> lease(internal::PayerIndex index, Amount want);
     void lease_ahead(const internal::PayerEntry& payer);
 
-    Result<void> adopt_or_stop(const internal::PayerEntry& payer,
+    void adopt_or_stop(const internal::PayerEntry& payer,
         internal::PayerRecord& record,
         const ChannelState& state) const;
     Result<void> write_payer(const internal::PayerRecord& record);
@@ -133,6 +134,7 @@ class Ledger::State {
     /// Taken and not yet saved; tried again before another is taken.
     std::shared_ptr<const internal::Checkpoint> unsaved_;
     bool saving_ = false;
+    bool save_failing_ = false;
     async::Event saved_;
     bool closing_ = false;
     boost::asio::steady_timer upkeep_;
@@ -147,7 +149,7 @@ Result<std::uint64_t> Ledger::State::write(
     internal::encode(encoder_, record);
     TRY(last_sequence_, log_->append(static_cast<std::uint8_t>(type), encoder_.view(), use));
     bytes_since_checkpoint_ += encoder_.view().size();
-    if (bytes_since_checkpoint_ >= settings_.checkpoint_bytes && !saving_) {
+    if (bytes_since_checkpoint_ >= settings_.checkpoint_bytes && !saving_ && !save_failing_) {
         upkeep_.cancel();
     }
     return last_sequence_;
