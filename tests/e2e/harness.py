@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import ctypes
 import dataclasses
 import fcntl
 import json
@@ -140,6 +141,11 @@ class Flags:
                 for word in (f"--{name}-port", str(getattr(self, name)))]
 
 
+def ends_with_parent():
+    """In a child, before it becomes a program: it is told to end when the test's process dies."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class Cloud:
     """One `decloud up`, kept running until `stop`."""
 
@@ -161,7 +167,8 @@ class Cloud:
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [PROGRAM, "up", "--home", str(self.home), *self.flags.words(), "--json"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=self.errors, cwd=ROOT, env=self.environment, start_new_session=True)
+            stdout=subprocess.PIPE, stderr=self.errors, cwd=ROOT, env=self.environment, start_new_session=True,
+            preexec_fn=ends_with_parent)
         line = self._first_line()
         self.info = json.loads(line)
         return self
@@ -304,6 +311,11 @@ class Cloud:
         names = ("id", "price", "remaining", "reserved", "claimed", "calls")
         return dict(zip(names, self.chain.view(self.escrow, "allowance(address,address)", payer or self.account,
                                                self.provider, block=block)))
+
+    def channel(self, identifier):
+        names = ("payer", "openedAt", "provider", "closeAt", "finalized", "claimed", "calls", "price", "reserved",
+                 "signer")
+        return dict(zip(names, self.chain.view(self.escrow, "channel(bytes32)", identifier)))
 
     def earned(self):
         return self.chain.view(self.escrow, "earned(address)", self.provider)[0]
