@@ -266,6 +266,28 @@ class Cloud:
         return next((pid for pid, command in descendants(self.process.pid).items()
                      if all(any(word in each for each in command) for word in words)), None)
 
+    def part(self, kind):
+        """The process that is this cloud's chain, node or gateway."""
+        words = {"chain": ("anvil",), "node": ("provider", "run"), "gateway": ("gateway", "run")}[kind]
+        return self.child(*words)
+
+    def node_is_ready(self):
+        try:
+            return http1.request(self.node_url + "/readyz", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def kill(self, kind):
+        """kill -9, and waits until `up` has started it again; the new pid."""
+        old = self.part(kind)
+        expect(old, f"no {kind} is running")
+        os.kill(old, signal.SIGKILL)
+        return wait_for(f"another {kind}", lambda: self.part(kind) not in (None, old) and self.part(kind), 30, 0.01)
+
+    def kill_node(self):
+        self.kill("node")
+        wait_for("the node to be ready again", self.node_is_ready, 30, 0.02)
+
     # The command line and the operator.
 
     def cli(self, *arguments, **options):
