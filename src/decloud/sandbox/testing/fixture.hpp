@@ -2,6 +2,7 @@
 
 #include "../sandbox.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 

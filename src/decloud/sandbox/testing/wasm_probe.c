@@ -54,7 +54,7 @@ static __attribute__((noinline)) int recurse(int depth) {
     char frame[256];
     memset(frame, depth, sizeof frame);
     sink = frame[depth & 255];
-    return recurse(depth + 1) + sink;
+    return sink == 77 ? 0 : recurse(depth + 1) + sink;
 }
 
 static int count_state(void) {

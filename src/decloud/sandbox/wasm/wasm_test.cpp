@@ -1,5 +1,7 @@
 #include "../testing/fixture.hpp"
 
+#include <decloud/async/event.hpp>
+
 #include <fstream>
 
 namespace decloud::sandbox {
