@@ -1,0 +1,150 @@
+"""The command line: exit codes, what goes where, and what it says when something is low or wrong."""
+
+import json
+import os
+import subprocess
+
+import http1
+from ethereum import Account
+from harness import USDC, clean_environment, expect, expect_equal, project, run_program, wait_for
+
+VERBS = ["up", "init", "deploy", "undeploy", "versions", "rollback", "secret", "call", "ls", "show", "account", "escrow",
+         "provider", "gateway", "content", "status", "doctor", "completion"]
+
+
+def test_every_verb_has_help_and_refuses_what_it_does_not_know(folder):
+    environment = clean_environment(DECLOUD_HOME=str(folder / "home"))
+    top = run_program("--help", environment=environment)
+    expect_equal(top.code, 0, str(top))
+    for verb in VERBS:
+        expect(verb in top.out, f"{verb} is not in --help")
+        done = run_program(verb, "--help", environment=environment)
+        expect(done.code == 0 and len(done.out) > 50 and not done.err, str(done))
+        done = run_program(verb, "--no-such-flag", environment=environment)
+        expect_equal(done.code, 64, str(done))
+        expect(not done.out and done.err, str(done))
+    expect_equal(run_program("nonsense", environment=environment).code, 64, "an unknown verb")
+    expect(not (folder / "home" / "data" / "node").exists(), "help changed the home")
+
+
+def test_json_is_everywhere(cloud):
+    for words in (["status"], ["ls"], ["show", "hello"], ["versions", "hello"], ["escrow", "status"], ["account", "list"],
+                  ["provider", "status"], ["account", "show"], ["secret", "list", "hello"], ["doctor"]):
+        done = cloud.cli(*words, "--json")
+        expect(done.code in (0, 1, 5), str(done))
+        json.loads(done.out)
+
+
+def test_exit_codes_say_what_failed(cloud, folder):
+    unknown = "bafkreidgvpkjawlxz6sffxzwgooowe5yt7i6wsyg236mfoks77nywkptdq"
+    expect_equal(cloud.cli("call", unknown, "--provider", "alice.decloud").code, 3, "not found")
+    expect_equal(cloud.cli("call", "no-such-name").code, 3, "an unknown name")
+    expect_equal(cloud.cli("show", "no-such-name").code, 3, "an unknown name")
+    expect_equal(cloud.cli("call").code, 64, "usage")
+    environment = cloud.environment | {"DECLOUD_HOME": str(cloud.home), "DECLOUD_RPC_URL": "http://127.0.0.1:9"}
+    done = cloud.cli("escrow", "status", environment=environment)
+    expect_equal(done.code, 6, str(done))
+    expect("127.0.0.1:9" in done.err, str(done))
+    cid = cloud.upload(cloud.user(), {"x": b""}, ownerPays={"callers": "none", "perDay": 1}, package=b"PK")
+    done = cloud.cli("call", cid, "--provider", "alice.decloud")
+    expect(done.code in (1, 5), str(done))
+
+
+def test_nothing_prompts_without_a_terminal(cloud, folder):
+    for words in (["secret", "set", "hello", "NAME"], ["account", "import", "other"], ["init"]):
+        done = cloud.cli(*words, timeout=15, cwd=folder)
+        expect(done.code != 0 or words[0] == "init", str(done))
+
+
+def test_data_goes_to_stdout_and_messages_to_stderr(cloud, folder):
+    done = cloud.good("deploy", project(folder / "plain", "plain"), "--provider", "alice.decloud")
+    expect_equal(done.out.strip(), done.out.strip().split()[0], "the cid alone on standard output")
+    expect(done.out.strip().startswith("baf"), done.out)
+
+
+def test_the_gateway_first_then_the_provider(cloud):
+    environment = cloud.environment | {"DECLOUD_HOME": str(cloud.home), "DECLOUD_GATEWAY_URL": "http://127.0.0.1:9"}
+    expect_equal(cloud.good("call", "hello", environment=environment).out, "hello\n", "without a gateway")
+
+
+def test_escrow_status_is_exit_5_when_little_is_left_and_names_the_command(cloud):
+    expect_equal(cloud.cli("escrow", "status").code, 0, "while much is left")
+    caller = Account.fresh()
+    environment = cloud.environment | {"DECLOUD_HOME": str(cloud.home)}
+    cloud.chain.rpc("anvil_setBalance", caller.address, hex(10**18))
+    cloud.send("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266", cloud.info["chain"]["usdc"], "mint(address,uint256)",
+               caller.address, USDC)
+    done = cloud.cli("account", "import", "small", input=f"0x{caller.secret:064x}\n".encode(), environment=environment)
+    expect_equal(done.code, 0, str(done))
+    cloud.good("escrow", "deposit", "0.5", "--account", "small")
+    cloud.good("escrow", "approve", "alice.decloud", "--price", "0.001", "--budget", "0.01", "--account", "small")
+    hello = cloud.cid("hello")
+    wait_for("the node to see the channel", lambda: cloud.pay(caller, cloud.node(hello)).status == 200, 20, 0.3)
+    for _ in range(9):
+        cloud.pay(caller, cloud.node(hello))
+    cloud.settle()
+    for words in (["escrow", "status", "--account", "small"], ["status", "--account", "small"]):
+        done = cloud.cli(*words)
+        expect_equal(done.code, 5, str(done))
+        expect("decloud escrow increase" in done.out + done.err or "decloud escrow approve" in done.out + done.err,
+               str(done))
+    metrics = http1.request(cloud.console_url + "/metrics").text
+    expect("low" in metrics or "budget" in metrics, "no metric about a budget that runs low")
+
+
+def test_money_goes_in_and_out(cloud):
+    free = cloud.free()
+    cloud.good("escrow", "withdraw", "1.25")
+    expect_equal(cloud.free(), free - USDC * 5 // 4, "after withdrawing")
+    cloud.good("escrow", "deposit", "1.25")
+    expect_equal(cloud.free(), free, "after depositing")
+    reserved = cloud.on_chain()["reserved"]
+    cloud.good("escrow", "increase", "alice.decloud", "0.5")
+    expect_equal(cloud.on_chain()["reserved"], reserved + USDC // 2, "reserved")
+    done = cloud.cli("escrow", "withdraw", "1000000")
+    expect_equal(done.code, 5, str(done))
+    for amount in ("-1", "1.2345678", "nan", "1e3", ""):
+        expect_equal(cloud.cli("escrow", "deposit", amount).code, 64, amount)
+
+
+def test_the_provider_is_paid_out(cloud):
+    cloud.good("call", "hello")
+    cloud.good("provider", "settle")
+    earned = cloud.earned()
+    expect(earned > 0, "nothing earned")
+    cloud.good("provider", "payout")
+    expect_equal(cloud.earned(), 0, "left in the escrow")
+    balance = cloud.chain.view(cloud.info["chain"]["usdc"], "balanceOf(address)", cloud.provider)[0]
+    expect(balance >= earned, f"{balance} in the provider's account, {earned} earned")
+
+
+def test_doctor_finds_nothing_wrong_with_a_running_cloud(cloud):
+    done = cloud.cli("doctor", "--json")
+    expect(done.code in (0, 1), str(done))
+    for word in ("port", "namespace", "cgroup", "chain", "clock", "disk"):
+        expect(word in done.out.lower(), f"doctor says nothing about {word}: {done.out}")
+
+
+def test_doctor_says_how_to_mend_what_is_wrong(cloud):
+    environment = cloud.environment | {"DECLOUD_HOME": str(cloud.home), "DECLOUD_RPC_URL": "http://127.0.0.1:9"}
+    done = cloud.cli("doctor", environment=environment)
+    expect(done.code != 0, str(done))
+    expect("127.0.0.1:9" in done.out + done.err, str(done))
+
+
+def test_completion_is_a_script_that_bash_takes(cloud):
+    done = cloud.good("completion", "bash")
+    checked = subprocess.run(["bash", "-n"], input=done.out.encode(), capture_output=True)
+    expect_equal(checked.returncode, 0, checked.stderr)
+    for verb in ("deploy", "escrow"):
+        expect(verb in done.out, f"{verb} is not completed")
+
+
+def test_keys_are_readable_by_their_owner_only(cloud):
+    for base, folders, files in os.walk(cloud.home / "data" / "keys"):
+        for name in files:
+            mode = os.stat(os.path.join(base, name)).st_mode
+            expect_equal(mode & 0o077, 0, f"mode of {name}")
+    key = f"{0x59C6995E998F97A5A0044966F0945389DC9E86DAE88C7A8412F4603B6B78690D:x}"
+    for name in (cloud.home / "state" / "logs").glob("*"):
+        expect(key not in name.read_text(errors="replace").lower(), f"a key in {name}")
