@@ -7,6 +7,7 @@
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
+#include <decloud/crypto/hash.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 #include <decloud/identity/eip712.hpp>
 #include <decloud/net/http/client.hpp>

@@ -105,9 +105,8 @@ Result<Deployments> Deployments::load(const std::filesystem::path& file) {
         return corrupt(format.error());
     }
     if (*format > kFormat) {
-        return fail(StoreError::newer_format, file.string() + " has format " +
-                                                  std::to_string(*format) +
-                                                  ", this decloud knows 1");
+        return fail(StoreError::newer_format,
+            file.string() + " has format " + std::to_string(*format) + ", this decloud knows 1");
     }
     auto functions = parse_functions(value->get_object());
     if (!functions) {

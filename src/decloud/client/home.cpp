@@ -28,8 +28,7 @@ Result<void> make_private_folder(const fs::path& folder) {
 fs::path format_file(const Home& home) { return home.data / "format"; }
 
 Result<void> write_format(const Home& home, unsigned format) {
-    return store::write_file_atomically(
-        format_file(home), as_bytes(std::to_string(format) + "\n"));
+    return store::write_file_atomically(format_file(home), as_bytes(std::to_string(format) + "\n"));
 }
 
 /// 0 if the home is new.
@@ -60,8 +59,8 @@ Result<void> copy_aside(const Home& home, unsigned format) {
             fs::copy_options::skip_existing,
         failed);
     if (failed) {
-        return fail(errno_error(
-            "copy " + home.data.string() + " to " + target.string(), failed.value()));
+        return fail(
+            errno_error("copy " + home.data.string() + " to " + target.string(), failed.value()));
     }
     fs::permissions(target, fs::perms::owner_all, failed);
     return {};
@@ -117,9 +116,9 @@ Result<void> open_home(const Home& home) { return open_home(home, kHomeFormat, {
 
 Result<void> open_home(
     const Home& home, unsigned current, std::span<const HomeMigration> migrations) {
-    for (const fs::path& folder : {home.config, home.data, home.state, home.cache, home.keys(),
-             home.secrets(), home.versions(), home.node(), home.chain(), home.logs(),
-             home.wallets()}) {
+    for (const fs::path& folder :
+        {home.config, home.data, home.state, home.cache, home.keys(), home.secrets(),
+            home.versions(), home.node(), home.chain(), home.logs(), home.wallets()}) {
         TRY_VOID(make_private_folder(folder));
     }
     TRY(const unsigned found, read_format(home));

@@ -8,7 +8,6 @@
 #include <decloud/base/result.hpp>
 #include <decloud/base/units.hpp>
 #include <decloud/chain/transaction_sender.hpp>
-#include <decloud/crypto/rsa.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 #include <decloud/store/home_lock.hpp>
 #include <decloud/store/record_store.hpp>
@@ -16,6 +15,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,9 +58,8 @@ class Wallet {
         Bytes32 channel, Amount amount);
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> request_close(Bytes32 channel);
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> finalize_close(Bytes32 channel);
-    /// What a provider earned, to its own account or `to`.
-    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> payout(
-        Amount amount, std::optional<Address> to);
+    /// All that this provider account has earned, to itself or `to`.
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> payout(std::optional<Address> to);
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> set_settler(
         Address settler, UnixSeconds expires);
 
@@ -80,13 +79,20 @@ class Wallet {
     async::TaskGroup tasks_;
 };
 
-/// A channel of a payer, with the provider's name if one of the known names has its address.
+/// A channel of a payer.
 struct ChannelReport {
-    chain::ChannelState state;
-    std::string provider_name;
-    /// Claimed, and what our own node has served beyond that.
+    Bytes32 id;
+    Address provider;
+    Amount price;
+    Amount reserved;
+    Amount claimed;
+    /// Claimed, or what our own node has served if that is more.
     Amount spent;
-    /// What is left at this rate is less than a tenth or a day's use.
+    std::uint64_t calls = 0;
+    UnixSeconds opened;
+    /// 0: not closing.
+    UnixSeconds close_at;
+    /// Under a tenth is left, or less than a day's use at this rate.
     bool running_low = false;
 };
 
@@ -96,16 +102,17 @@ struct EscrowReport {
     std::vector<ChannelReport> channels;
 };
 
-/// Money of `payer`: free, and every channel it opened that is not final.
+/// Money of `payer`: free, and every channel it opened that is not final. `served` is what our own
+/// node says was spent, by channel.
 [[nodiscard]] async::Task<Result<EscrowReport>> read_escrow(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     ChainSession& session,
     Address payer,
-    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    const Clock& clock);
+    std::map<Bytes32, Amount> served,
+    UnixSeconds now);
 
 /// True if under a tenth is left of what was reserved, or less than a day's use at the rate since
-/// the channel was opened.
+/// the channel was opened; the first day counts as a whole one.
 [[nodiscard]] bool is_running_low(
     Amount reserved, Amount spent, UnixSeconds opened, UnixSeconds now);
 

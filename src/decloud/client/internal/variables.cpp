@@ -23,9 +23,9 @@ Result<void> check_function_name(std::string_view name) {
                           return is_lower(c) || is_digit(c) || c == '-' || c == '_';
                       });
     if (!good) {
-        return fail(ClientError::usage,
-            "\"" + std::string(name) +
-                "\" cannot be a function's name: 1 to 64 of a-z, 0-9, - and _, not starting with -");
+        return fail(ClientError::usage, "\"" + std::string(name) +
+                                            "\" cannot be a function's name: 1 to 64 of a-z, 0-9, "
+                                            "- and _, not starting with -");
     }
     return {};
 }

@@ -1,0 +1,87 @@
+#include "config.hpp"
+
+#include "error.hpp"
+#include "internal/test_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace decloud::client {
+namespace {
+
+using testing::HasSubstr;
+
+EnvironmentReader variables(std::map<std::string, std::string> values) {
+    return [values = std::move(values)](const std::string& name) -> std::optional<std::string> {
+        const auto found = values.find(name);
+        return found == values.end() ? std::nullopt : std::optional(found->second);
+    };
+}
+
+Home home_in(const std::filesystem::path& folder) {
+    return locate_home(folder.string(), variables({})).value();
+}
+
+TEST(Config, IsReadBackAsItWasSaved) {
+    const testing_support::TestFolder folder;
+    const Home home = home_in(folder.path());
+    ASSERT_TRUE(open_home(home));
+    Config config;
+    config.account = "me";
+    config.chain.rpc_urls = {"http://127.0.0.1:8545"};
+    config.chain.chain_id = 31337;
+    config.chain.contracts.escrow = parse_address("0x" + std::string(40, 'a')).value();
+    config.provider.name = "alice.decloud";
+    config.provider.price = Amount(2500);
+    config.provider.public_url = "http://10.0.0.1:8402";
+    config.gateway.allow_local_providers = true;
+    ASSERT_TRUE(save_config(home, config));
+    const Config read = load_config(home, variables({})).value();
+    EXPECT_EQ(format_config(read), format_config(config));
+    EXPECT_EQ(read.provider.price, Amount(2500));
+    EXPECT_EQ(read.chain.contracts.escrow, config.chain.contracts.escrow);
+}
+
+TEST(Config, EnvironmentStandsOverTheFile) {
+    const testing_support::TestFolder folder;
+    const Home home = home_in(folder.path());
+    ASSERT_TRUE(open_home(home));
+    folder.write("config/config.toml",
+        "account = \"file\"\n[chain]\nrpc = [\"http://127.0.0.1:1\"]\nid = 5\n");
+    const Config read = load_config(
+        home, variables({{"DECLOUD_ACCOUNT", "env"}, {"DECLOUD_RPC_URL", "http://a:1,http://b:2"},
+                  {"DECLOUD_GATEWAY_URL", "http://g:3"}}))
+                            .value();
+    EXPECT_EQ(read.account, "env");
+    EXPECT_THAT(read.chain.rpc_urls, testing::ElementsAre("http://a:1", "http://b:2"));
+    EXPECT_EQ(read.gateway.url, "http://g:3");
+    EXPECT_EQ(read.chain.chain_id, 5U);
+}
+
+TEST(Config, NamesTheLineOfAnUnknownKey) {
+    const auto read = parse_config("account = \"a\"\n[chain]\nidd = 5\n", "config.toml");
+    ASSERT_FALSE(read);
+    EXPECT_TRUE(read.error() == make_error_code(ClientError::usage));
+    EXPECT_THAT(read.error().detail(), HasSubstr("config.toml:3"));
+    EXPECT_THAT(read.error().detail(), HasSubstr("idd"));
+}
+
+TEST(Config, RefusesAnAddressThatIsNone) {
+    EXPECT_FALSE(parse_config("[chain]\nescrow = \"0x12\"\n", "c"));
+}
+
+TEST(Config, KnowsWhichChainsAreOnThisMachine) {
+    ChainConfig chain;
+    EXPECT_FALSE(is_local_chain(chain));
+    chain.rpc_urls = {"http://127.0.0.1:8545", "http://localhost:1", "http://[::1]:8545"};
+    EXPECT_TRUE(is_local_chain(chain));
+    chain.rpc_urls.emplace_back("http://10.0.0.1:8545");
+    EXPECT_FALSE(is_local_chain(chain));
+    chain.rpc_urls = {"http://localhost.example:8545"};
+    EXPECT_FALSE(is_local_chain(chain));
+}
+
+}  // namespace
+}  // namespace decloud::client

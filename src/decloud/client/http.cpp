@@ -1,0 +1,159 @@
+#include "http.hpp"
+
+#include "error.hpp"
+
+#include <decloud/async/timeout.hpp>
+#include <decloud/base/encoding.hpp>
+#include <decloud/net/error.hpp>
+#include <decloud/net/outbound_policy.hpp>
+
+#include <fmt/format.h>
+
+namespace decloud::client {
+
+namespace {
+
+constexpr std::uint64_t kMaxJson = 16U << 20U;
+constexpr std::uint64_t kMaxProblem = 256U << 10U;
+
+ClientError code_of(int status) {
+    switch (status) {
+        case 401:
+        case 403:
+            return ClientError::not_authorised;
+        case 404:
+            return ClientError::not_found;
+        case 410:
+            return ClientError::gone;
+        case 402:
+        case 413:
+        case 429:
+            return ClientError::payment;
+        default:
+            return ClientError::remote;
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<net::http::Client> make_http_client(async::Executor executor) {
+    net::http::ClientSettings settings;
+    settings.head_timeout = std::chrono::minutes(16);
+    settings.idle_timeout = std::chrono::minutes(16);
+    return std::make_unique<net::http::Client>(
+        std::move(executor), settings, net::OutboundPolicy::trusted());
+}
+
+Error remote_error(int status, std::string_view content_type, BytesView body) {
+    std::string detail;
+    std::string help;
+    if (content_type.starts_with("application/problem+json") ||
+        content_type.starts_with("application/json")) {
+        const auto value = json::parse(as_text(body), {.max_bytes = kMaxProblem, .max_depth = 16});
+        if (value && value->is_object()) {
+            detail = json::string_member(value->get_object(), "detail").value_or("");
+            help = json::string_member(value->get_object(), "help").value_or("");
+        }
+    }
+    std::string text = fmt::format(
+        "HTTP {} {}", status, detail.empty() ? net::http::reason_phrase(status) : detail);
+    if (!help.empty()) {
+        text += "\nhelp: " + help;
+    }
+    return {make_error_code(code_of(status)), text};
+}
+
+async::Task<Result<Bytes>> fetch(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    net::http::Client& client,
+    net::Url url,
+    net::http::ClientRequest request,
+    std::uint64_t max_bytes) {
+    const std::string where =
+        url.scheme == net::Scheme::unix_socket ? url.unix_path : url.authority();
+    auto response = co_await client.request(std::move(url), std::move(request));
+    if (!response) {
+        co_return fail(response.error().within(where));
+    }
+    const int status = response->status();
+    const std::string type(response->head().headers.find("Content-Type").value_or(""));
+    const bool good = status >= 200 && status < 300;
+    auto body = co_await response->read_all(good ? max_bytes : kMaxProblem);
+    if (!good) {
+        co_return fail(remote_error(status, type, body ? BytesView(*body) : BytesView{}));
+    }
+    if (!body) {
+        co_return fail(body.error().within(where));
+    }
+    co_return std::move(*body);
+}
+
+async::Task<bool> OperatorClient::reachable() {
+    const auto answer =
+        co_await async::with_timeout(std::chrono::seconds(5), ask("GET", "/operator/status"));
+    co_return answer.has_value();
+}
+
+async::Task<Result<json::Object>> OperatorClient::status() {
+    co_return co_await ask("GET", "/operator/status");
+}
+
+async::Task<Result<json::Object>> OperatorClient::settle() {
+    co_return co_await ask("POST", "/operator/settle");
+}
+
+async::Task<Result<json::Object>> OperatorClient::list_content() {
+    co_return co_await ask("GET", "/operator/content/list");
+}
+
+async::Task<Result<json::Object>> OperatorClient::import_content(std::string pin, Bytes car) {
+    CO_TRY(const Bytes answer,
+        co_await exchange("POST", "/operator/content/import?pin=" + percent_encode(pin),
+            std::move(car), kMaxJson));
+    CO_TRY(const json::Value value, json::parse(as_text(answer), {.max_bytes = kMaxJson}));
+    if (!value.is_object()) {
+        co_return fail(ClientError::remote, "the node's answer is not a JSON object");
+    }
+    co_return value.get_object();
+}
+
+async::Task<Result<Bytes>> OperatorClient::export_content(
+    std::string cid, std::uint64_t max_bytes) {
+    co_return co_await exchange(
+        "GET", "/operator/content/export?cid=" + percent_encode(cid), {}, max_bytes);
+}
+
+async::Task<Result<json::Object>> OperatorClient::ask(std::string method, std::string target) {
+    CO_TRY(
+        const Bytes answer, co_await exchange(std::move(method), std::move(target), {}, kMaxJson));
+    CO_TRY(const json::Value value, json::parse(as_text(answer), {.max_bytes = kMaxJson}));
+    if (!value.is_object()) {
+        co_return fail(ClientError::remote, "the node's answer is not a JSON object");
+    }
+    co_return value.get_object();
+}
+
+async::Task<Result<Bytes>> OperatorClient::exchange(
+    std::string method, std::string target, Bytes body, std::uint64_t max_bytes) {
+    net::Url url;
+    url.scheme = net::Scheme::unix_socket;
+    url.unix_path = socket_;
+    net::http::ClientRequest request;
+    request.method = method;
+    request.target = std::move(target);
+    request.headers.set("Host", "localhost");
+    if (method == "POST") {
+        request.body = std::move(body);
+    }
+    auto answer = co_await fetch(client_, std::move(url), std::move(request), max_bytes);
+    const bool nobody_there =
+        !answer && answer.error() == make_error_code(net::NetError::connect_failed);
+    if (nobody_there) {
+        co_return fail(Error(make_error_code(net::NetError::connect_failed),
+            "no node runs on this home (" + socket_ +
+                ")\nhelp: decloud up, or decloud provider run"));
+    }
+    co_return answer;
+}
+
+}  // namespace decloud::client

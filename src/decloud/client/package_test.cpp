@@ -1,0 +1,108 @@
+#include "package.hpp"
+
+#include "error.hpp"
+#include "internal/test_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <ctime>
+
+namespace decloud::client {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+
+PackageFile file(std::string path, std::string_view text, bool executable = false) {
+    return {.path = std::move(path), .content = to_bytes(text), .executable = executable};
+}
+
+Project project_in(const fs::path& folder, std::vector<std::string> include = {}) {
+    Project project;
+    project.folder = folder;
+    project.manifest.name = "p";
+    project.manifest.entry = "run";
+    project.include = std::move(include);
+    return project;
+}
+
+std::vector<std::string> paths(const std::vector<PackageFile>& files) {
+    std::vector<std::string> out;
+    for (const PackageFile& entry : files) {
+        out.push_back(entry.path);
+    }
+    return out;
+}
+
+TEST(Package, IsTheSameWhateverTheOrderAndTheTimeZone) {
+    const Bytes first = make_zip({file("b", "2"), file("a/c", "1", true)}).value();
+    setenv("TZ", "Pacific/Auckland", 1);
+    tzset();
+    const Bytes second = make_zip({file("a/c", "1", true), file("b", "2")}).value();
+    setenv("TZ", "America/Los_Angeles", 1);
+    tzset();
+    const Bytes third = make_zip({file("a/c", "1", true), file("b", "2")}).value();
+    unsetenv("TZ");
+    tzset();
+    EXPECT_EQ(first, second);
+    EXPECT_EQ(first, third);
+    EXPECT_NE(first, make_zip({file("b", "2"), file("a/c", "1", false)}).value());
+    EXPECT_NE(first, make_zip({file("b", "3"), file("a/c", "1", true)}).value());
+}
+
+TEST(Package, IsTheSameWhateverTheFilesTimesAre) {
+    const testing_support::TestFolder folder;
+    folder.write("run", "program");
+    const Bytes first = build_package(project_in(folder.path())).value();
+    fs::last_write_time(
+        folder.path() / "run", fs::file_time_type::clock::now() - std::chrono::hours(24 * 400));
+    EXPECT_EQ(first, build_package(project_in(folder.path())).value());
+}
+
+TEST(Package, RefusesPathsThatCannotBe) {
+    EXPECT_FALSE(make_zip({file("../a", "")}));
+    EXPECT_FALSE(make_zip({file("/a", "")}));
+    EXPECT_FALSE(make_zip({file("", "")}));
+    EXPECT_FALSE(make_zip({file("a", "1"), file("a", "2")}));
+}
+
+TEST(Package, HoldsTheEntryAloneUnlessToldMore) {
+    const testing_support::TestFolder folder;
+    folder.write("run", "program");
+    folder.write("data/one.txt", "1");
+    folder.write("data/two.bin", "2");
+    folder.write("secret.key", "no");
+    EXPECT_THAT(paths(collect_files(project_in(folder.path())).value()), ElementsAre("run"));
+    EXPECT_THAT(paths(collect_files(project_in(folder.path(), {"run", "data"})).value()),
+        ElementsAre("data/one.txt", "data/two.bin", "run"));
+    EXPECT_THAT(paths(collect_files(project_in(folder.path(), {"run", "data/*.txt"})).value()),
+        ElementsAre("data/one.txt", "run"));
+    EXPECT_FALSE(collect_files(project_in(folder.path(), {"run", "missing*"})));
+    EXPECT_FALSE(collect_files(project_in(folder.path(), {"data"}))) << "lacks its entry";
+}
+
+TEST(Package, RefusesALinkOutOfTheProject) {
+    const testing_support::TestFolder outside;
+    outside.write("passwd", "secret");
+    const testing_support::TestFolder folder;
+    folder.write("run", "program");
+    fs::create_symlink(outside.path() / "passwd", folder.path() / "link");
+    const auto files = collect_files(project_in(folder.path(), {"run", "link"}));
+    ASSERT_FALSE(files);
+    EXPECT_TRUE(files.error() == make_error_code(ClientError::usage));
+}
+
+TEST(Package, ABuildThatFailsIsNamed) {
+    const testing_support::TestFolder folder;
+    Project project = project_in(folder.path());
+    project.build = "exit 3";
+    const auto built = run_build(project);
+    ASSERT_FALSE(built);
+    EXPECT_TRUE(built.error() == make_error_code(ClientError::command));
+    EXPECT_THAT(built.error().detail(), testing::HasSubstr("status 3"));
+}
+
+}  // namespace
+}  // namespace decloud::client

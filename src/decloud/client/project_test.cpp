@@ -1,0 +1,101 @@
+#include "project.hpp"
+
+#include "error.hpp"
+#include "internal/test_folder.hpp"
+#include "package.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace decloud::client {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::string_view kSmall = "name = \"a\"\nruntime = \"wasm\"\nentry = \"a.wasm\"\n";
+
+std::string refusal(const std::string& more) {
+    const auto project = parse_project(std::string(kSmall) + more, "p");
+    return project ? "" : project.error().detail();
+}
+
+TEST(Project, ReadsEveryExample) {
+    const char* source = std::getenv("DECLOUD_SOURCE_DIR");
+    ASSERT_NE(source, nullptr);
+    for (const std::string name : {"hello", "thumbnail", "markdown"}) {
+        const auto project = load_project(std::filesystem::path(source) / "examples" / name);
+        ASSERT_TRUE(project) << project.error().message();
+        EXPECT_EQ(project->manifest.name, name);
+        EXPECT_EQ(project->price, Amount(1000));
+    }
+}
+
+TEST(Project, ReadsLimitsEnvironmentAndTerms) {
+    const auto project = parse_project(std::string(kSmall) + R"(
+price = "0.25"
+providers = ["alice.decloud"]
+[limits]
+wall = "1500ms"
+memory = "64MiB"
+processes = 4
+request = "512"
+[environment]
+B = "2"
+A = "1"
+[ownerPays]
+callers = ["0x0000000000000000000000000000000000000001"]
+perCaller = 3
+perDay = 5
+total = 7
+)",
+        "p");
+    ASSERT_TRUE(project) << project.error().message();
+    EXPECT_EQ(project->manifest.limits.wall, std::chrono::milliseconds(1500));
+    EXPECT_EQ(project->manifest.limits.memory_bytes, 64 * kMiB);
+    EXPECT_EQ(project->manifest.limits.request_bytes, 512U);
+    EXPECT_EQ(project->environment, (protocol::Variables{{"A", "1"}, {"B", "2"}}));
+    EXPECT_EQ(project->owner_pays.callers, protocol::OwnerPays::Callers::list);
+    EXPECT_EQ(project->owner_pays.per_caller, 3U);
+    EXPECT_EQ(project->owner_pays.total, 7U);
+    EXPECT_EQ(project->price, Amount(250'000));
+}
+
+TEST(Project, RefusesWhatItDoesNotKnowWithTheLine) {
+    EXPECT_THAT(refusal("pirce = \"1\"\n"), HasSubstr("p/decloud.toml:4: unknown key \"pirce\""));
+    EXPECT_THAT(refusal("[limits]\ncpu = 1\n"), HasSubstr("decloud.toml:5"));
+    EXPECT_THAT(refusal("price = 1\n"), HasSubstr("decloud.toml:4"));
+    EXPECT_THAT(refusal("price = \"1.2345678\"\n"), HasSubstr("price"));
+    EXPECT_THAT(refusal("[limits]\nwall = \"5 s\"\n"), HasSubstr("wall"));
+    EXPECT_THAT(refusal("[ownerPays]\ncallers = \"some\"\n"), HasSubstr("callers"));
+}
+
+TEST(Project, RefusesPathsThatLeaveIt) {
+    EXPECT_THAT(refusal("root = \"../x\"\n"), HasSubstr("root"));
+    EXPECT_THAT(refusal("root = \"/etc\"\n"), HasSubstr("root"));
+    EXPECT_THAT(refusal("include = [\"a\", \"../../etc/passwd\"]\n"), HasSubstr("include"));
+    EXPECT_FALSE(parse_project("name=\"a\"\nruntime=\"wasm\"\nentry=\"../a\"\n", "p"));
+}
+
+TEST(Project, NeedsNameRuntimeAndEntry) {
+    EXPECT_FALSE(parse_project("runtime=\"wasm\"\nentry=\"a\"\n", "p"));
+    EXPECT_FALSE(parse_project("name=\"a\"\nentry=\"a\"\n", "p"));
+    EXPECT_FALSE(parse_project("name=\"a\"\nruntime=\"cobol\"\nentry=\"a\"\n", "p"));
+    EXPECT_FALSE(parse_project("name=\"A b\"\nruntime=\"wasm\"\nentry=\"a\"\n", "p"));
+}
+
+TEST(Project, ANewOneIsReadAndBuilt) {
+    const testing_support::TestFolder folder;
+    const auto target = folder.path() / "fresh";
+    ASSERT_TRUE(create_project(target, "fresh", "native"));
+    const auto project = load_project(target);
+    ASSERT_TRUE(project) << project.error().message();
+    const auto package = build_package(*project);
+    ASSERT_TRUE(package) << package.error().message();
+    EXPECT_GT(package->size(), 1000U);
+    EXPECT_FALSE(create_project(target, "fresh", "native"));
+}
+
+}  // namespace
+}  // namespace decloud::client

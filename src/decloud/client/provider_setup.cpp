@@ -1,0 +1,199 @@
+#include "provider_setup.hpp"
+
+#include "error.hpp"
+
+#include <decloud/base/json.hpp>
+#include <decloud/contracts/escrow.hpp>
+#include <decloud/contracts/registrar.hpp>
+#include <decloud/contracts/registry.hpp>
+#include <decloud/contracts/resolver.hpp>
+#include <decloud/crypto/random.hpp>
+#include <decloud/store/atomic_file.hpp>
+
+namespace decloud::client {
+
+namespace {
+
+constexpr std::uint64_t kSettlerSeconds = 365ULL * 24 * 3600;
+constexpr std::uint64_t kSettlerRenewal = 30ULL * 24 * 3600;
+constexpr auto kCommitmentWait = std::chrono::minutes(10);
+
+/// The label that the registrar gives out, or nothing for a name elsewhere.
+std::string registrar_label(const identity::ProviderName& name) {
+    const std::string text = name.short_form();
+    return text.find('.') == std::string::npos ? text : std::string();
+}
+
+/// Waits until a block is at least this late, as the registrar compares with a block's time.
+async::Task<Result<void>> wait_for_chain_time(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    UnixSeconds time) {
+    const auto end = std::chrono::steady_clock::now() + kCommitmentWait;
+    while (!session.head().head() || session.head().head()->timestamp < time) {
+        if (std::chrono::steady_clock::now() > end) {
+            co_return fail(ChainError::timeout, "no new block came in time");
+        }
+        const std::uint64_t next = session.head().head() ? session.head().head()->number + 1 : 1;
+        (void)co_await session.head().wait_for_head(next, std::chrono::seconds(30));
+    }
+    co_return Result<void>{};
+}
+
+async::Task<Result<void>> register_name(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Wallet& wallet,
+    std::string label
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    namespace abi = contracts::registrar;
+    const Address registrar = session.config().contracts.registrar;
+    const Bytes32 secret{crypto::random_array<32>()};
+    CO_TRY(
+        const Bytes hash_answer, co_await session.ethereum().call(registrar,
+                                     abi::encode_make_commitment(label, wallet.address(), secret)));
+    CO_TRY(const Bytes32 commitment, abi::decode_make_commitment(hash_answer));
+    CO_TRY(const Bytes age_answer,
+        co_await session.ethereum().call(registrar, abi::encode_min_commitment_age()));
+    CO_TRY(const std::uint64_t age, abi::decode_min_commitment_age(age_answer));
+    CO_TRY(const auto committed,
+        co_await wallet.send("commit to a name", registrar, abi::encode_commit(commitment)));
+    CO_TRY(const chain::BlockHeader block,
+        co_await session.ethereum().get_block(chain::BlockTag::at(committed.block_number)));
+    CO_TRY_VOID(co_await wait_for_chain_time(session, {block.timestamp.value + age}));
+    CO_TRY_VOID(co_await wallet.send(
+        "register the name", registrar, abi::encode_register(label, wallet.address(), secret)));
+    co_return Result<void>{};
+}
+
+async::Task<Result<bool>> ensure_name(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Wallet& wallet,
+    identity::ProviderName name
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    CO_TRY(const Address owner, co_await session.registry().owner(name.node()));
+    if (owner == wallet.address()) {
+        co_return false;
+    }
+    if (!owner.is_zero()) {
+        co_return fail_with_help(ClientError::not_authorised,
+            name.full() + " belongs to " + to_string(owner) + ", not to " +
+                to_string(wallet.address()),
+            "choose another name, or the account that owns it: --account NAME");
+    }
+    const std::string label = registrar_label(name);
+    if (label.empty()) {
+        co_return fail_with_help(ClientError::not_authorised,
+            "nobody owns " + name.full() + ", and only the owner of the name above it can give it",
+            "ask them, or take a name right under .decloud");
+    }
+    CO_TRY_VOID(co_await register_name(session, wallet, label));
+    co_return true;
+}
+
+async::Task<Result<bool>> ensure_records(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Wallet& wallet,
+    ProviderRegistration wanted
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    const Bytes32 node = wanted.name.node();
+    const chain::ContractAddresses& contracts = session.config().contracts;
+    const auto record = co_await session.registry().resolve(node);
+    if (!record && record.error() != make_error_code(ChainError::not_found)) {
+        co_return fail(record.error());
+    }
+    CO_TRY(const Bytes answer, co_await session.ethereum().call(
+                                   contracts.registry, contracts::registry::encode_resolver(node)));
+    CO_TRY(const Address resolver, contracts::registry::decode_resolver(answer));
+    bool changed = false;
+    if (resolver != contracts.resolver) {
+        CO_TRY_VOID(co_await wallet.send("set the resolver", contracts.registry,
+            contracts::registry::encode_set_resolver(node, contracts.resolver)));
+        changed = true;
+    }
+    const bool right = record && !changed && record->address == wallet.address() &&
+                       record->url == wanted.url && record->rsa_jwk == wanted.rsa_jwk;
+    if (!right) {
+        CO_TRY_VOID(co_await wallet.send("set the provider's records", contracts.resolver,
+            contracts::resolver::encode_set_provider(
+                node, wallet.address(), wanted.url, wanted.rsa_jwk)));
+        changed = true;
+    }
+    co_return changed;
+}
+
+async::Task<Result<bool>> ensure_settler(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Wallet& wallet,
+    Address settler,
+    const Clock& clock
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    CO_TRY(const Bytes answer, co_await session.ethereum().call(session.config().contracts.escrow,
+                                   contracts::escrow::encode_settler_of(wallet.address())));
+    CO_TRY(const contracts::escrow::Settler known, contracts::escrow::decode_settler_of(answer));
+    const std::uint64_t now = clock.unix_seconds().value;
+    if (known.account == settler && known.expires > now + kSettlerRenewal) {
+        co_return false;
+    }
+    CO_TRY_VOID(co_await wallet.set_settler(settler, {now + kSettlerSeconds}));
+    co_return true;
+}
+
+Result<identity::Signed<identity::Delegation>> stored_delegation(
+    const std::filesystem::path& file) {
+    TRY(const Bytes text, store::read_file(file, 64U << 10U));
+    return identity::parse_signed<identity::Delegation>(as_text(text));
+}
+
+}  // namespace
+
+async::Task<Result<RegistrationChanges>> register_provider(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Wallet& wallet,
+    ProviderRegistration registration,
+    const Clock& clock
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    RegistrationChanges changes;
+    CO_TRY(changes.name_registered, co_await ensure_name(session, wallet, registration.name));
+    CO_TRY(changes.records_set, co_await ensure_records(session, wallet, registration));
+    CO_TRY(
+        changes.settler_set, co_await ensure_settler(session, wallet, registration.settler, clock));
+    co_return changes;
+}
+
+Result<identity::Signed<identity::Delegation>> ensure_delegation(const std::filesystem::path& file,
+    identity::KeyStore& keys,
+    const std::string& account,
+    const identity::ProviderName& name,
+    const identity::Domain& domain,
+    UnixSeconds now) {
+    TRY(const crypto::Ed25519PrivateKey node_key, keys.node_identity());
+    const auto stored = stored_delegation(file);
+    std::uint64_t epoch = 1;
+    if (stored) {
+        epoch = stored->fields.epoch;
+        const auto checked = identity::verify_delegation(
+            *stored, {.account = stored->fields.account, .node = name.node()}, now, domain);
+        if (checked && *checked == node_key.public_key() &&
+            !identity::expires_soon(stored->fields, now)) {
+            return *stored;
+        }
+    }
+    TRY(const crypto::Secp256k1PrivateKey key, keys.account(account));
+    TRY(auto made, identity::make_delegation(key, name.node(), node_key.public_key(), epoch, now,
+                       identity::kLongestDelegation, domain));
+    TRY(const std::string text, json::canonical(identity::to_json(made)));
+    TRY_VOID(store::write_file_atomically(file, as_bytes(text)));
+    return made;
+}
+
+}  // namespace decloud::client

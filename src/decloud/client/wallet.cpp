@@ -1,0 +1,210 @@
+#include "wallet.hpp"
+
+#include "error.hpp"
+
+#include <decloud/base/encoding.hpp>
+#include <decloud/contracts/escrow.hpp>
+#include <decloud/contracts/test_usdc.hpp>
+#include <decloud/crypto/random.hpp>
+#include <decloud/identity/keystore.hpp>
+#include <decloud/payments/settler.hpp>
+
+#include <algorithm>
+
+namespace decloud::client {
+
+namespace abi = contracts::escrow;
+
+namespace {
+
+constexpr std::uint64_t kSecondsPerDay = 86'400;
+constexpr std::uint64_t kLogRange = 10'000;
+
+}  // namespace
+
+Wallet::Wallet(ChainSession& session, store::HomeLock lock, crypto::Secp256k1PrivateKey key)
+    : session_(session), lock_(std::move(lock)), key_(std::move(key)), tasks_(session.executor()) {}
+
+Wallet::~Wallet() = default;
+
+async::Task<Result<std::unique_ptr<Wallet>>> Wallet::open(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    std::filesystem::path folder,
+    crypto::Secp256k1PrivateKey key) {
+    if (identity::is_development_key(key.address()) && !is_local_chain(session.config())) {
+        co_return fail_with_help(ClientError::usage,
+            to_string(key.address()) +
+                " is a published development key, which anybody can spend from; it is used only "
+                "with a chain on this machine",
+            "decloud account create NAME makes a key of your own");
+    }
+    const std::filesystem::path own = folder / to_string(key.address());
+    auto lock = store::HomeLock::acquire(own);
+    if (!lock) {
+        co_return fail(lock.error().within(
+            "another command sends for " + to_string(key.address()) + " right now"));
+    }
+    std::unique_ptr<Wallet> wallet(new Wallet(session, std::move(*lock), std::move(key)));
+    auto started = co_await wallet->start(own);
+    if (!started) {
+        co_await wallet->stop();
+        co_return fail(std::move(started.error()));
+    }
+    co_return wallet;
+}
+
+async::Task<Result<void>> Wallet::start(std::filesystem::path folder) {
+    CO_TRY(records_, store::RecordStore::open(folder / "transactions.sqlite"));
+    journal_ = payments::make_sender_journal(*records_, pool_);
+    sender_ = std::make_unique<chain::TransactionSender>(session_.executor(), session_.ethereum(),
+        session_.head(), *journal_, key_,
+        chain::TransactionSenderSettings{.chain_id = session_.config().chain_id});
+    CO_TRY_VOID(co_await sender_->start());
+    tasks_.spawn(sender_->run());
+    co_return Result<void>{};
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::send(
+    std::string what, Address to, Bytes data, Uint128 value) {
+    chain::TransactionRequest request{.intent = what + ":" + to_hex(crypto::random_bytes(8)),
+        .to = to,
+        .data = std::move(data),
+        .value = value};
+    const std::string intent = request.intent;
+    auto outcome = co_await sender_->submit(std::move(request));
+    if (!outcome) {
+        co_return fail(outcome.error().within(what));
+    }
+    CO_TRY_VOID(co_await sender_->forget(intent));
+    co_return outcome;
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::deposit(Amount amount) {
+    const chain::ContractAddresses& contracts = session_.config().contracts;
+    CO_TRY(const Bytes answer,
+        co_await session_.ethereum().call(
+            contracts.usdc, contracts::test_usdc::encode_allowance(address(), contracts.escrow)));
+    CO_TRY(const Uint256 allowed, contracts::test_usdc::decode_allowance(answer));
+    if (allowed < Uint256::from(amount.units())) {
+        CO_TRY_VOID(co_await send("allow the escrow to take USDC", contracts.usdc,
+            contracts::test_usdc::encode_approve(contracts.escrow, Uint256::from(amount.units()))));
+    }
+    co_return co_await send("deposit", contracts.escrow, abi::encode_deposit(amount.units()));
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::withdraw(
+    Amount amount, std::optional<Address> to) {
+    co_return co_await send("withdraw", session_.config().contracts.escrow,
+        to ? abi::encode_withdraw_to(*to, amount.units()) : abi::encode_withdraw(amount.units()));
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::approve(
+    Address provider, Amount price, Amount budget) {
+    co_return co_await send("approve", session_.config().contracts.escrow,
+        abi::encode_approve(provider, price.units(), budget.units()));
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::increase(Bytes32 channel, Amount amount) {
+    co_return co_await send("increase", session_.config().contracts.escrow,
+        abi::encode_increase(channel, amount.units()));
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::request_close(Bytes32 channel) {
+    co_return co_await send(
+        "close", session_.config().contracts.escrow, abi::encode_request_close(channel));
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::finalize_close(Bytes32 channel) {
+    co_return co_await send(
+        "finalize", session_.config().contracts.escrow, abi::encode_finalize_close(channel));
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::payout(std::optional<Address> to) {
+    co_return co_await send(
+        "payout", session_.config().contracts.escrow, abi::encode_payout(to.value_or(address())));
+}
+
+async::Task<Result<chain::TransactionOutcome>> Wallet::set_settler(
+    Address settler, UnixSeconds expires) {
+    co_return co_await send("set settler", session_.config().contracts.escrow,
+        abi::encode_set_settler(settler, expires.value));
+}
+
+async::Task<void> Wallet::stop() {
+    tasks_.cancel();
+    co_await tasks_.join();
+    pool_.join();
+}
+
+bool is_running_low(Amount reserved, Amount spent, UnixSeconds opened, UnixSeconds now) {
+    const Uint128 left = reserved.saturating_minus(spent).units();
+    const std::uint64_t age = now.value > opened.value ? now.value - opened.value : 0;
+    const Uint128 a_day = spent.units() * kSecondsPerDay / std::max(age, kSecondsPerDay);
+    return left * 10 < reserved.units() || left < a_day;
+}
+
+namespace {
+
+async::Task<Result<std::vector<Bytes32>>> opened_channels(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Address payer) {
+    CO_TRY(const std::uint64_t head, co_await session.ethereum().block_number());
+    Bytes32 topic;
+    std::ranges::copy(payer.bytes, topic.bytes.begin() + 12);
+    std::vector<Bytes32> ids;
+    for (std::uint64_t from = session.config().first_block; from <= head; from += kLogRange) {
+        chain::LogFilter filter{.addresses = {session.config().contracts.escrow},
+            .topics = {{abi::ChannelOpenedEvent::kTopic}, {}, {topic}},
+            .from_block = from,
+            .to_block = std::min(head, from + kLogRange - 1)};
+        CO_TRY(const auto logs, co_await session.ethereum().get_logs(std::move(filter)));
+        for (const chain::Log& log : logs) {
+            CO_TRY(const auto event,
+                abi::ChannelOpenedEvent::decode({.topics = log.topics, .data = log.data}));
+            ids.push_back(event.id);
+        }
+    }
+    std::ranges::reverse(ids);
+    co_return ids;
+}
+
+}  // namespace
+
+async::Task<Result<EscrowReport>> read_escrow(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    Address payer,
+    std::map<Bytes32, Amount> served,
+    UnixSeconds now) {
+    EscrowReport report;
+    CO_TRY(report.free, co_await session.escrow().free_balance(payer));
+    CO_TRY(const std::vector<Bytes32> ids, co_await opened_channels(session, payer));
+    for (const Bytes32& id : ids) {
+        CO_TRY(const Bytes answer, co_await session.ethereum().call(
+                                       session.config().contracts.escrow, abi::encode_channel(id)));
+        CO_TRY(const abi::Channel channel, abi::decode_channel(answer));
+        if (channel.finalized || channel.payer != payer) {
+            continue;
+        }
+        ChannelReport row{.id = id,
+            .provider = channel.provider,
+            .price = Amount(channel.price),
+            .reserved = Amount(channel.reserved),
+            .claimed = Amount(channel.claimed),
+            .spent = Amount(channel.claimed),
+            .calls = channel.calls,
+            .opened = {channel.opened_at},
+            .close_at = {channel.close_at}};
+        if (const auto found = served.find(id); found != served.end()) {
+            row.spent = std::max(row.spent, found->second);
+        }
+        row.running_low =
+            channel.close_at == 0 && is_running_low(row.reserved, row.spent, row.opened, now);
+        report.channels.push_back(row);
+    }
+    co_return report;
+}
+
+}  // namespace decloud::client
