@@ -462,6 +462,13 @@ def shared_cloud():
     return Cloud(copied_home())
 
 
+def interop_cloud():
+    """For runners that are no part of tests/run; several in one run share the template."""
+    if "DECLOUD_TEST_FOLDER" not in os.environ:
+        os.environ["DECLOUD_TEST_FOLDER"] = tempfile.mkdtemp(prefix="decloud-interop-")
+    return shared_cloud()
+
+
 # Programs to deploy.
 
 
