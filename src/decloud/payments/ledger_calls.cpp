@@ -1,6 +1,7 @@
 #include "internal/ledger_state.hpp"
 #include "ledger.hpp"
 
+#include <decloud/async/timeout.hpp>
 #include <decloud/store/error.hpp>
 
 #include <fmt/format.h>
@@ -24,6 +25,9 @@ constexpr std::size_t kMaxCounters = 16;
 constexpr std::size_t kMaxService = 64;
 constexpr std::size_t kMaxSubject = 256;
 constexpr std::chrono::seconds kLeaseTimeout{10};
+/// A disk that falls behind slows calls down before it makes them fail.
+constexpr std::chrono::seconds kLogPatience{5};
+constexpr std::chrono::milliseconds kLogRetry{2};
 
 /// How many calls at `price` an amount stands for, so that a row never asks for more than price ×
 /// calls.
@@ -259,16 +263,25 @@ void Ledger::State::lease_ahead(const PayerEntry& payer) {
 }
 
 async::Task<Result<HoldId>> Ledger::State::acquire(HoldRequest request) {
-    constexpr int kAttempts = 4;
-    for (int attempt = 1;; ++attempt) {
+    constexpr int kLeases = 4;
+    const auto patience = std::chrono::steady_clock::now() + kLogPatience;
+    int leases = 0;
+    while (true) {
         auto held = hold(request);
-        if (held || held.error() != make_error_code(PaymentError::slice_exhausted) ||
-            attempt == kAttempts) {
+        if (held) {
             co_return held;
         }
-        const PayerEntry& payer = *book_.find_payer(request.payer.text);
-        const Amount want = std::max(request.max, settings_.slice);
-        CO_TRY_VOID(co_await lease(payer.record.index, want));
+        if (held.error() == make_error_code(PaymentError::slice_exhausted) && leases < kLeases) {
+            ++leases;
+            const PayerEntry& payer = *book_.find_payer(request.payer.text);
+            const Amount want = std::max(request.max, settings_.slice);
+            CO_TRY_VOID(co_await lease(payer.record.index, want));
+        } else if (held.error() == make_error_code(CommonError::unavailable) &&
+                   std::chrono::steady_clock::now() < patience) {
+            co_await async::delay(kLogRetry);
+        } else {
+            co_return held;
+        }
     }
 }
 
@@ -291,19 +304,36 @@ async::Task<Result<void>> Ledger::State::durable(HoldId id) {
     co_return co_await log_->durable(sequence);
 }
 
-async::Task<Result<void>> Ledger::State::served(HoldId id) {
-    CO_TRY_VOID(check_open());
-    CO_TRY(Hold * hold, find(id));
-    if (!hold->served) {
-        const internal::ServedRecord record{hold->serial, hold->payer, hold->held};
-        CO_TRY(hold->sequence, write(RecordType::served, record, LogUse::opening));
-        hold->served = true;
-        if (hold->key != nullptr) {
-            hold->key->second.entry.state = CallState::served;
-        }
+Result<void> Ledger::State::record_served(Hold& hold) {
+    if (hold.served) {
+        return {};
     }
-    const std::uint64_t sequence = hold->sequence;
-    co_return co_await log_->durable(sequence);
+    const internal::ServedRecord record{hold.serial, hold.payer, hold.held};
+    TRY(hold.sequence, write(RecordType::served, record, LogUse::opening));
+    hold.served = true;
+    if (hold.key != nullptr) {
+        hold.key->second.entry.state = CallState::served;
+    }
+    return {};
+}
+
+async::Task<Result<void>> Ledger::State::served(HoldId id) {
+    const auto patience = std::chrono::steady_clock::now() + kLogPatience;
+    while (true) {
+        CO_TRY_VOID(check_open());
+        // Found again each time: it may have ended while this waited.
+        CO_TRY(Hold * hold, find(id));
+        const auto recorded = record_served(*hold);
+        if (recorded) {
+            const std::uint64_t sequence = hold->sequence;
+            co_return co_await log_->durable(sequence);
+        }
+        if (recorded.error() != make_error_code(CommonError::unavailable) ||
+            std::chrono::steady_clock::now() >= patience) {
+            co_return recorded;
+        }
+        co_await async::delay(kLogRetry);
+    }
 }
 
 Result<void> Ledger::State::define_counters(const Hold& hold) {

@@ -507,7 +507,9 @@ TEST_F(LedgerTest, DiskUseAndStartDoNotGrowWithTheNumberOfCalls) {
     const auto after_first = use();
     spend_many();
     spend_many();
-    EXPECT_LT(use(), after_first + kMiB);
+    // Twice as many again would take some 12 MB more if anything but the bounded receipts were
+    // kept.
+    EXPECT_LT(use(), after_first + 5 * kMiB);
     kill_and_reopen();
     EXPECT_LT(node().ledger().recovery().log_records, 2000U);
 }

@@ -79,9 +79,14 @@ void run(boost::asio::io_context& context, std::function<async::Task<void>()> bo
 void append_durably(
     GroupCommitLog& log, boost::asio::io_context& context, const std::string& payload) {
     run(context, [&]() -> async::Task<void> {
-        const auto sequence = log.append(1, as_bytes(payload), LogUse::opening);
+        auto sequence = log.append(1, as_bytes(payload), LogUse::opening);
+        while (!sequence && sequence.error() == make_error_code(CommonError::unavailable)) {
+            // These segments are tiny: the next one is still being made.
+            co_await async::delay(std::chrono::milliseconds(1));
+            sequence = log.append(1, as_bytes(payload), LogUse::opening);
+        }
         EXPECT_TRUE(sequence) << sequence.error().message();
-        const auto done = co_await log.durable(*sequence);
+        const auto done = co_await log.durable(sequence.value());
         EXPECT_TRUE(done) << done.error().message();
     });
 }

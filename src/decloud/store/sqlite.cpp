@@ -194,7 +194,7 @@ Result<Database> Database::open(const std::filesystem::path& path,
     sqlite3_busy_timeout(handle, static_cast<int>(busy_timeout.count()));
     auto ready = database.execute(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-        "PRAGMA trusted_schema = OFF");
+        "PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 4194304");
     if (ready) {
         ready = migrate(database, path, migrations);
     }

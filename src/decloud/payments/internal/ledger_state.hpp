@@ -92,6 +92,7 @@ class Ledger::State {
     Result<void> check_exposure(const internal::PayerEntry& payer, Amount more) const;
     Result<void> check_counters(const HoldRequest& request) const;
     Result<void> record_hold(Hold& hold, HoldRequest& request);
+    Result<void> record_served(Hold& hold);
     Hold& make_hold(HoldId& id);
     Result<Hold*> find(HoldId id);
     void end(Hold& hold);
