@@ -1,8 +1,9 @@
 #pragma once
 
+#include "error.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/chain/error.hpp>
 
 #include <sys/types.h>
 

@@ -1,10 +1,11 @@
 #pragma once
 
+#include "ethereum.hpp"
+#include "transaction_sender.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/chain/ethereum.hpp>
-#include <decloud/chain/transaction_sender.hpp>
 
 #include <chrono>
 #include <optional>

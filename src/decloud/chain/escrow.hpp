@@ -1,11 +1,12 @@
 #pragma once
 
+#include "ethereum.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/base/units.hpp>
-#include <decloud/chain/ethereum.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "error.hpp"
+#include "json_rpc.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/chain/error.hpp>
-#include <decloud/chain/json_rpc.hpp>
 
 #include <cstdint>
 #include <optional>

@@ -1,10 +1,11 @@
 #pragma once
 
+#include "ethereum.hpp"
+
 #include <decloud/async/event.hpp>
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/chain/ethereum.hpp>
 
 #include <chrono>
 #include <cstdint>

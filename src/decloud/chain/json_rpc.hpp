@@ -1,11 +1,12 @@
 #pragma once
 
+#include "error.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/chain/error.hpp>
 
 #include <chrono>
 #include <cstdint>

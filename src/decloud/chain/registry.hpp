@@ -1,9 +1,10 @@
 #pragma once
 
+#include "ethereum.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/chain/ethereum.hpp>
 
 #include <cstdint>
 #include <string>

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "ethereum.hpp"
+#include "head_follower.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/chain/ethereum.hpp>
-#include <decloud/chain/head_follower.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 
 #include <chrono>

@@ -1,8 +1,9 @@
 #pragma once
 
+#include "error.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/crypto/error.hpp>
 
 #include <array>
 #include <cstddef>

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "error.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/crypto/error.hpp>
 
 namespace decloud::crypto {
 

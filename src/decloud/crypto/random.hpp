@@ -17,7 +17,7 @@ void fill_random(std::span<std::uint8_t> target);
 
 template <std::size_t Count>
 [[nodiscard]] std::array<std::uint8_t, Count> random_array() {
-    std::array<std::uint8_t, Count> out;
+    std::array<std::uint8_t, Count> out{};
     fill_random(out);
     return out;
 }

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "error.hpp"
+#include "secret.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/crypto/error.hpp>
-#include <decloud/crypto/secret.hpp>
 
 #include <cstddef>
 #include <memory>

@@ -1,10 +1,11 @@
 #pragma once
 
+#include "error.hpp"
+#include "secret.hpp"
+
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/crypto/error.hpp>
-#include <decloud/crypto/secret.hpp>
 
 namespace decloud::crypto {
 

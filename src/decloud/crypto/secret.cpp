@@ -32,9 +32,7 @@ Secret::Secret(std::size_t size) : size_(size) {
     data_ = static_cast<std::uint8_t*>(pages);
 }
 
-Secret::Secret(BytesView bytes) : Secret(bytes.size()) {
-    std::copy(bytes.begin(), bytes.end(), data_);
-}
+Secret::Secret(BytesView bytes) : Secret(bytes.size()) { std::ranges::copy(bytes, data_); }
 
 Secret::Secret(Secret&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),

@@ -166,6 +166,7 @@ Result<Jwe> Jwe::parse(std::string_view text, JweLimits limits) {
 
 std::vector<std::string> Jwe::key_ids() const {
     std::vector<std::string> out;
+    out.reserve(recipients_.size());
     for (const Recipient& recipient : recipients_) {
         out.push_back(recipient.key_id);
     }

@@ -278,6 +278,7 @@ Result<crypto::Secret> KeyStore::mac_key(std::string_view name) {
 bool is_development_key(const Address& address) {
     static const std::vector<Address> known = [] {
         std::vector<Address> out;
+        out.reserve(kDevelopmentKeys.size());
         for (std::size_t i = 0; i < kDevelopmentKeys.size(); ++i) {
             out.push_back(development_key(i)->address());
         }

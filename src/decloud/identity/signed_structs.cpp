@@ -14,10 +14,11 @@ constexpr std::size_t kMaxProviders = 256;
 constexpr Uint128 kMaxJsonInteger = Uint128{1} << 53U;
 
 json::Value integer(Uint128 value) {
-    if (value <= kMaxJsonInteger) {
-        return static_cast<std::uint64_t>(value);
+    json::Value out(static_cast<std::uint64_t>(value));
+    if (value > kMaxJsonInteger) {
+        out = to_string(value);
     }
-    return json::Value(to_string(value));
+    return out;
 }
 
 json::Array words(const std::vector<Bytes32>& list) {
