@@ -102,8 +102,7 @@ async::Task<Passage::Outcome> Passage::answer_health() {
 
 async::Task<Passage::Outcome> Passage::answer_readiness() {
     if (const auto ready = proxy_.ready(); !ready) {
-        co_return protocol::refuse(
-            503, protocol::Status::server_error, "not ready: " + ready.error().detail());
+        co_return std::unexpected(not_ready_problem(ready.error()));
     }
     co_await answer_text(200, "ready\n");
     co_return Outcome{};

@@ -83,6 +83,10 @@ Problem body_problem(const Error& error) {
     return problem(400, Status::bad_request, "the body is malformed");
 }
 
+Problem not_ready_problem(const Error& reason) {
+    return retry_later(fmt::format("not ready: {}", reason.detail()));
+}
+
 Problem busy_problem() { return retry_later("this gateway has as many requests as it can take"); }
 
 Problem loop_problem() {

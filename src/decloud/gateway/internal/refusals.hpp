@@ -17,6 +17,9 @@ namespace decloud::gateway::internal {
 /// Why the client's body could not be read: 400, 408 or 413.
 [[nodiscard]] protocol::Problem body_problem(const Error& error);
 
+/// For `/readyz`.
+[[nodiscard]] protocol::Problem not_ready_problem(const Error& reason);
+
 [[nodiscard]] protocol::Problem busy_problem();
 [[nodiscard]] protocol::Problem loop_problem();
 
