@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 
 namespace decloud::sandbox {
 
@@ -45,6 +46,8 @@ Limits cut(Limits limits, const Limits& most) {
 
 Sandbox::Sandbox(async::Executor executor, SandboxSettings settings)
     : executor_(std::move(executor)), settings_(std::move(settings)), pool_(kThreads) {
+    // Writing a body to a program that does not read it is an error code, not the node's end.
+    ::signal(SIGPIPE, SIG_IGN);
     register_runtime("wasm", wasm::make_wasm_runtime);
     register_runtime("native", native::make_native_runtime);
 }

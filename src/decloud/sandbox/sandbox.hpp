@@ -65,7 +65,8 @@ class Sandbox {
     using Factory = std::function<std::unique_ptr<Runtime>(
         async::Executor, const SandboxSettings&, boost::asio::thread_pool&)>;
 
-    /// With the runtimes "wasm" and "native". No process is started before it is needed.
+    /// With the runtimes "wasm" and "native". No process is started before it is needed. Has
+    /// this process ignore SIGPIPE.
     Sandbox(async::Executor executor, SandboxSettings settings);
     ~Sandbox();
     Sandbox(const Sandbox&) = delete;

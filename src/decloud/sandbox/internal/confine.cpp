@@ -139,7 +139,7 @@ Result<void> set_limits(const Confinement& wanted) {
 
 }  // namespace
 
-int drop_capabilities() {
+void drop_capability_bounds() {
     ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     // Refused without CAP_SETPCAP, when there is nothing that could be regained either.
     ::prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
@@ -149,6 +149,10 @@ int drop_capabilities() {
             break;
         }
     }
+}
+
+int drop_capabilities() {
+    drop_capability_bounds();
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     const std::array<__user_cap_data_struct, 2> none{};
     return ::syscall(SYS_capset, &header, none.data()) == 0 ? 0 : errno;
@@ -163,6 +167,8 @@ Result<void> confine(const Confinement& wanted, const AcceptedLayers& accepted) 
     if (!contained && !accepted.contains("namespaces")) {
         return fail(CommonError::unavailable, "namespaces: " + contained.error().message());
     }
+    // While there is the right to: giving up the user gives that up too.
+    drop_capability_bounds();
     if (wanted.change_user) {
         TRY_VOID(give_up_user());
     }

@@ -38,7 +38,9 @@ struct Confinement {
 /// the layer that this machine does not give and that is not in `accepted`.
 [[nodiscard]] Result<void> confine(const Confinement& wanted, const AcceptedLayers& accepted);
 
-/// Drops every capability, also from what a later exec could regain. Only system calls. 0 or errno.
+/// Drops what a later exec could regain. Only system calls.
+void drop_capability_bounds();
+/// Drops every capability, for good. Only system calls. 0 or errno.
 [[nodiscard]] int drop_capabilities();
 
 }  // namespace decloud::sandbox::internal

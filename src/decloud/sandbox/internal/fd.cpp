@@ -41,6 +41,9 @@ Result<UniqueFd> make_sealed_memory(BytesView content) {
         return fail(errno_error("memfd_create"));
     }
     TRY_VOID(write_all(fd.get(), content));
+    if (::lseek(fd.get(), 0, SEEK_SET) != 0) {
+        return fail(errno_error("lseek"));
+    }
     const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
     if (::fcntl(fd.get(), F_ADD_SEALS, seals) != 0) {
         return fail(errno_error("sealing memory"));

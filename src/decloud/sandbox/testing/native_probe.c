@@ -47,6 +47,7 @@ static int eat_memory(void) {
         char *block = malloc(1 << 20);
         if (!block) return 7;
         memset(block, 1, 1 << 20);
+        __asm__ volatile("" : : "r"(block) : "memory");
     }
 }
 

@@ -46,15 +46,17 @@ static int eat_memory(void) {
         char *block = malloc(1 << 20);
         if (!block) abort();
         memset(block, 1, 1 << 20);
+        __asm__ volatile("" : : "r"(block) : "memory");
     }
 }
 
 static volatile int sink;
 static __attribute__((noinline)) int recurse(int depth) {
-    char frame[256];
-    memset(frame, depth, sizeof frame);
-    sink = frame[depth & 255];
-    return sink == 77 ? 0 : recurse(depth + 1) + sink;
+    /* No local array: it would overflow the stack in linear memory first. */
+    sink = depth;
+    int deeper = depth == INT32_MAX ? 0 : recurse(depth + 1);
+    __asm__ volatile("" : : "r"(deeper) : "memory");
+    return deeper + sink;
 }
 
 static int count_state(void) {

@@ -36,13 +36,14 @@ void use_pool(wasm_config_t* config, std::uint32_t slots) {
     wasmtime_pooling_allocation_strategy_set(config, raw);
 }
 
-std::string first_line(const wasm_byte_vec_t& text) {
-    std::string_view view(text.data, text.size);
-    while (!view.empty() && view.back() == '\0') {
-        view.remove_suffix(1);
+/// The line that says why: the engine puts where it happened in front of it.
+std::string reason_of(const wasm_byte_vec_t& message) {
+    std::string_view text(message.data, message.size);
+    if (const std::size_t cause = text.find("wasm trap: "); cause != std::string_view::npos) {
+        text.remove_prefix(cause + 11);
     }
-    view = view.substr(0, view.find('\n'));
-    return std::string(view.substr(0, 300));
+    text = text.substr(0, text.find_first_of(std::string_view("\n\0", 2)));
+    return std::string(text.substr(0, 300));
 }
 
 }  // namespace
@@ -77,29 +78,17 @@ std::string engine_fingerprint() {
 std::string describe(const wasmtime_error_t& error) {
     wasm_byte_vec_t text{};
     wasmtime_error_message(&error, &text);
-    std::string line = first_line(text);
+    std::string reason = reason_of(text);
     wasm_byte_vec_delete(&text);
-    return line;
+    return reason;
 }
 
 std::string describe(const wasm_trap_t& trap) {
-    wasmtime_trap_code_t code = 0;
     wasm_byte_vec_t text{};
     wasm_trap_message(&trap, &text);
-    const std::string line = first_line(text);
-    std::string_view all(text.data, text.size);
-    while (!all.empty() && all.back() == '\0') {
-        all.remove_suffix(1);
-    }
-    // The last line of the message says why; those before say where.
-    std::string why(
-        all.substr(all.rfind('\n') == std::string_view::npos ? 0 : all.rfind('\n') + 1));
+    std::string reason = reason_of(text);
     wasm_byte_vec_delete(&text);
-    if (!wasmtime_trap_code(&trap, &code)) {
-        return line;
-    }
-    const std::size_t start = why.find_first_not_of(" 0123456789:");
-    return start == std::string::npos ? line : why.substr(start, 300);
+    return reason;
 }
 
 Result<Program> Program::make(const wasmtime_linker_t& linker, Owned<wasmtime_module_t> module) {

@@ -35,7 +35,7 @@ using Owned = std::unique_ptr<Object, Release>;
 /// The most memory one instance may have, whatever its limits say.
 inline constexpr std::uint64_t kMaximumMemory = 1ULL << 32;
 
-/// The first line of what Wasmtime says, at most 300 bytes.
+/// Why something failed, in one line of at most 300 bytes.
 [[nodiscard]] std::string describe(const wasmtime_error_t& error);
 [[nodiscard]] std::string describe(const wasm_trap_t& trap);
 

@@ -68,7 +68,8 @@ Result<Input> prepare_input(RunRequest& request, const Bytes* whole) {
 async::Task<void> Invocation::send_body(
     std::shared_ptr<WasmWorker> worker, std::uint64_t id, UniqueFd pipe) {
     const auto sent = co_await internal::pump_in(body_, std::move(pipe), limits_.request_bytes);
-    if (!sent && verdict_ == Verdict::none) {
+    // An error after the end is only the pump being stopped.
+    if (!sent && !ended_ && verdict_ == Verdict::none) {
         verdict_ = sent.error() == make_error_code(CommonError::limit_exceeded)
                        ? Verdict::request_limit
                        : Verdict::killed;
@@ -126,6 +127,7 @@ async::Task<std::optional<Outcome>> Invocation::run(
         }
         co_await run.done.wait();
     }
+    ended_ = true;
     if (pumps) {
         pumps->cancel();
         co_await pumps->join();

@@ -48,6 +48,7 @@ class Invocation {
     Limits limits_;
     async::CancellationToken cancel_;
     Verdict verdict_ = Verdict::none;
+    bool ended_ = false;
     bool delivered_ = false;
     bool retried_ = false;
 };

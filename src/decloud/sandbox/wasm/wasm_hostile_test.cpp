@@ -1,6 +1,7 @@
 #include "../testing/fixture.hpp"
 
 #include <boost/asio/steady_timer.hpp>
+#include <sys/wait.h>
 
 #include <csignal>
 #include <fstream>
@@ -43,6 +44,14 @@ std::vector<int> workers(const std::string& word) {
         }
     }
     return found;
+}
+
+/// Stops a process and waits until all of it stands still.
+void freeze(int pid) {
+    ::kill(pid, SIGSTOP);
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, WUNTRACED), pid);
+    ASSERT_TRUE(WIFSTOPPED(status));
 }
 
 TEST_F(WasmHostile, AnEndlessLoopEndsAtItsTimeLimit) {
@@ -177,7 +186,7 @@ TEST_F(WasmHostile, AWorkerThatDoesNotAnswerIsKilledAndTheRunCountsAsTooLong) {
     const auto before = workers(std::string("wasm") + '\0');
     ASSERT_EQ(before.size(), 1U);
     // A stopped process stands for a host call that never comes back.
-    ::kill(before[0], SIGSTOP);
+    freeze(before[0]);
     const Answer answer = probe("exit", "0", "", quick(200ms));
     EXPECT_EQ(answer.outcome.end, End::timed_out) << answer.outcome.detail;
     EXPECT_EQ(probe("echo", "", "again").output, "again");

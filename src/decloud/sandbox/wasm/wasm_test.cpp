@@ -110,7 +110,7 @@ TEST_F(Wasm, KeepsTheEndOfStderr) {
     Limits limits;
     limits.stderr_bytes = 20;
     const Answer answer = probe("stderr", "1000", "", limits);
-    EXPECT_EQ(answer.outcome.stderr_tail, "8\nline 998\nline 999\n");
+    EXPECT_EQ(answer.outcome.stderr_tail, "7\nline 998\nline 999\n");
 }
 
 TEST_F(Wasm, SleepsAsLongAsItWants) {
