@@ -221,7 +221,6 @@ Result<void> Node::Impl::open_ledger() {
         *ledger_, clock_,
         payments::EscrowChannelsSettings{.provider = settings_.provider,
             .asset = asset_,
-            .max_head_age = settings_.close_delay / 4,
             .first_block = settings_.first_block});
     settler_ = std::make_unique<payments::Settler>(executor_, *ledger_, sender_, *channels_, clock_,
         *metrics_,
@@ -305,6 +304,7 @@ async::Task<void> Node::Impl::stop() {
     co_await tasks_.join();
     co_await slow_answers_.stop();
     co_await sandbox_.stop();
+    co_await transport_->stop();
     if (const auto closed = co_await ledger_->close(); !closed) {
         log::error("node", "the ledger did not close cleanly: {}", closed.error().message());
     }

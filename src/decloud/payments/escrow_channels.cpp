@@ -238,16 +238,11 @@ async::Task<Result<PayerMoney>> EscrowChannels::find(Address payer) {
 }
 
 std::optional<std::string> EscrowChannels::suspended() const {
-    const auto head = head_.head();
-    if (!head) {
-        return "the chain has not been reached yet";
+    const chain::ChainStatus status = head_.status();
+    if (status.may_serve_paid) {
+        return std::nullopt;
     }
-    const UnixSeconds now = clock_.unix_seconds();
-    const auto max_age = static_cast<std::uint64_t>(settings_.max_head_age.count());
-    if (now.value > head->timestamp.value + max_age) {
-        return "the newest known block is older than " + std::to_string(max_age) + " s";
-    }
-    return std::nullopt;
+    return status.reason;
 }
 
 std::vector<EscrowChannels::Known> EscrowChannels::known() const {

@@ -21,9 +21,6 @@ namespace decloud::payments {
 struct EscrowChannelsSettings {
     Address provider;
     AssetId asset;
-    /// No paid call is served on a head older than this: a quarter of the escrow's close delay
-    /// (design §6).
-    std::chrono::seconds max_head_age{6 * 3600};
     /// Where the escrow was deployed; nothing before it is read.
     std::uint64_t first_block = 0;
 };

@@ -180,6 +180,8 @@ async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows,
     log::info("payments", "settled {} rows, {} USDC, in block {}", settled.rows,
         format_usdc(settled.amount), settled.block);
     CO_TRY_VOID(co_await channels_.wait_for(outcome.block_number, kFollowLimit));
+    // From here on the chain itself says what was settled.
+    CO_TRY_VOID(co_await sender_.forget(intent));
     co_return settled;
 }
 
