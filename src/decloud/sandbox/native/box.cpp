@@ -69,7 +69,7 @@ void wait_for_go(int control) {
     }
 }
 
-/// Reaps whatever ends until it is the program, and reports that.
+/// Reaps whatever ends until it is the program, ends the rest, and reports.
 [[noreturn]] void watch_over(int control, pid_t program) {
     siginfo_t info{};
     while (true) {
@@ -82,6 +82,11 @@ void wait_for_go(int control) {
         if (info.si_pid == program) {
             break;
         }
+    }
+    // Whatever it left running goes now, so that all is over when the end is reported.
+    ::kill(-1, SIGKILL);
+    siginfo_t other{};
+    while (::waitid(P_ALL, 0, &other, WEXITED) == 0 || errno == EINTR) {
     }
     rusage used{};
     ::getrusage(RUSAGE_CHILDREN, &used);

@@ -87,7 +87,8 @@ class Launcher {
             .own_user_only = user != 0};
     }
     std::string try_box();
-    void keep_spares();
+    /// False: there are enough.
+    bool make_one_spare();
     bool receive();
     void start_waiting();
     void start(Boxes::iterator box, WaitingRun run);
@@ -95,7 +96,8 @@ class Launcher {
     void kill_overdue();
     void finish(Boxes::iterator box);
     int poll_timeout() const;
-    void wait_for_events();
+    /// False: nothing happened.
+    bool wait_for_events(int timeout);
     void close_all();
 
     int socket_;
@@ -175,29 +177,34 @@ std::string Launcher::try_box() {
     }
     const std::string why = first.failure().empty() ? "no answer" : first.failure();
     first.kill(Outcome::End::sandbox_failed);
-    static_cast<void>(first.finish());
+    first.finish();
     boxes_.clear();
     return "namespaces: " + why;
 }
 
-void Launcher::keep_spares() {
-    const auto idle = static_cast<std::size_t>(std::ranges::count_if(
-        boxes_, [](const SandboxBox& box) { return box.state() != SandboxBox::State::running; }));
-    const std::size_t wanted = std::max<std::size_t>(spares_, waiting_.size());
-    for (std::size_t have = idle; have < wanted; ++have) {
-        auto box = SandboxBox::make(settings(), ++number_ % kUsers);
-        if (!box) {
-            // Whoever waits is told; the next call tries again.
-            for (const WaitingRun& run : std::exchange(waiting_, {})) {
-                RunDone done;
-                done.id = run.request.numbers.id;
-                done.detail = box.error().detail();
-                say(encode(done));
-            }
-            return;
-        }
-        boxes_.push_back(std::move(*box));
+bool Launcher::make_one_spare() {
+    const auto idle =
+        static_cast<std::size_t>(std::ranges::count_if(boxes_, [](const SandboxBox& box) {
+            return box.state() == SandboxBox::State::starting ||
+                   box.state() == SandboxBox::State::spare;
+        }));
+    if (idle >= std::max<std::size_t>(spares_, waiting_.size())) {
+        return false;
     }
+    auto box = SandboxBox::make(settings(), ++number_ % kUsers);
+    if (box) {
+        boxes_.push_back(std::move(*box));
+        return true;
+    }
+    // Whoever waits is told; the next call tries again.
+    ++unready_;
+    for (const WaitingRun& run : std::exchange(waiting_, {})) {
+        RunDone done;
+        done.id = run.request.numbers.id;
+        done.detail = box.error().detail();
+        say(encode(done));
+    }
+    return false;
 }
 
 bool Launcher::receive() {
@@ -271,12 +278,11 @@ void Launcher::kill_overdue() {
 }
 
 void Launcher::finish(Boxes::iterator box) {
-    const bool had_run = box->run_id().has_value();
     unready_ = box->state() == SandboxBox::State::starting ? unready_ + 1 : 0;
-    const RunDone done = box->finish();
+    const auto done = box->finish();
     boxes_.erase(box);
-    if (had_run) {
-        say(encode(done));
+    if (done) {
+        say(encode(*done));
     }
 }
 
@@ -293,14 +299,14 @@ int Launcher::poll_timeout() const {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
 }
 
-void Launcher::wait_for_events() {
+bool Launcher::wait_for_events(int timeout) {
     std::vector<pollfd> entries{{.fd = socket_, .events = POLLIN, .revents = 0}};
     for (const SandboxBox& box : boxes_) {
         entries.push_back({.fd = box.pidfd(), .events = POLLIN, .revents = 0});
         entries.push_back({.fd = box.control(), .events = POLLIN, .revents = 0});
     }
-    if (::poll(entries.data(), entries.size(), poll_timeout()) < 0) {
-        return;
+    if (::poll(entries.data(), entries.size(), timeout) <= 0) {
+        return false;
     }
     std::size_t index = 1;
     for (auto box = boxes_.begin(); box != boxes_.end();) {
@@ -310,6 +316,9 @@ void Launcher::wait_for_events() {
         const auto current = box++;
         if (speaks) {
             current->read_control();
+            if (const auto done = current->take_result()) {
+                say(encode(*done));
+            }
         }
         if (ended) {
             finish(current);
@@ -318,14 +327,18 @@ void Launcher::wait_for_events() {
     if (entries[0].revents != 0 && !receive()) {
         node_gone_ = true;
     }
+    return true;
 }
 
 int Launcher::serve() {
     while (!node_gone_ && unready_ < kMaximumUnready) {
         start_waiting();
-        keep_spares();
-        wait_for_events();
+        // Making one takes a while: what has happened meanwhile comes first.
+        const bool busy = wait_for_events(0);
         kill_overdue();
+        if (!busy && !make_one_spare()) {
+            wait_for_events(poll_timeout());
+        }
     }
     close_all();
     return node_gone_ ? 0 : 1;
@@ -336,7 +349,7 @@ void Launcher::close_all() {
         box.kill(Outcome::End::killed);
     }
     for (SandboxBox& box : boxes_) {
-        static_cast<void>(box.finish());
+        box.finish();
     }
     boxes_.clear();
     cgroups_ = CgroupTree();

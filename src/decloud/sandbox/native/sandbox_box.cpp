@@ -72,7 +72,7 @@ Result<SandboxBox> SandboxBox::make(const Settings& settings, std::uint32_t numb
     box.control_ = std::move(sockets[0]);
     if (auto set = box.set_up(settings, pid, number); !set) {
         box.kill(Outcome::End::sandbox_failed);
-        static_cast<void>(box.finish());
+        box.finish();
         return fail(set.error());
     }
     return box;
@@ -153,6 +153,9 @@ Result<void> SandboxBox::start(
 }
 
 void SandboxBox::kill(Outcome::End reason) {
+    if (state_ == State::over) {
+        return;
+    }
     if (!killed_for_) {
         killed_for_ = reason;
     }
@@ -161,19 +164,37 @@ void SandboxBox::kill(Outcome::End reason) {
     internal::pidfd_send_signal(pidfd_.get(), SIGKILL);
 }
 
-RunDone SandboxBox::finish() {
-    read_control();
-    siginfo_t info{};
-    while (
-        ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0 && errno == EINTR) {
-    }
+RunDone SandboxBox::result() const {
     const CgroupUsage usage = cgroup_.usage();
-    cgroup_.remove();
     RunDone done;
     done.id = run_id_.value_or(0);
     done.cpu_us = std::max(usage.cpu_microseconds, ended_ ? ended_->cpu_us : 0);
     done.peak_bytes = std::max(usage.peak_bytes, ended_ ? ended_->peak_bytes : 0);
     judge(done, usage);
+    return done;
+}
+
+std::optional<RunDone> SandboxBox::take_result() {
+    // One that was killed has its first process among the dead: `finish` tells.
+    if (state_ != State::running || !ended_ || killed_for_) {
+        return std::nullopt;
+    }
+    state_ = State::over;
+    deadline_ = std::chrono::steady_clock::time_point::max();
+    return result();
+}
+
+std::optional<RunDone> SandboxBox::finish() {
+    read_control();
+    siginfo_t info{};
+    while (
+        ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0 && errno == EINTR) {
+    }
+    std::optional<RunDone> done;
+    if (state_ == State::running) {
+        done = result();
+    }
+    cgroup_.remove();
     return done;
 }
 

@@ -15,7 +15,8 @@ namespace decloud::sandbox::native {
 /// One sandbox as the launcher sees it, from its making to its end. Used for one run.
 class SandboxBox {
   public:
-    enum class State { starting, spare, running };
+    /// over: its run was reported, only the kernel still tidies up.
+    enum class State { starting, spare, running, over };
 
     /// What all sandboxes of a launcher share.
     struct Settings {
@@ -45,14 +46,17 @@ class SandboxBox {
         const RunRequest& request, BytesView message, std::span<internal::UniqueFd> fds);
     /// Kills everything in it, for `reason`.
     void kill(Outcome::End reason);
-    /// After `pidfd` became readable: how its run ended.
-    [[nodiscard]] RunDone finish();
+    /// How its run ended, once all of its processes are gone but the first: empty before.
+    [[nodiscard]] std::optional<RunDone> take_result();
+    /// After `pidfd` became readable: reaps it. The result if nobody has taken it.
+    std::optional<RunDone> finish();
     /// Why it could not be made ready; empty if it could.
     [[nodiscard]] const std::string& failure() const { return failure_; }
 
   private:
     SandboxBox() = default;
     [[nodiscard]] Result<void> set_up(const Settings& settings, pid_t pid, std::uint32_t number);
+    [[nodiscard]] RunDone result() const;
     void judge(RunDone& done, const CgroupUsage& usage) const;
 
     struct Ended {
