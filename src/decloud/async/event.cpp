@@ -17,7 +17,7 @@ void Event::set() {
 
 Task<Result<void>> Event::wait(std::chrono::steady_clock::duration limit) {
     namespace asio = boost::asio;
-    using namespace asio::experimental::awaitable_operators;
+    using asio::experimental::awaitable_operators::operator||;
     if (set_) {
         co_return Result<void>{};
     }

@@ -23,6 +23,7 @@ template <class Work>
     auto value = co_await boost::asio::co_spawn(
         pool, [](Work inner) -> Task<std::optional<Value>> { co_return inner(); }(std::move(work)),
         boost::asio::use_awaitable);
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): after an exception this is not reached
     co_return std::move(*value);
 }
 
