@@ -152,6 +152,7 @@ async::Task<void> ServerImpl::stop(std::chrono::milliseconds grace) {
         acceptor_);
     const auto each = [this](auto action) {
         std::vector<std::shared_ptr<ServerConnection>> all;
+        all.reserve(connections_.size());
         for (ServerConnection* connection : connections_) {
             all.push_back(connection->shared_from_this());
         }

@@ -119,7 +119,7 @@ Error ClientCall::why(Error error) const {
         return *failure_;
     }
     if (connection_->timed_out) {
-        return Error(make_error_code(CommonError::timeout), "the server did not answer in time");
+        return {make_error_code(CommonError::timeout), "the server did not answer in time"};
     }
     return error;
 }
@@ -314,6 +314,7 @@ void ClientCall::start_sending() {
             co_await boost::asio::co_spawn(call->client_->executor(), call->send_body(),
                 boost::asio::bind_cancellation_slot(
                     call->cancel_sending_.slot(), boost::asio::use_awaitable));
+            // NOLINTNEXTLINE(bugprone-empty-catch): the rest is the same either way
         } catch (const boost::system::system_error&) {
             // Cancelled: the answer ended first, or nobody wants it.
         }

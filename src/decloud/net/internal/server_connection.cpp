@@ -156,6 +156,7 @@ async::Task<void> ServerConnection::serve() {
                 break;
             }
         }
+        // NOLINTNEXTLINE(bugprone-empty-catch): it is closed either way
     } catch (const boost::system::system_error&) {
         // Cancelled from outside.
     }
