@@ -110,6 +110,7 @@ void Pipeline::add_admission(std::unique_ptr<protocol::Admission> rule) {
 
 std::vector<std::string> Pipeline::services() const {
     std::vector<std::string> names;
+    names.reserve(services_.size());
     for (const auto& [name, service] : services_) {
         names.push_back(name);
     }
@@ -118,6 +119,7 @@ std::vector<std::string> Pipeline::services() const {
 
 std::vector<std::string> Pipeline::payment_methods() const {
     std::vector<std::string> names;
+    names.reserve(methods_.size());
     for (const auto& method : methods_) {
         names.emplace_back(method->name());
     }
@@ -164,9 +166,10 @@ async::Task<void> Pipeline::handle(
 }
 
 async::Task<Checked<void>> Pipeline::admit(Run& run) {
-    if (run.call->content_length.value_or(0) > run.terms().max_request_bytes) {
+    const std::uint64_t length = run.call->content_length.value_or(0);
+    if (length > run.terms().max_request_bytes) {
         co_return protocol::refuse(413, Status::bad_request,
-            "the body has " + std::to_string(*run.call->content_length) + " bytes, at most " +
+            "the body has " + std::to_string(length) + " bytes, at most " +
                 std::to_string(run.terms().max_request_bytes) + " are accepted here");
     }
     if (const auto field = run.call->head.headers.find("Content-Digest")) {
@@ -230,8 +233,8 @@ async::Task<Checked<bool>> Pipeline::pay(Run& run) {
         if (!outcome) {
             co_return std::unexpected(std::move(outcome.error()));
         }
-        if (outcome->repeat) {
-            co_await answer_repeat(run, std::move(*outcome->repeat));
+        if (auto repeat = std::move(outcome->repeat)) {
+            co_await answer_repeat(run, std::move(*repeat));
             co_return false;
         }
         run.hold = std::move(outcome->hold);
@@ -252,18 +255,19 @@ async::Task<Checked<bool>> Pipeline::pay(Run& run) {
 
 /// From `Content-Digest` if the client sent it, else from the body, which then must be small.
 async::Task<Checked<void>> Pipeline::find_digest(Run& run) {
-    if (!run.announced_digest) {
+    auto digest = run.announced_digest;
+    if (!digest) {
         auto received = co_await receive_body(run);
         if (!received) {
             co_return std::unexpected(std::move(received.error()));
         }
-        if (run.body->whole() == nullptr) {
+        digest = run.body->digest();
+        if (!digest) {
             co_return protocol::refuse(
                 413, Status::bad_request, "a paid body of more than 1 MiB needs Content-Digest");
         }
     }
-    run.request_digest =
-        run.digest_with(run.announced_digest ? *run.announced_digest : *run.body->digest());
+    run.request_digest = run.digest_with(*digest);
     co_return Checked<void>{};
 }
 
@@ -291,8 +295,8 @@ async::Task<void> Pipeline::serve(Run& run) {
         completion = Completion::charged_problem(
             completion.actual, protocol::refuse(400, Status::bad_request, kDigestMismatch).error());
     }
-    if (!run.request_digest && run.body->digest()) {
-        run.request_digest = run.digest_with(*run.body->digest());
+    if (const auto digest = run.body->digest(); digest && !run.request_digest) {
+        run.request_digest = run.digest_with(*digest);
     }
     if (!completion.problem && !completion.broken && !run.responder->started() &&
         !run.responder->has_answer()) {
@@ -363,8 +367,8 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
         co_return;
     }
     net::http::Headers extra;
-    if (wants_signature(run)) {
-        extra = sign(run, body_digest, status,
+    if (wants_signature(run) && run.request_digest) {
+        extra = sign(*run.request_digest, body_digest, status,
             completion.problem ? completion.problem->status : Status::ok, responder.started());
     }
     if (!receipt.empty()) {
@@ -384,12 +388,12 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
 }
 
 bool Pipeline::wants_signature(const Run& run) const {
-    return answer_signing_key_ != nullptr && run.request_digest &&
+    return answer_signing_key_ != nullptr &&
            (run.call->payment.type != protocol::PaymentHeader::Type::none ||
                run.call->head.headers.contains("Accept-Signature"));
 }
 
-net::http::Headers Pipeline::sign(Run& run,
+net::http::Headers Pipeline::sign(const Bytes32& request_digest,
     const crypto::Sha256Digest& body,
     int status,
     protocol::Status word,
@@ -397,7 +401,7 @@ net::http::Headers Pipeline::sign(Run& run,
     return protocol::sign_answer({.http_status = status,
                                      .opencloud_status = protocol::to_string(word),
                                      .content_digest = body,
-                                     .request_digest = *run.request_digest,
+                                     .request_digest = request_digest,
                                      .created = clock_.unix_seconds(),
                                      .in_trailers = in_trailers},
         *answer_signing_key_);

@@ -70,7 +70,7 @@ class Pipeline {
     void count(const Run& run, int status);
 
     [[nodiscard]] bool wants_signature(const Run& run) const;
-    [[nodiscard]] net::http::Headers sign(Run& run,
+    [[nodiscard]] net::http::Headers sign(const Bytes32& request_digest,
         const crypto::Sha256Digest& body,
         int status,
         protocol::Status word,
