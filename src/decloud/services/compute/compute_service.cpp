@@ -39,7 +39,7 @@ class RevokeCall final : public PreparedCall {
                 refuse(400, Status::bad_request, "not a revocation: " + revocation.error().detail())
                     .error());
         }
-        auto revoked = co_await deployments_.revoke(cid_, std::move(*revocation));
+        auto revoked = co_await deployments_.revoke(cid_, *revocation);
         if (!revoked) {
             co_return Completion::charged_problem({}, std::move(revoked.error()));
         }

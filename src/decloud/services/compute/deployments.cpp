@@ -94,7 +94,7 @@ Deployments::Deployments(async::Executor executor,
       sandbox_(sandbox),
       keys_(std::move(keys)),
       pool_(pool),
-      settings_(std::move(settings)) {}
+      settings_(settings) {}
 
 async::Task<Result<void>> Deployments::start() {
     CO_TRY(const auto entries,
