@@ -120,10 +120,11 @@ async::Task<void> export_content(net::http::Exchange exchange, services::Content
             exchange.abort();
             co_return;
         }
-        if (!*section) {
+        const std::optional<Bytes>& bytes = *section;
+        if (!bytes) {
             break;
         }
-        if (!co_await exchange.write(**section)) {
+        if (!co_await exchange.write(*bytes)) {
             co_return;
         }
     }

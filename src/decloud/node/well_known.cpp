@@ -8,7 +8,8 @@ namespace decloud::node {
 namespace {
 
 json::Array to_array(const std::vector<std::string>& texts) {
-    return json::Array(texts.begin(), texts.end());
+    json::Array out(texts.begin(), texts.end());
+    return out;
 }
 
 }  // namespace
