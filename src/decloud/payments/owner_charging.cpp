@@ -116,19 +116,18 @@ HoldOutcome held(EscrowCharging& charging,
 }
 
 std::vector<CounterClaim> owner_counters(
-    const Terms& terms, const Caller& caller, UnixSeconds now) {
-    const OwnerPays& pays = terms.sponsor->terms;
+    const std::string& subject, const OwnerPays& pays, const Caller& caller, UnixSeconds now) {
     const std::uint64_t day = now.value / kDaySeconds;
     const UnixSeconds tomorrow{(day + 1) * kDaySeconds};
     const std::string date = format_utc(now).substr(0, 10);
     std::vector<CounterClaim> claims;
-    claims.push_back({terms.subject + "|day:" + date, pays.per_day, tomorrow});
+    claims.push_back({subject + "|day:" + date, pays.per_day, tomorrow});
     if (pays.per_caller) {
-        claims.push_back({terms.subject + "|caller:" + caller.text + "|day:" + date,
-            *pays.per_caller, tomorrow});
+        claims.push_back(
+            {subject + "|caller:" + caller.text + "|day:" + date, *pays.per_caller, tomorrow});
     }
     if (pays.total) {
-        claims.push_back({terms.subject + "|total", *pays.total, std::nullopt});
+        claims.push_back({subject + "|total", *pays.total, std::nullopt});
     }
     return claims;
 }
@@ -180,31 +179,32 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
             co_return std::move(*repeat);
         }
     }
-    auto money = co_await charging.channels.find(payer);
-    if (!money) {
+    const auto found = co_await charging.channels.find(payer);
+    if (!found) {
         co_return protocol::refuse(503, Status::server_error,
             "the chain cannot be asked about this payer now; nothing was charged");
     }
-    if (money->trial) {
-        auto id = co_await charging.ledger.acquire(hold_request(*money->trial,
+    const auto& money = *found;
+    if (money.trial) {
+        auto id = co_await charging.ledger.acquire(hold_request(*money.trial,
             AssetId{std::string(kTrialAsset)}, Amount(1), single_use, counters, call_id));
         if (id) {
             co_return held(charging, *id, payer, terms.max_price, true, single_use);
         }
     }
-    if (!money->channel) {
+    if (!money.channel) {
         co_return payment_refused(charging, terms, Status::payment_acceptable,
             to_string(payer) + " has allowed " + charging.provider_name + " no spending",
             approve_command(charging, terms.max_price));
     }
-    if (terms.max_price > std::min(max_price, money->channel->price)) {
+    const Amount allowed = std::min(max_price, money.channel->price);
+    if (terms.max_price > allowed) {
         co_return payment_refused(charging, terms, Status::payment_too_low,
             "the call costs " + format_usdc(terms.max_price) + " USDC, more than the " +
-                format_usdc(std::min(max_price, money->channel->price)) + " that " +
-                to_string(payer) + " allows",
+                format_usdc(allowed) + " that " + to_string(payer) + " allows",
             approve_command(charging, terms.max_price));
     }
-    auto id = co_await charging.ledger.acquire(hold_request(money->channel->account, terms.asset,
+    auto id = co_await charging.ledger.acquire(hold_request(money.channel->account, terms.asset,
         terms.max_price, single_use, std::move(counters), std::move(call_id)));
     if (!id) {
         if (id.error() == make_error_code(PaymentError::already_used) && single_use) {
@@ -222,6 +222,11 @@ async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
     Caller caller,
     std::optional<SingleUse> single_use,
     std::string call_id) {
+    if (!terms.sponsor) {
+        co_return payment_refused(charging, terms, Status::payment_acceptable,
+            "nobody has undertaken to pay for this call",
+            "decloud call pays from your own channel");
+    }
     const protocol::Sponsor sponsor = *terms.sponsor;
     const bool is_owner = caller.account == sponsor.owner;
     if (!is_owner) {
@@ -237,7 +242,8 @@ async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
     }
     std::vector<CounterClaim> counters;
     if (!is_owner) {
-        counters = owner_counters(terms, caller, charging.clock.unix_seconds());
+        counters =
+            owner_counters(terms.subject, sponsor.terms, caller, charging.clock.unix_seconds());
     }
     co_return co_await hold_from_payer(charging, sponsor.owner, std::move(terms), sponsor.max_price,
         std::move(single_use), std::move(counters), std::move(call_id));
