@@ -151,8 +151,7 @@ void drop_capability_bounds() {
     }
 }
 
-int drop_capabilities() {
-    drop_capability_bounds();
+int clear_capabilities() {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     const std::array<__user_cap_data_struct, 2> none{};
     return ::syscall(SYS_capset, &header, none.data()) == 0 ? 0 : errno;
@@ -176,7 +175,7 @@ Result<void> confine(const Confinement& wanted, const AcceptedLayers& accepted) 
     if (::prctl(PR_SET_DUMPABLE, 0) != 0 || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return fail(errno_error("prctl"));
     }
-    if (const int error = drop_capabilities(); error != 0) {
+    if (const int error = clear_capabilities(); error != 0) {
         return fail(errno_error("dropping capabilities", error));
     }
     // A change of user clears it.

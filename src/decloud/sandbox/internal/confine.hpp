@@ -40,7 +40,7 @@ struct Confinement {
 
 /// Drops what a later exec could regain. Only system calls.
 void drop_capability_bounds();
-/// Drops every capability, for good. Only system calls. 0 or errno.
-[[nodiscard]] int drop_capabilities();
+/// Drops every capability; for good if the bounds were dropped. Only system calls. 0 or errno.
+[[nodiscard]] int clear_capabilities();
 
 }  // namespace decloud::sandbox::internal

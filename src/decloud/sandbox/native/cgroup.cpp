@@ -26,6 +26,8 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 3> kNeeded{"memory", "pids", "cpu"};
 constexpr std::string_view kPrefix = "decloud.";
 constexpr std::uint64_t kCpuPeriod = 100'000;
+/// Empty groups that are kept: making and removing one costs more than starting a program.
+constexpr std::size_t kKeptGroups = 64;
 
 std::string read_text(const fs::path& path) {
     std::ifstream file(path);
@@ -229,16 +231,25 @@ Result<CgroupTree> CgroupTree::open() {
 
 CgroupTree& CgroupTree::operator=(CgroupTree&& other) noexcept {
     std::swap(folders_, other.folders_);
+    std::swap(free_, other.free_);
+    std::swap(made_, other.made_);
     return *this;
 }
 
 CgroupTree::~CgroupTree() {
+    free_.clear();
     for (const auto& [name, controller] : folders_) {
         remove_group(controller.folder);
     }
 }
 
-Result<Cgroup> CgroupTree::make(const std::string& name) const {
+Result<Cgroup> CgroupTree::take() {
+    if (!free_.empty()) {
+        Cgroup group = std::move(free_.back());
+        free_.pop_back();
+        return group;
+    }
+    const std::string name = fmt::format("box{}", ++made_);
     Controllers folders;
     for (const auto& [controller, parent] : folders_) {
         const fs::path folder = parent.folder / name;
@@ -250,38 +261,62 @@ Result<Cgroup> CgroupTree::make(const std::string& name) const {
     return Cgroup(std::move(folders));
 }
 
-Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
-    std::swap(folders_, other.folders_);
-    return *this;
+void CgroupTree::give_back(Cgroup group) {
+    if (free_.size() < kKeptGroups) {
+        group.reset_usage();
+        free_.push_back(std::move(group));
+    }
 }
 
-Result<void> Cgroup::set_limits(const CgroupLimits& limits) const {
-    for (const auto& [name, controller] : folders_) {
-        const fs::path& folder = controller.folder;
-        const bool first = controller.version == 1;
-        if (name == "memory") {
-            const std::string bytes = std::to_string(limits.memory_bytes);
-            TRY_VOID(write_text(folder / (first ? "memory.limit_in_bytes" : "memory.max"), bytes));
-            // Without swap there is nothing to limit.
-            static_cast<void>(first ? write_text(folder / "memory.memsw.limit_in_bytes", bytes)
-                                    : write_text(folder / "memory.swap.max", "0"));
-            if (!first) {
-                TRY_VOID(write_text(folder / "memory.oom.group", "1"));
-            }
-        } else if (name == "pids") {
-            // One more: the sandbox's own first process.
-            TRY_VOID(write_text(folder / "pids.max", std::to_string(limits.pids + 1)));
-        } else if (name == "cpu") {
-            const std::uint64_t quota = kCpuPeriod * limits.cpu_millis / 1000;
-            if (first) {
-                TRY_VOID(write_text(folder / "cpu.cfs_period_us", std::to_string(kCpuPeriod)));
-                TRY_VOID(write_text(folder / "cpu.cfs_quota_us", std::to_string(quota)));
-            } else {
-                TRY_VOID(write_text(folder / "cpu.max", fmt::format("{} {}", quota, kCpuPeriod)));
-            }
-        }
+void Cgroup::swap(Cgroup& other) noexcept {
+    std::swap(folders_, other.folders_);
+    std::swap(limits_, other.limits_);
+    std::swap(earlier_oom_kills_, other.earlier_oom_kills_);
+    std::swap(earlier_cpu_, other.earlier_cpu_);
+}
+
+Result<void> Cgroup::set_limits(const CgroupLimits& limits) {
+    if (limits_ == limits) {
+        return {};
     }
+    limits_.reset();
+    for (const auto& [name, controller] : folders_) {
+        TRY_VOID(set_limit(name, controller, limits));
+    }
+    limits_ = limits;
     return {};
+}
+
+Result<void> Cgroup::set_limit(
+    std::string_view name, const Controller& controller, const CgroupLimits& limits) {
+    const fs::path& folder = controller.folder;
+    const bool first = controller.version == 1;
+    if (name == "memory") {
+        const std::string bytes = std::to_string(limits.memory_bytes);
+        // v1 refuses a limit above the one that counts swap too, so that is lifted before.
+        if (first && write_text(folder / "memory.memsw.limit_in_bytes", "-1")) {
+            TRY_VOID(write_text(folder / "memory.limit_in_bytes", bytes));
+            return write_text(folder / "memory.memsw.limit_in_bytes", bytes);
+        }
+        if (first) {
+            return write_text(folder / "memory.limit_in_bytes", bytes);
+        }
+        TRY_VOID(write_text(folder / "memory.max", bytes));
+        // Without swap there is nothing to limit.
+        static_cast<void>(write_text(folder / "memory.swap.max", "0"));
+        return write_text(folder / "memory.oom.group", "1");
+    }
+    if (name == "pids") {
+        // One more: the sandbox's own first process.
+        return write_text(folder / "pids.max", std::to_string(limits.pids + 1));
+    }
+    const std::uint64_t quota =
+        std::max<std::uint64_t>(kCpuPeriod * limits.cpu_millis / 1000, 1000);
+    if (first) {
+        TRY_VOID(write_text(folder / "cpu.cfs_period_us", std::to_string(kCpuPeriod)));
+        return write_text(folder / "cpu.cfs_quota_us", std::to_string(quota));
+    }
+    return write_text(folder / "cpu.max", fmt::format("{} {}", quota, kCpuPeriod));
 }
 
 Result<void> Cgroup::add(pid_t pid) const {
@@ -296,20 +331,33 @@ Result<void> Cgroup::add(pid_t pid) const {
 
 CgroupUsage Cgroup::usage() const {
     CgroupUsage usage;
-    const auto memory = folders_.find("memory");
-    if (memory != folders_.end()) {
+    if (const auto memory = folders_.find("memory"); memory != folders_.end()) {
         const fs::path& folder = memory->second.folder;
         const bool first = memory->second.version == 1;
         usage.peak_bytes =
             read_number(folder / (first ? "memory.max_usage_in_bytes" : "memory.peak"));
         usage.oom_kills =
-            read_keyed(folder / (first ? "memory.oom_control" : "memory.events"), "oom_kill");
+            read_keyed(folder / (first ? "memory.oom_control" : "memory.events"), "oom_kill") -
+            earlier_oom_kills_;
     }
     const auto cpu = folders_.find("cpu");
     if (cpu != folders_.end() && cpu->second.version == 2) {
-        usage.cpu_microseconds = read_keyed(cpu->second.folder / "cpu.stat", "usage_usec");
+        usage.cpu_microseconds =
+            read_keyed(cpu->second.folder / "cpu.stat", "usage_usec") - earlier_cpu_;
     }
     return usage;
+}
+
+void Cgroup::reset_usage() {
+    const CgroupUsage now = usage();
+    earlier_oom_kills_ += now.oom_kills;
+    earlier_cpu_ += now.cpu_microseconds;
+    if (const auto memory = folders_.find("memory"); memory != folders_.end()) {
+        // Kernels before 6.12 cannot reset v2's peak: it is then that of the group's whole life.
+        const bool first = memory->second.version == 1;
+        static_cast<void>(write_text(
+            memory->second.folder / (first ? "memory.max_usage_in_bytes" : "memory.peak"), "0"));
+    }
 }
 
 void Cgroup::remove() {

@@ -8,9 +8,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace decloud::sandbox::native {
 
@@ -32,6 +34,7 @@ struct CgroupLimits {
     std::uint64_t memory_bytes = 0;
     std::uint32_t pids = 0;
     std::uint32_t cpu_millis = 0;
+    friend bool operator==(const CgroupLimits&, const CgroupLimits&) = default;
 };
 
 struct CgroupUsage {
@@ -45,18 +48,29 @@ class Cgroup {
   public:
     Cgroup() = default;
     explicit Cgroup(Controllers folders) : folders_(std::move(folders)) {}
-    Cgroup(Cgroup&& other) noexcept : folders_(std::exchange(other.folders_, {})) {}
-    Cgroup& operator=(Cgroup&& other) noexcept;
+    Cgroup(Cgroup&& other) noexcept { swap(other); }
+    Cgroup& operator=(Cgroup&& other) noexcept {
+        swap(other);
+        return *this;
+    }
     ~Cgroup() { remove(); }
 
-    [[nodiscard]] Result<void> set_limits(const CgroupLimits& limits) const;
+    [[nodiscard]] Result<void> set_limits(const CgroupLimits& limits);
     [[nodiscard]] Result<void> add(pid_t pid) const;
     [[nodiscard]] CgroupUsage usage() const;
-    [[nodiscard]] bool has_memory_limit() const { return folders_.contains("memory"); }
+    /// Forgets what was used so far: the group serves again. It must be empty.
+    void reset_usage();
     void remove();
 
   private:
+    void swap(Cgroup& other) noexcept;
+    [[nodiscard]] static Result<void> set_limit(
+        std::string_view name, const Controller& controller, const CgroupLimits& limits);
+
     Controllers folders_;
+    std::optional<CgroupLimits> limits_;
+    std::uint64_t earlier_oom_kills_ = 0;
+    std::uint64_t earlier_cpu_ = 0;
 };
 
 /// The groups that the launcher makes: one folder of its own in each hierarchy, a group for each
@@ -66,16 +80,20 @@ class CgroupTree {
     /// Error: unavailable, says which controller cannot be used and why.
     [[nodiscard]] static Result<CgroupTree> open();
     CgroupTree() = default;
-    CgroupTree(CgroupTree&& other) noexcept : folders_(std::exchange(other.folders_, {})) {}
+    CgroupTree(CgroupTree&& other) noexcept { *this = std::move(other); }
     CgroupTree& operator=(CgroupTree&& other) noexcept;
     ~CgroupTree();
 
-    /// Without controllers (the operator accepted that): a group that limits nothing.
-    [[nodiscard]] Result<Cgroup> make(const std::string& name) const;
+    /// An empty group, made or used before. Without controllers (the operator accepted that): one
+    /// that limits nothing.
+    [[nodiscard]] Result<Cgroup> take();
+    /// Takes back one that is empty.
+    void give_back(Cgroup group);
 
   private:
-    explicit CgroupTree(Controllers folders) : folders_(std::move(folders)) {}
     Controllers folders_;
+    std::vector<Cgroup> free_;
+    std::uint32_t made_ = 0;
 };
 
 }  // namespace decloud::sandbox::native

@@ -78,7 +78,7 @@ class Launcher {
     void say(const Bytes& message) const {
         static_cast<void>(internal::send_message(socket_, message, {}, 0));
     }
-    SandboxBox::Settings settings() const {
+    SandboxBox::Settings settings() {
         const uid_t user = ::geteuid();
         return {.cgroups = cgroups_,
             .seccomp = has_seccomp_ ? &seccomp_ : nullptr,
@@ -280,6 +280,7 @@ void Launcher::kill_overdue() {
 void Launcher::finish(Boxes::iterator box) {
     unready_ = box->state() == SandboxBox::State::starting ? unready_ + 1 : 0;
     const auto done = box->finish();
+    cgroups_.give_back(box->take_cgroup());
     boxes_.erase(box);
     if (done) {
         say(encode(*done));

@@ -49,7 +49,7 @@ Result<void> write_process_file(pid_t pid, const char* name, std::string_view te
 Result<SandboxBox> SandboxBox::make(const Settings& settings, std::uint32_t number) {
     TRY(auto sockets, internal::make_socket_pair());
     SandboxBox box;
-    auto cgroup = settings.cgroups.make(fmt::format("box{}", number));
+    auto cgroup = settings.cgroups.take();
     if (!cgroup) {
         return fail(CommonError::unavailable, "cgroup: " + cgroup.error().message());
     }
@@ -194,7 +194,6 @@ std::optional<RunDone> SandboxBox::finish() {
     if (state_ == State::running) {
         done = result();
     }
-    cgroup_.remove();
     return done;
 }
 

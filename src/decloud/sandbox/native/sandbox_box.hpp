@@ -20,7 +20,7 @@ class SandboxBox {
 
     /// What all sandboxes of a launcher share.
     struct Settings {
-        const CgroupTree& cgroups;
+        CgroupTree& cgroups;
         const internal::SeccompProgram* seccomp = nullptr;
         bool use_resource_limits = false;
         /// User ids on the host: the first of ours as root, our own otherwise.
@@ -50,6 +50,8 @@ class SandboxBox {
     [[nodiscard]] std::optional<RunDone> take_result();
     /// After `pidfd` became readable: reaps it. The result if nobody has taken it.
     std::optional<RunDone> finish();
+    /// Its group, when it has finished.
+    [[nodiscard]] Cgroup take_cgroup() { return std::move(cgroup_); }
     /// Why it could not be made ready; empty if it could.
     [[nodiscard]] const std::string& failure() const { return failure_; }
 
