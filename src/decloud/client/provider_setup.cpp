@@ -110,21 +110,25 @@ async::Task<Result<bool>> ensure_records(
     CO_TRY(const Bytes answer, co_await session.ethereum().call(
                                    contracts.registry, contracts::registry::encode_resolver(node)));
     CO_TRY(const Address resolver, contracts::registry::decode_resolver(answer));
-    bool changed = false;
+    std::vector<PlannedTransaction> steps;
     if (resolver != contracts.resolver) {
-        CO_TRY_VOID(co_await wallet.send("set the resolver", contracts.registry,
-            contracts::registry::encode_set_resolver(node, contracts.resolver)));
-        changed = true;
+        steps.push_back({.what = "set the resolver",
+            .to = contracts.registry,
+            .data = contracts::registry::encode_set_resolver(node, contracts.resolver)});
     }
-    const bool right = record && !changed && record->address == wallet.address() &&
+    const bool right = record && steps.empty() && record->address == wallet.address() &&
                        record->url == wanted.url && record->rsa_jwk == wanted.rsa_jwk;
     if (!right) {
-        CO_TRY_VOID(co_await wallet.send("set the provider's records", contracts.resolver,
-            contracts::resolver::encode_set_provider(
-                node, wallet.address(), wanted.url, wanted.rsa_jwk)));
-        changed = true;
+        steps.push_back({.what = "set the provider's records",
+            .to = contracts.resolver,
+            .data = contracts::resolver::encode_set_provider(
+                node, wallet.address(), wanted.url, wanted.rsa_jwk)});
     }
-    co_return changed;
+    if (steps.empty()) {
+        co_return false;
+    }
+    CO_TRY_VOID(co_await wallet.send_all(std::move(steps)));
+    co_return true;
 }
 
 async::Task<Result<bool>> ensure_settler(

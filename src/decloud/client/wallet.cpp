@@ -7,7 +7,6 @@
 #include <decloud/contracts/test_usdc.hpp>
 #include <decloud/crypto/random.hpp>
 #include <decloud/identity/keystore.hpp>
-#include <decloud/payments/settler.hpp>
 
 #include <algorithm>
 
@@ -32,13 +31,7 @@ async::Task<Result<std::unique_ptr<Wallet>>> Wallet::open(
     ChainSession& session,
     std::filesystem::path folder,
     crypto::Secp256k1PrivateKey key) {
-    if (identity::is_development_key(key.address()) && !is_local_chain(session.config())) {
-        co_return fail_with_help(ClientError::usage,
-            to_string(key.address()) +
-                " is a published development key, which anybody can spend from; it is used only "
-                "with a chain on this machine",
-            "decloud account create NAME makes a key of your own");
-    }
+    CO_TRY_VOID(check_key(key.address(), session.config()));
     const std::filesystem::path own = folder / to_string(key.address());
     auto lock = store::HomeLock::acquire(own);
     if (!lock) {
@@ -46,7 +39,7 @@ async::Task<Result<std::unique_ptr<Wallet>>> Wallet::open(
             "another command sends for " + to_string(key.address()) + " right now"));
     }
     std::unique_ptr<Wallet> wallet(new Wallet(session, std::move(*lock), std::move(key)));
-    auto started = co_await wallet->start(own);
+    auto started = co_await wallet->start();
     if (!started) {
         co_await wallet->stop();
         co_return fail(std::move(started.error()));
@@ -54,9 +47,8 @@ async::Task<Result<std::unique_ptr<Wallet>>> Wallet::open(
     co_return wallet;
 }
 
-async::Task<Result<void>> Wallet::start(std::filesystem::path folder) {
-    CO_TRY(records_, store::RecordStore::open(folder / "transactions.sqlite"));
-    journal_ = payments::make_sender_journal(*records_, pool_);
+async::Task<Result<void>> Wallet::start() {
+    journal_ = chain::make_memory_journal();
     sender_ = std::make_unique<chain::TransactionSender>(session_.executor(), session_.ethereum(),
         session_.head(), *journal_, key_,
         chain::TransactionSenderSettings{.chain_id = session_.config().chain_id});
@@ -65,19 +57,35 @@ async::Task<Result<void>> Wallet::start(std::filesystem::path folder) {
     co_return Result<void>{};
 }
 
+async::Task<Result<chain::TransactionOutcome>> Wallet::send_all(
+    std::vector<PlannedTransaction> transactions) {
+    std::vector<std::pair<std::string, std::string>> sent;
+    for (PlannedTransaction& planned : transactions) {
+        const std::string intent = planned.what + ":" + to_hex(crypto::random_bytes(8));
+        const auto broadcast = co_await sender_->send({.intent = intent,
+            .to = planned.to,
+            .data = std::move(planned.data),
+            .value = planned.value});
+        if (!broadcast) {
+            co_return fail(broadcast.error().within(planned.what));
+        }
+        sent.emplace_back(intent, planned.what);
+    }
+    Result<chain::TransactionOutcome> last = chain::TransactionOutcome{};
+    for (const auto& [intent, what] : sent) {
+        last = co_await sender_->wait(intent);
+        if (!last) {
+            co_return fail(last.error().within(what));
+        }
+    }
+    co_return last;
+}
+
 async::Task<Result<chain::TransactionOutcome>> Wallet::send(
     std::string what, Address to, Bytes data, Uint128 value) {
-    chain::TransactionRequest request{.intent = what + ":" + to_hex(crypto::random_bytes(8)),
-        .to = to,
-        .data = std::move(data),
-        .value = value};
-    const std::string intent = request.intent;
-    auto outcome = co_await sender_->submit(std::move(request));
-    if (!outcome) {
-        co_return fail(outcome.error().within(what));
-    }
-    CO_TRY_VOID(co_await sender_->forget(intent));
-    co_return outcome;
+    std::vector<PlannedTransaction> one;
+    one.push_back({.what = std::move(what), .to = to, .data = std::move(data), .value = value});
+    co_return co_await send_all(std::move(one));
 }
 
 async::Task<Result<chain::TransactionOutcome>> Wallet::deposit(Amount amount) {
@@ -86,11 +94,16 @@ async::Task<Result<chain::TransactionOutcome>> Wallet::deposit(Amount amount) {
         co_await session_.ethereum().call(
             contracts.usdc, contracts::test_usdc::encode_allowance(address(), contracts.escrow)));
     CO_TRY(const Uint256 allowed, contracts::test_usdc::decode_allowance(answer));
+    std::vector<PlannedTransaction> steps;
     if (allowed < Uint256::from(amount.units())) {
-        CO_TRY_VOID(co_await send("allow the escrow to take USDC", contracts.usdc,
-            contracts::test_usdc::encode_approve(contracts.escrow, Uint256::from(amount.units()))));
+        steps.push_back({.what = "allow the escrow to take USDC",
+            .to = contracts.usdc,
+            .data = contracts::test_usdc::encode_approve(
+                contracts.escrow, Uint256::from(amount.units()))});
     }
-    co_return co_await send("deposit", contracts.escrow, abi::encode_deposit(amount.units()));
+    steps.push_back(
+        {.what = "deposit", .to = contracts.escrow, .data = abi::encode_deposit(amount.units())});
+    co_return co_await send_all(std::move(steps));
 }
 
 async::Task<Result<chain::TransactionOutcome>> Wallet::withdraw(
@@ -134,7 +147,17 @@ async::Task<Result<chain::TransactionOutcome>> Wallet::set_settler(
 async::Task<void> Wallet::stop() {
     tasks_.cancel();
     co_await tasks_.join();
-    pool_.join();
+}
+
+Result<void> check_key(const Address& account, const ChainConfig& chain) {
+    if (identity::is_development_key(account) && !is_local_chain(chain)) {
+        return fail_with_help(ClientError::not_authorised,
+            to_string(account) +
+                " is a published development key, which anybody can spend from; it is used only "
+                "with a chain on loopback",
+            "decloud account create NAME makes a key of your own");
+    }
+    return {};
 }
 
 bool is_running_low(Amount reserved, Amount spent, UnixSeconds opened, UnixSeconds now) {

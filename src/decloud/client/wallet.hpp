@@ -10,9 +10,6 @@
 #include <decloud/chain/transaction_sender.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 #include <decloud/store/home_lock.hpp>
-#include <decloud/store/record_store.hpp>
-
-#include <boost/asio/thread_pool.hpp>
 
 #include <filesystem>
 #include <map>
@@ -23,13 +20,21 @@
 
 namespace decloud::client {
 
+/// One transaction of several that are sent together.
+struct PlannedTransaction {
+    /// For errors: "deposit".
+    std::string what;
+    Address to;
+    Bytes data;
+    Uint128 value = 0;
+};
+
 /// Sends one account's transactions and waits until they are final. One process at a time per
 /// account. Single threaded; `stop` before destruction.
 class Wallet {
   public:
-    /// `folder` is the home's `wallets()`. Takes up what an earlier process left pending. Errors:
-    /// StoreError::in_use if another process sends for this account; ClientError::usage for a
-    /// published development key on a chain that is not this machine's. `session` outlives it.
+    /// `folder` is the home's `wallets()`. Errors: StoreError::in_use if another process sends for
+    /// this account; `check_key`'s. `session` outlives it.
     [[nodiscard]] static async::Task<Result<std::unique_ptr<Wallet>>> open(
         // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
         ChainSession& session,
@@ -43,7 +48,11 @@ class Wallet {
     [[nodiscard]] const crypto::Secp256k1PrivateKey& key() const { return key_; }
     [[nodiscard]] chain::TransactionSender& sender() { return *sender_; }
 
-    /// One transaction to `to`; nothing is joined with an earlier one.
+    /// All of them in this order, each built on those before it, and waits for the last. Sends no
+    /// more after an error.
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> send_all(
+        std::vector<PlannedTransaction> transactions);
+    /// One transaction to `to`.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> send(
         std::string what, Address to, Bytes data, Uint128 value = 0);
 
@@ -67,17 +76,19 @@ class Wallet {
 
   private:
     Wallet(ChainSession& session, store::HomeLock lock, crypto::Secp256k1PrivateKey key);
-    [[nodiscard]] async::Task<Result<void>> start(std::filesystem::path folder);
+    [[nodiscard]] async::Task<Result<void>> start();
 
     ChainSession& session_;
     store::HomeLock lock_;
     crypto::Secp256k1PrivateKey key_;
-    boost::asio::thread_pool pool_{1};
-    std::unique_ptr<store::RecordStore> records_;
     std::unique_ptr<chain::SenderJournal> journal_;
     std::unique_ptr<chain::TransactionSender> sender_;
     async::TaskGroup tasks_;
 };
+
+/// Error: ClientError::not_authorised for a published development key on a chain that is not this
+/// machine's.
+[[nodiscard]] Result<void> check_key(const Address& account, const ChainConfig& chain);
 
 /// A channel of a payer.
 struct ChannelReport {

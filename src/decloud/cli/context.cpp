@@ -1,0 +1,174 @@
+#include "context.hpp"
+
+#include <decloud/client/error.hpp>
+#include <decloud/client/http.hpp>
+#include <decloud/store/atomic_file.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <optional>
+
+namespace decloud::cli {
+
+namespace {
+
+std::unexpected<Error> missing_account(const std::string& name) {
+    return fail_with_help(ClientError::not_found, "this home has no account " + name,
+        "decloud account create " + name + ", or decloud up for a funded one on a local chain");
+}
+
+}  // namespace
+
+Result<Workspace> Context::open() const {
+    TRY(client::Home home, client::locate_home(globals.home, environment()));
+    TRY_VOID(client::open_home(home));
+    TRY(client::Config config, client::load_config(home, environment()));
+    if (!globals.account.empty()) {
+        config.account = globals.account;
+    }
+    return Workspace{.home = std::move(home), .config = std::move(config)};
+}
+
+Result<identity::KeyStore> Context::keys(const Workspace& workspace) const {
+    return identity::KeyStore::open(workspace.home.keys());
+}
+
+Result<crypto::Secp256k1PrivateKey> Context::account_key(const Workspace& workspace) const {
+    TRY(const identity::KeyStore store, keys(workspace));
+    auto key = store.account(workspace.config.account);
+    if (!key && key.error() == make_error_code(CommonError::not_found)) {
+        return missing_account(workspace.config.account);
+    }
+    if (!key) {
+        return fail(std::move(key.error()));
+    }
+    TRY_VOID(client::check_key(key->address(), workspace.config.chain));
+    return std::move(*key);
+}
+
+void Context::print(const json::Object& object, std::string_view text) const {
+    const std::string out = globals.json ? json::to_text(object) : std::string(text);
+    fmt::print("{}{}", out, out.empty() || out.ends_with('\n') ? "" : "\n");
+    (void)std::fflush(stdout);
+}
+
+void tell(std::string_view text) {
+    fmt::print(stderr, "{}\n", text);
+    (void)std::fflush(stderr);
+}
+
+void tell_error(const Error& error) { tell("decloud: " + error.message()); }
+
+Outcome run(std::function<async::Task<Outcome>(async::Executor)> work) {
+    boost::asio::io_context io(1);
+    boost::asio::signal_set interrupt(io, SIGINT);
+    interrupt.async_wait([](const boost::system::error_code& error, int) {
+        if (!error) {
+            // Nothing needs to be tidied: state on disk is whole at any moment.
+            std::_Exit(static_cast<int>(ExitCode::cancelled));
+        }
+    });
+    std::optional<Outcome> outcome;
+    std::exception_ptr problem;
+    boost::asio::co_spawn(
+        io, work(io.get_executor()), [&](std::exception_ptr error, Outcome result) {
+            problem = error;
+            outcome = std::move(result);
+            interrupt.cancel();
+        });
+    io.run();
+    if (problem) {
+        std::rethrow_exception(problem);
+    }
+    return std::move(*outcome);
+}
+
+async::Task<Outcome> with_chain(async::Executor executor,
+    client::ChainConfig chain,
+    std::function<async::Task<Outcome>(client::ChainSession&)> work) {
+    CO_TRY(const auto session, co_await client::ChainSession::connect(
+                                   executor, {.chain = std::move(chain)}, system_clock()));
+    auto outcome = co_await work(*session);
+    co_await session->stop();
+    co_return outcome;
+}
+
+async::Task<Outcome> with_wallet(async::Executor executor,
+    client::ChainConfig chain,
+    std::filesystem::path wallets,
+    crypto::Secp256k1PrivateKey key,
+    std::function<async::Task<Outcome>(client::ChainSession&, client::Wallet&)> work) {
+    CO_TRY(const auto session, co_await client::ChainSession::connect(
+                                   executor, {.chain = std::move(chain)}, system_clock()));
+    auto wallet = co_await client::Wallet::open(*session, std::move(wallets), std::move(key));
+    if (!wallet) {
+        co_await session->stop();
+        co_return fail(std::move(wallet.error()));
+    }
+    auto outcome = co_await work(*session, **wallet);
+    co_await (*wallet)->stop();
+    co_await session->stop();
+    co_return outcome;
+}
+
+async::Task<Outcome> with_http(
+    async::Executor executor, std::function<async::Task<Outcome>(net::http::Client&)> work) {
+    const auto http = client::make_http_client(executor);
+    auto outcome = co_await work(*http);
+    co_await http->stop();
+    co_return outcome;
+}
+
+Result<Bytes> read_input(
+    const std::string& file, std::uint64_t max_bytes, std::string_view instead) {
+    if (!file.empty() && file != "-") {
+        return store::read_file(file, max_bytes);
+    }
+    if (isatty(STDIN_FILENO) != 0) {
+        return fail_with_help(
+            ClientError::usage, "standard input is a terminal, and nothing is asked for", instead);
+    }
+    Bytes out;
+    std::array<std::uint8_t, 65536> buffer{};
+    for (;;) {
+        const ssize_t count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            return fail(errno_error("read standard input"));
+        }
+        if (count == 0) {
+            return out;
+        }
+        append(out, BytesView(buffer).first(static_cast<std::size_t>(count)));
+        if (out.size() > max_bytes) {
+            return fail(CommonError::limit_exceeded,
+                "standard input is longer than " + std::to_string(max_bytes) + " bytes");
+        }
+    }
+}
+
+Result<Amount> parse_money(const std::string& text) {
+    const auto amount = parse_usdc(text);
+    if (!amount || amount->is_zero()) {
+        return fail(ClientError::usage,
+            "\"" + text + "\" is not an amount of USDC: write it like 5 or 0.001");
+    }
+    return *amount;
+}
+
+std::string short_address(const Address& address) {
+    const std::string text = to_string(address);
+    return text.substr(0, 4) + "…" + text.substr(text.size() - 4);
+}
+
+}  // namespace decloud::cli

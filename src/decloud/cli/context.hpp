@@ -1,0 +1,88 @@
+#pragma once
+
+#include "exit_code.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/base/clock.hpp>
+#include <decloud/base/json.hpp>
+#include <decloud/base/result.hpp>
+#include <decloud/client/chain_session.hpp>
+#include <decloud/client/config.hpp>
+#include <decloud/client/home.hpp>
+#include <decloud/client/wallet.hpp>
+#include <decloud/identity/keystore.hpp>
+#include <decloud/net/http/client.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace decloud::cli {
+
+/// What holds for every verb.
+struct Globals {
+    std::string home;
+    std::string account;
+    bool json = false;
+};
+
+/// The home of a command and what it says.
+struct Workspace {
+    client::Home home;
+    client::Config config;
+};
+
+using Outcome = Result<ExitCode>;
+
+/// What a verb works with. Single threaded.
+class Context {
+  public:
+    Globals globals;
+    /// Set by the verb that was parsed.
+    std::function<Outcome()> action;
+
+    /// Opens the home and reads its settings; `--account` stands over them.
+    [[nodiscard]] Result<Workspace> open() const;
+    [[nodiscard]] Result<identity::KeyStore> keys(const Workspace& workspace) const;
+    /// The key of `workspace.config.account`, checked against the chain. Error: not_found with the
+    /// command that makes one.
+    [[nodiscard]] Result<crypto::Secp256k1PrivateKey> account_key(const Workspace& workspace) const;
+
+    /// Data for standard output: the object with `--json`, else the text.
+    void print(const json::Object& object, std::string_view text) const;
+    [[nodiscard]] const Clock& clock() const { return system_clock(); }
+    [[nodiscard]] client::EnvironmentReader environment() const {
+        return client::process_environment();
+    }
+};
+
+/// For people, on standard error.
+void tell(std::string_view text);
+void tell_error(const Error& error);
+
+/// Runs a coroutine to its end. Ctrl-C ends the program with ExitCode::cancelled.
+[[nodiscard]] Outcome run(std::function<async::Task<Outcome>(async::Executor)> work);
+
+/// `work` with a connection to the chain, which is closed afterwards.
+[[nodiscard]] async::Task<Outcome> with_chain(async::Executor executor,
+    client::ChainConfig chain,
+    std::function<async::Task<Outcome>(client::ChainSession&)> work);
+/// The same with a wallet of `key`.
+[[nodiscard]] async::Task<Outcome> with_wallet(async::Executor executor,
+    client::ChainConfig chain,
+    std::filesystem::path wallets,
+    crypto::Secp256k1PrivateKey key,
+    std::function<async::Task<Outcome>(client::ChainSession&, client::Wallet&)> work);
+/// `work` with an HTTP client.
+[[nodiscard]] async::Task<Outcome> with_http(
+    async::Executor executor, std::function<async::Task<Outcome>(net::http::Client&)> work);
+
+/// Standard input, at most `max_bytes`. A terminal is not read: error usage with `instead`.
+[[nodiscard]] Result<Bytes> read_input(
+    const std::string& file, std::uint64_t max_bytes, std::string_view instead);
+/// "5", "0.001" USDC, above zero. Error: ClientError::usage.
+[[nodiscard]] Result<Amount> parse_money(const std::string& text);
+/// "0x7099…79c8" as "0x70…79c8".
+[[nodiscard]] std::string short_address(const Address& address);
+
+}  // namespace decloud::cli

@@ -1,0 +1,79 @@
+#include "main.hpp"
+
+#include "verbs.hpp"
+
+#include <CLI/CLI.hpp>
+#include <sys/prctl.h>
+
+#include <csignal>
+
+namespace decloud::cli {
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 ok, 1 failure, 2 cancelled, 3 not found, 4 not authorised,\n"
+    "5 payment or limit, 6 network, 64 usage.\n"
+    "Settings: flags over DECLOUD_* over the project's decloud.toml over config.toml.";
+
+void add_globals(CLI::App& app, Context& context) {
+    app.add_option(
+           "--home", context.globals.home, "The folder of this cloud (DECLOUD_HOME; else XDG)")
+        ->type_name("DIR");
+    app.add_option("--account", context.globals.account, "Which of the home's accounts acts")
+        ->type_name("NAME");
+    app.add_flag("--json", context.globals.json, "Data as JSON on standard output");
+}
+
+void let_options_fall_through(CLI::App& app) {
+    for (CLI::App* verb : app.get_subcommands({})) {
+        verb->fallthrough();
+        let_options_fall_through(*verb);
+    }
+}
+
+int finish(const Outcome& outcome) {
+    if (!outcome) {
+        tell_error(outcome.error());
+        return static_cast<int>(exit_code(outcome.error()));
+    }
+    return static_cast<int>(*outcome);
+}
+
+}  // namespace
+
+int main(std::span<char*> args) {
+    // No core dump and no debugger of the same user may read keys.
+    prctl(PR_SET_DUMPABLE, 0);
+    (void)std::signal(SIGPIPE, SIG_IGN);
+    Context context;
+    CLI::App app("decloud: sell and call functions, paid per request", "decloud");
+    app.footer(kFooter);
+    app.require_subcommand(1);
+    add_globals(app, context);
+    add_up(app, context);
+    add_function_verbs(app, context);
+    add_version_verbs(app, context);
+    add_secret_verbs(app, context);
+    add_call(app, context);
+    add_account_verbs(app, context);
+    add_escrow_verbs(app, context);
+    add_provider_verbs(app, context);
+    add_gateway_verbs(app, context);
+    add_content_verbs(app, context);
+    add_status(app, context);
+    add_doctor(app, context);
+    add_completion(app, context);
+    let_options_fall_through(app);
+    try {
+        app.parse(static_cast<int>(args.size()), args.data());
+    } catch (const CLI::Success& shown) {
+        return app.exit(shown);
+    } catch (const CLI::ParseError& error) {
+        (void)app.exit(error, std::cerr, std::cerr);
+        return static_cast<int>(ExitCode::usage);
+    }
+    return finish(context.action());
+}
+
+}  // namespace decloud::cli

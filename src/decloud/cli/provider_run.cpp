@@ -1,0 +1,69 @@
+#include "provider_run.hpp"
+
+#include "internal/service_loop.hpp"
+
+#include <decloud/base/log.hpp>
+#include <decloud/client/error.hpp>
+#include <decloud/client/provider_setup.hpp>
+#include <decloud/node/node.hpp>
+
+namespace decloud::cli {
+
+namespace {
+
+Result<node::NodeSettings> node_settings(const Context& context, const Workspace& workspace) {
+    const client::Config& config = workspace.config;
+    if (config.provider.name.empty() || config.chain.rpc_urls.empty()) {
+        return fail_with_help(ClientError::usage, "this home is not set up to sell anything",
+            "decloud provider register NAME, or decloud up for a whole local cloud");
+    }
+    TRY(identity::KeyStore keys, context.keys(workspace));
+    TRY(const auto name, identity::ProviderName::parse(config.provider.name));
+    TRY(const auto delegation,
+        client::ensure_delegation(workspace.home.delegation_file(), keys, config.provider.account,
+            name, signature_domain(config.chain), context.clock().unix_seconds()));
+    TRY_VOID(client::check_key(delegation.fields.account, config.chain));
+    node::NodeSettings settings;
+    settings.home = workspace.home.node();
+    settings.keys = workspace.home.keys();
+    TRY(settings.public_listen, net::parse_endpoint(config.provider.listen));
+    TRY(settings.console_listen, net::parse_endpoint(config.provider.console));
+    settings.operator_socket = workspace.home.operator_socket();
+    settings.provider_name = name.full();
+    settings.provider = delegation.fields.account;
+    settings.public_url = config.provider.public_url;
+    settings.delegation = delegation;
+    settings.rpc_urls = config.chain.rpc_urls;
+    settings.chain_id = config.chain.chain_id;
+    settings.contracts = config.chain.contracts;
+    settings.finality_depth = config.chain.finality_depth;
+    settings.first_block = config.chain.first_block;
+    settings.price = config.provider.price;
+    settings.free_bytes = config.provider.free_bytes;
+    return settings;
+}
+
+async::Task<Result<internal::Service>> start_node(
+    async::Executor executor, node::NodeSettings settings) {
+    auto started = co_await node::Node::start(executor, std::move(settings), system_clock());
+    if (!started) {
+        co_return fail(std::move(started.error()));
+    }
+    const std::shared_ptr<node::Node> node = std::move(*started);
+    log::info("provider", "listens on {}, console on {}", node->public_endpoint().to_string(),
+        node->console_endpoint().to_string());
+    co_return internal::Service{
+        .run = [node] { return node->run(); }, .stop = [node] { return node->stop(); }};
+}
+
+}  // namespace
+
+Outcome run_provider(const Context& context) {
+    TRY(const Workspace workspace, context.open());
+    TRY(node::NodeSettings settings, node_settings(context, workspace));
+    return internal::run_service([settings = std::move(settings)](async::Executor executor) {
+        return start_node(executor, settings);
+    });
+}
+
+}  // namespace decloud::cli

@@ -1,0 +1,232 @@
+#include "verbs.hpp"
+
+#include <decloud/client/call.hpp>
+#include <decloud/client/deployments.hpp>
+#include <decloud/client/error.hpp>
+#include <decloud/client/http.hpp>
+#include <decloud/multiformats/cid.hpp>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+namespace decloud::cli {
+
+namespace {
+
+constexpr std::uint64_t kMaxBody = std::uint64_t{1} << 30U;
+constexpr std::size_t kMaxProblem = 64 * 1024;
+
+struct CallOptions {
+    std::string target;
+    std::string provider;
+    std::string method;
+    std::vector<std::string> headers;
+    std::string data;
+    std::string binary_data;
+    std::string output;
+    bool pay = false;
+    std::string max_price;
+};
+
+/// What is called: a cid, what follows it, and the provider's name.
+struct Target {
+    std::string cid;
+    std::string suffix;
+    std::string provider;
+};
+
+Result<Target> find_target(const Workspace& workspace, const CallOptions& options) {
+    const std::size_t end = std::min(options.target.find_first_of("/?"), options.target.size());
+    const std::string function = options.target.substr(0, end);
+    Target out{.cid = function, .suffix = options.target.substr(end), .provider = options.provider};
+    TRY(const auto deployments, client::Deployments::load(workspace.home.deployments_file()));
+    if (const auto match = deployments.resolve(function)) {
+        out.cid = match->version.cid;
+        if (out.provider.empty() && !match->version.providers.empty()) {
+            out.provider = match->version.providers.front();
+        }
+        return out;
+    }
+    if (!multiformats::Cid::parse(function)) {
+        return std::unexpected(deployments.resolve(function).error());
+    }
+    if (out.provider.empty()) {
+        return fail_with_help(ClientError::usage,
+            "this home has not deployed " + function + ", so it does not know who runs it",
+            "decloud call --provider NAME " + options.target);
+    }
+    return out;
+}
+
+/// curl's `-d`: the text itself, or `@file` without its line ends; `--data-binary` keeps them.
+Result<Bytes> read_data(const CallOptions& options) {
+    const std::string& text = options.binary_data.empty() ? options.data : options.binary_data;
+    if (!text.starts_with('@')) {
+        return to_bytes(std::string_view(text));
+    }
+    TRY(Bytes content, read_input(text.substr(1), kMaxBody, "pipe the body into the command"));
+    if (options.binary_data.empty()) {
+        std::erase_if(content, [](std::uint8_t byte) { return byte == '\n' || byte == '\r'; });
+    }
+    return content;
+}
+
+Result<client::FunctionCall> make_call(const Target& target, const CallOptions& options) {
+    client::FunctionCall call{
+        .cid = target.cid, .suffix = target.suffix, .method = {}, .headers = {}, .body = {}};
+    TRY(call.body, read_data(options));
+    const bool has_data = !options.data.empty() || !options.binary_data.empty();
+    call.method = !options.method.empty() ? options.method : has_data ? "POST" : "GET";
+    if (has_data) {
+        call.headers.set("Content-Type", "application/x-www-form-urlencoded");
+    }
+    for (const std::string& line : options.headers) {
+        const std::size_t colon = line.find(':');
+        const std::string name = line.substr(0, colon);
+        std::string value = colon == std::string::npos ? "" : line.substr(colon + 1);
+        value.erase(0, value.find_first_not_of(' '));
+        if (colon == std::string::npos || !net::http::is_valid_field(name, value)) {
+            return fail(ClientError::usage, "\"" + line + "\" is not a header: Name: value");
+        }
+        call.headers.set(name, value);
+    }
+    return call;
+}
+
+/// Where an answer's body goes, and the start of it for the text of a refusal.
+class Output {
+  public:
+    explicit Output(std::string path) : path_(std::move(path)) {}
+    ~Output() {
+        if (file_ != nullptr && file_ != stdout) {
+            (void)std::fclose(file_);
+        }
+    }
+    Output(const Output&) = delete;
+    Output& operator=(const Output&) = delete;
+
+    Result<void> head(const net::http::ResponseHead& head) {
+        status_ = head.status;
+        type_ = std::string(head.headers.find("Content-Type").value_or(""));
+        file_ = path_.empty() || path_ == "-" ? stdout : std::fopen(path_.c_str(), "wbe");
+        return file_ == nullptr ? fail(errno_error("open " + path_)) : Result<void>{};
+    }
+    Result<void> body(BytesView bytes) {
+        if (status_ >= 400 && problem_.size() < kMaxProblem) {
+            append(problem_, bytes);
+        }
+        if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
+            return fail(errno_error("write " + (path_.empty() ? "standard output" : path_)));
+        }
+        return {};
+    }
+    /// Ends it. Says on standard error what a refusal says.
+    Result<void> finish() {
+        if (std::fflush(file_) != 0) {
+            return fail(errno_error("write " + path_));
+        }
+        if (status_ >= 400) {
+            tell_error(client::remote_error(status_, type_, problem_));
+        }
+        return {};
+    }
+
+  private:
+    std::string path_;
+    std::FILE* file_ = nullptr;
+    int status_ = 0;
+    std::string type_;
+    Bytes problem_;
+};
+
+struct CallWork {
+    Workspace workspace;
+    CallOptions options;
+    Target target;
+    std::optional<crypto::Secp256k1PrivateKey> key;
+};
+
+async::Task<Outcome> send_call(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    CallWork& work,
+    client::ChainSession& session,
+    net::http::Client& http
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    CO_TRY(const auto name, identity::ProviderName::parse(work.target.provider));
+    CO_TRY(const registry::Provider provider, co_await session.find_provider(name));
+    std::optional<client::CallerPayment> payment;
+    if (work.key) {
+        payment = client::CallerPayment{.key = &*work.key, .max_price = {}};
+        if (!work.options.max_price.empty()) {
+            CO_TRY(payment->max_price, parse_money(work.options.max_price));
+        } else {
+            CO_TRY(const auto channel,
+                co_await session.escrow().allowance(work.key->address(), provider.address));
+            if (!channel) {
+                co_return fail_with_help(ClientError::payment,
+                    to_string(work.key->address()) + " has no money reserved for " + name.full(),
+                    "decloud escrow approve " + name.full() + " --price 0.001 --budget 5");
+            }
+            payment->max_price = channel->price;
+        }
+    }
+    CO_TRY(client::FunctionCall call, make_call(work.target, work.options));
+    Output output(work.options.output);
+    CO_TRY(const int status,
+        co_await client::call_function(http, std::move(call),
+            {.gateway_url = work.workspace.config.gateway.url, .provider = provider}, payment,
+            session.domain(), system_clock(),
+            {.head = [&](const net::http::ResponseHead& head) { return output.head(head); },
+                .body = [&](BytesView bytes) { return output.body(bytes); }}));
+    CO_TRY_VOID(output.finish());
+    co_return exit_code_of_status(status);
+}
+
+Outcome call(const Context& context, const CallOptions& options) {
+    TRY(Workspace workspace, context.open());
+    TRY(Target target, find_target(workspace, options));
+    std::optional<crypto::Secp256k1PrivateKey> key;
+    if (options.pay) {
+        TRY(key, context.account_key(workspace));
+    }
+    CallWork work{.workspace = std::move(workspace),
+        .options = options,
+        .target = std::move(target),
+        .key = std::move(key)};
+    return run([&](async::Executor executor) {
+        return with_chain(executor, work.workspace.config.chain,
+            [&work, executor](client::ChainSession& session) {
+                return with_http(executor, [&work, &session](net::http::Client& http) {
+                    return send_call(work, session, http);
+                });
+            });
+    });
+}
+
+}  // namespace
+
+void add_call(CLI::App& app, Context& context) {
+    const auto options = std::make_shared<CallOptions>();
+    CLI::App* verb = app.add_subcommand(
+        "call", "Call a function by the gateway, or by its provider if that is away");
+    verb->add_option("function", options->target, "NAME or CID, with /path and ?query")->required();
+    verb->add_option("--provider", options->provider, "Who runs it")->type_name("NAME");
+    verb->add_option("-X,--request", options->method, "The method; default GET, POST with data");
+    verb->add_option("-H,--header", options->headers, "\"Name: value\"; may be repeated")
+        ->allow_extra_args(false);
+    verb->add_option("-d,--data", options->data, "The body, or @FILE without its line ends");
+    verb->add_option("--data-binary", options->binary_data, "The body, or @FILE as it is");
+    verb->add_option("-o,--output", options->output, "Where the answer goes")->type_name("FILE");
+    verb->add_flag("--pay", options->pay, "Pay from your own channel instead of the owner's");
+    verb->add_option("--max-price", options->max_price,
+        "With --pay: the most this call may cost; default: the channel's price");
+    verb->callback([&context, options] {
+        context.action = [&context, options] { return call(context, *options); };
+    });
+}
+
+}  // namespace decloud::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "context.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace decloud::cli {
+
+/// Each adds its verbs to the program; a verb that was parsed sets `context.action`. App and
+/// context outlive what is parsed.
+void add_up(CLI::App& app, Context& context);
+void add_function_verbs(CLI::App& app, Context& context);
+void add_version_verbs(CLI::App& app, Context& context);
+void add_secret_verbs(CLI::App& app, Context& context);
+void add_call(CLI::App& app, Context& context);
+void add_account_verbs(CLI::App& app, Context& context);
+void add_escrow_verbs(CLI::App& app, Context& context);
+void add_provider_verbs(CLI::App& app, Context& context);
+void add_gateway_verbs(CLI::App& app, Context& context);
+void add_content_verbs(CLI::App& app, Context& context);
+void add_status(CLI::App& app, Context& context);
+void add_doctor(CLI::App& app, Context& context);
+void add_completion(CLI::App& app, Context& context);
+
+}  // namespace decloud::cli
