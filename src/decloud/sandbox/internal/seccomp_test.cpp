@@ -1,0 +1,73 @@
+#include "seccomp.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace decloud::sandbox::internal {
+
+namespace {
+
+/// Makes one system call in a child under a filter; the errno it got, 0, or −signal.
+int try_call(SystemCalls list, long number, long first = 0, long second = 0) {
+    const auto program = make_seccomp_program(list);
+    EXPECT_TRUE(program) << program.error().message();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (install_seccomp(*program) != 0) {
+            ::_exit(250);
+        }
+        errno = 0;
+        const long result = ::syscall(number, first, second, 0, 0, 0, 0);
+        ::_exit(result < 0 ? errno : 0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+TEST(Seccomp, LetsNeededCallsPass) {
+    for (const auto list : {SystemCalls::wasm, SystemCalls::one_shot, SystemCalls::native}) {
+        EXPECT_EQ(try_call(list, SYS_getpid), 0);
+        EXPECT_EQ(try_call(list, SYS_gettid), 0);
+    }
+}
+
+TEST(Seccomp, OurOwnWorkersGetNoSocketsFilesOrProcesses) {
+    for (const auto list : {SystemCalls::wasm, SystemCalls::one_shot}) {
+        EXPECT_EQ(try_call(list, SYS_socket, 1, 1), EPERM);
+        EXPECT_EQ(try_call(list, SYS_execve), EPERM);
+        EXPECT_EQ(try_call(list, SYS_fork), EPERM);
+        EXPECT_EQ(try_call(list, SYS_ptrace), EPERM);
+        EXPECT_EQ(try_call(list, SYS_kill, 1, 0), EPERM);
+    }
+    EXPECT_EQ(try_call(SystemCalls::wasm, SYS_openat), EPERM);
+}
+
+TEST(Seccomp, NativeProgramsCannotAdministerTheKernel) {
+    for (const long number : {SYS_mount, SYS_unshare, SYS_ptrace, SYS_bpf, SYS_keyctl,
+             SYS_perf_event_open, SYS_setns, SYS_init_module, SYS_userfaultfd, SYS_chroot}) {
+        EXPECT_EQ(try_call(SystemCalls::native, number), EPERM) << number;
+    }
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_io_uring_setup), ENOSYS);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_clone3), ENOSYS);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_socket, 2, 1), EAFNOSUPPORT);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_socket, 1, 1), 0);
+}
+
+#if defined(__x86_64__)
+TEST(Seccomp, ForeignEntriesKill) {
+    constexpr long kX32 = 0x40000000;
+    EXPECT_EQ(try_call(SystemCalls::native, kX32 | SYS_getpid), -SIGSYS);
+    EXPECT_EQ(try_call(SystemCalls::wasm, kX32 | SYS_getpid), -SIGSYS);
+}
+#endif
+
+}  // namespace
+
+}  // namespace decloud::sandbox::internal

@@ -114,7 +114,7 @@ fs::path folder_of(const Hierarchy& hierarchy, const std::string& path) {
     if (relative.empty() || *relative.begin() == "..") {
         return hierarchy.mount;
     }
-    return (hierarchy.mount / relative).lexically_normal();
+    return relative == "." ? hierarchy.mount : hierarchy.mount / relative;
 }
 
 }  // namespace
