@@ -100,12 +100,9 @@ async::Task<Result<Provider>> ProviderDirectory::Impl::find(identity::ProviderNa
         co_return std::move(*hit);
     }
     CO_TRY(const auto lookup, join_lookup(name));
-    if (!co_await lookup->done.wait(settings_.lookup_timeout + std::chrono::seconds(1)) ||
-        !lookup->result) {
-        co_return fail(
-            RegistryError::unavailable, fmt::format("looking up {} was ended", name.full()));
-    }
-    Result<Provider> result = *lookup->result;
+    (void)co_await lookup->done.wait(settings_.lookup_timeout + std::chrono::seconds(1));
+    Result<Provider> result = lookup->result.value_or(
+        fail(RegistryError::unavailable, fmt::format("looking up {} was ended", name.full())));
     if (!result && result.error() == make_error_code(RegistryError::unavailable) && is_followed()) {
         if (const Known* known = known_.find(name)) {
             co_return known->provider;
@@ -142,14 +139,12 @@ async::Task<void> ProviderDirectory::Impl::look_up(
     }
     auto record = co_await ask(name);
     running_.erase(name.full());
-    if (record) {
-        lookup->result = parse_provider(name, *record);
-    } else {
-        lookup->result = fail(lookup_error(name, record.error()));
-    }
+    const Result<Provider> result =
+        record ? parse_provider(name, *record) : fail(lookup_error(name, record.error()));
     if (generation == generation_) {
-        keep(name, *lookup->result, record ? record->resolver : Address{}, asked_at);
+        keep(name, result, record ? record->resolver : Address{}, asked_at);
     }
+    lookup->result = result;
 }
 
 async::Task<Result<chain::ProviderRecord>> ProviderDirectory::Impl::ask(

@@ -223,8 +223,8 @@ async::Task<std::optional<Result<ClientResponse>>> Passage::ask(
 }
 
 Problem Passage::why_no_answer(const identity::ProviderName& name, const Error& error) const {
-    if (body_ && body_->failure() && error == make_error_code(net::NetError::body_source_failed)) {
-        return body_problem(*body_->failure());
+    if (body_ && error == make_error_code(net::NetError::body_source_failed)) {
+        return body_problem(body_->failure().value_or(error));
     }
     log::info("gateway", "{} does not answer: {}", name.full(), error.message());
     return provider_problem(name, error);

@@ -16,7 +16,7 @@ constexpr std::size_t kBufferBytes = std::size_t{16} * 1024;
 
 }  // namespace
 
-Relay::Relay(async::Executor executor,
+Relay::Relay(const async::Executor& executor,
     std::unique_ptr<net::Stream> client,
     std::unique_ptr<net::Stream> provider,
     std::chrono::steady_clock::duration idle,
@@ -25,7 +25,7 @@ Relay::Relay(async::Executor executor,
       provider_(std::move(provider)),
       idle_(idle),
       on_end_(std::move(on_end)),
-      timer_(std::move(executor)),
+      timer_(executor),
       last_byte_(std::chrono::steady_clock::now()) {}
 
 void Relay::start(async::TaskGroup& tasks) {

@@ -17,7 +17,7 @@ namespace decloud::gateway::internal {
 class Relay : public std::enable_shared_from_this<Relay> {
   public:
     /// `on_end` is called once, when both directions have ended.
-    Relay(async::Executor executor,
+    Relay(const async::Executor& executor,
         std::unique_ptr<net::Stream> client,
         std::unique_ptr<net::Stream> provider,
         std::chrono::steady_clock::duration idle,
