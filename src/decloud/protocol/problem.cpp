@@ -1,5 +1,6 @@
 #include "problem.hpp"
 
+#include <decloud/net/error.hpp>
 #include <decloud/net/http/message.hpp>
 
 namespace decloud::protocol {
@@ -55,6 +56,9 @@ Problem payment_required(Status status,
 Problem problem_from(const Error& error) {
     if (error == make_error_code(CommonError::invalid_input)) {
         return refuse(400, Status::bad_request, error.detail()).error();
+    }
+    if (error == make_error_code(net::NetError::malformed_message)) {
+        return refuse(400, Status::bad_request, "the body is malformed").error();
     }
     if (error == make_error_code(CommonError::limit_exceeded)) {
         return refuse(413, Status::bad_request, error.detail()).error();

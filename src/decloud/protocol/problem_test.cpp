@@ -1,5 +1,7 @@
 #include "problem.hpp"
 
+#include <decloud/net/error.hpp>
+
 #include <gtest/gtest.h>
 
 namespace decloud::protocol {
@@ -32,6 +34,7 @@ TEST(Problem, ErrorsMapToTheirStatus) {
     EXPECT_EQ(problem_from(Error(CommonError::disk_full)).http_status, 507);
     EXPECT_EQ(problem_from(Error(CommonError::limit_exceeded)).http_status, 413);
     EXPECT_EQ(problem_from(Error(CommonError::not_found)).http_status, 404);
+    EXPECT_EQ(problem_from(Error(net::NetError::malformed_message)).http_status, 400);
     EXPECT_EQ(to_string(Status::payment_too_low), "request-declined.payment-declined.too-low");
 }
 

@@ -76,6 +76,10 @@ class ComputeService final : public protocol::Service {
         if (call->method == "revoke") {
             co_return std::make_unique<RevokeCall>(deployments_, std::move(*cid));
         }
+        if (call->head.headers.contains("Service-Worker")) {
+            co_return refuse(
+                403, Status::declined, "functions of a shared origin cannot have service workers");
+        }
         auto deployment = co_await deployments_.find(std::move(*cid));
         if (!deployment) {
             co_return std::unexpected(std::move(deployment.error()));
