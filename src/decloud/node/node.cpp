@@ -297,16 +297,24 @@ async::Task<void> Node::Impl::stop() {
     if (std::exchange(stopped_, true)) {
         co_return;
     }
-    co_await public_server_->stop(kStopGrace);
-    co_await console_server_->stop(std::chrono::seconds(1));
-    co_await operator_server_->stop(std::chrono::seconds(1));
+    if (public_server_) {
+        co_await public_server_->stop(kStopGrace);
+    }
+    if (console_server_) {
+        co_await console_server_->stop(std::chrono::seconds(1));
+    }
+    if (operator_server_) {
+        co_await operator_server_->stop(std::chrono::seconds(1));
+    }
     tasks_.cancel();
     co_await tasks_.join();
     co_await slow_answers_.stop();
     co_await sandbox_.stop();
     co_await transport_->stop();
-    if (const auto closed = co_await ledger_->close(); !closed) {
-        log::error("node", "the ledger did not close cleanly: {}", closed.error().message());
+    if (ledger_) {
+        if (const auto closed = co_await ledger_->close(); !closed) {
+            log::error("node", "the ledger did not close cleanly: {}", closed.error().message());
+        }
     }
     pool_.join();
     log::info("node", "{} has stopped", settings_.provider_name);
@@ -360,7 +368,11 @@ async::Task<Result<std::unique_ptr<Node>>> Node::start(
     CO_TRY(Keys keys, open_keys(settings.keys));
     auto impl = std::make_unique<Impl>(
         std::move(executor), std::move(settings), clock, std::move(keys), std::move(storage));
-    CO_TRY_VOID(co_await impl->start());
+    if (auto started = co_await impl->start(); !started) {
+        // What did start, such as the ledger's upkeep, has to end before it is destroyed.
+        co_await impl->stop();
+        co_return fail(started.error());
+    }
     co_return std::unique_ptr<Node>(new Node(std::move(impl)));
 }
 
