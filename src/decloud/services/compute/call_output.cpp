@@ -99,7 +99,7 @@ async::Task<Result<void>> CallOutput::stream() {
 }
 
 async::Task<Result<void>> CallOutput::send_pending() {
-    if (parser_.head() == nullptr) {
+    if (parser_.head() == nullptr || parser_.malformed()) {
         co_return Result<void>{};
     }
     if (!std::exchange(head_sent_, true)) {
@@ -115,6 +115,8 @@ async::Task<Result<void>> CallOutput::send_pending() {
 async::Task<Result<void>> CallOutput::finish() {
     parser_.finish();
     if (parser_.malformed() || parser_.head() == nullptr) {
+        // A slow answer may be on its way to the responder right now.
+        co_await close();
         co_return fail(CommonError::invalid_input, "its output is not a CGI answer");
     }
     if (streaming_) {
