@@ -224,7 +224,8 @@ TEST_F(WasmHostile, AWorkerHasNothingOfTheNode) {
                               entry.path().filename() == "2";
         EXPECT_TRUE(harmless) << entry.path() << " " << target;
     }
-    EXPECT_FALSE(error) << error.message();
+    // Ordinary users may not look into a process that gave up everything.
+    EXPECT_EQ(static_cast<bool>(error), ::geteuid() != 0) << error.message();
 }
 
 }  // namespace
