@@ -219,9 +219,8 @@ Result<void> Node::Impl::open_ledger() {
     }
     channels_ = std::make_unique<payments::EscrowChannels>(executor_, client_, head_, escrow_,
         *ledger_, clock_,
-        payments::EscrowChannelsSettings{.provider = settings_.provider,
-            .asset = asset_,
-            .first_block = settings_.first_block});
+        payments::EscrowChannelsSettings{
+            .provider = settings_.provider, .asset = asset_, .first_block = settings_.first_block});
     settler_ = std::make_unique<payments::Settler>(executor_, *ledger_, sender_, *channels_, clock_,
         *metrics_,
         payments::SettlerSettings{.provider = settings_.provider,
