@@ -71,6 +71,9 @@ net::http::ResponseHead problem_head(const Problem& problem) {
     head.headers.add("Content-Type", "application/problem+json");
     head.headers.add("OpenCloud-Status", protocol::to_string(problem.status));
     head.headers.add("X-Content-Type-Options", "nosniff");
+    if (problem.http_status == 401) {
+        head.headers.add("WWW-Authenticate", "OpenCloud");
+    }
     for (const auto& [name, value] : problem.headers) {
         head.headers.add(name, value);
     }
@@ -291,7 +294,13 @@ async::Task<void> Pipeline::serve(Run& run) {
     RunCharge charge(run.hold.get());
     Completion completion =
         co_await run.prepared->serve(*run.body, *run.responder, charge, run.exchange.hang_up());
-    if (verify_at_end && !co_await body_matches(run)) {
+    if (run.responder->refusal()) {
+        completion = Completion::failed(protocol::problem_from(*run.responder->refusal()));
+    }
+    const bool refused = completion.problem && completion.problem->http_status < 500;
+    const bool verify =
+        verify_at_end && !refused && !completion.provider_fault && !completion.broken;
+    if (verify && !co_await body_matches(run)) {
         completion = Completion::charged_problem(
             completion.actual, protocol::refuse(400, Status::bad_request, kDigestMismatch).error());
     }
@@ -359,8 +368,12 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
         responder.started() ? responder.body_digest() : crypto::sha256(answer.body);
     const std::uint64_t body_bytes =
         responder.started() ? responder.body_bytes() : answer.body.size();
-    const std::string receipt =
-        commit(run, completion.actual, status, Bytes32{body_digest}, body_bytes);
+    const auto receipt = commit(run, completion.actual, status, Bytes32{body_digest}, body_bytes);
+    if (!receipt) {
+        // What cannot be charged is not given either.
+        co_await fail_run(run, Completion::failed(protocol::problem_from(receipt.error())));
+        co_return;
+    }
     count(run, completion.broken ? 502 : status);
     if (completion.broken) {
         run.exchange.abort();
@@ -371,8 +384,8 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
         extra = sign(*run.request_digest, body_digest, status,
             completion.problem ? completion.problem->status : Status::ok, responder.started());
     }
-    if (!receipt.empty()) {
-        extra.add("X-Decloud-Receipt", "/receipts/" + receipt);
+    if (!receipt->empty()) {
+        extra.add("X-Decloud-Receipt", "/receipts/" + *receipt);
     }
     if (responder.started()) {
         (void)co_await run.exchange.finish(std::move(extra));
@@ -407,13 +420,13 @@ net::http::Headers Pipeline::sign(const Bytes32& request_digest,
         *answer_signing_key_);
 }
 
-std::string Pipeline::commit(Run& run,
+Result<std::string> Pipeline::commit(Run& run,
     Amount actual,
     int status,
     const Bytes32& response_digest,
     std::uint64_t response_bytes) {
     if (!run.hold) {
-        return {};
+        return std::string();
     }
     auto receipt = run.hold->commit(
         actual, {.service = run.call->service,
@@ -427,9 +440,8 @@ std::string Pipeline::commit(Run& run,
     if (!receipt) {
         log::error("pipeline", "a served call of {} could not be charged: {}", run.terms().subject,
             receipt.error().message());
-        return {};
     }
-    return std::move(*receipt);
+    return receipt;
 }
 
 async::Task<void> Pipeline::answer_repeat(Run& run, protocol::Repeat repeat) {

@@ -60,7 +60,7 @@ class Pipeline {
     [[nodiscard]] async::Task<void> fail_run(Run& run, protocol::Completion completion);
     [[nodiscard]] async::Task<void> refuse_run(Run& run, protocol::Problem problem);
     [[nodiscard]] async::Task<void> answer_repeat(Run& run, protocol::Repeat repeat);
-    [[nodiscard]] std::string commit(Run& run,
+    [[nodiscard]] Result<std::string> commit(Run& run,
         Amount actual,
         int status,
         const Bytes32& response_digest,

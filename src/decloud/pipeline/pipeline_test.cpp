@@ -151,5 +151,13 @@ TEST_F(PipelineTest, ABodyThatIsNotWhatItsDigestSaysIsRefusedAndNotCharged) {
     EXPECT_EQ(book_.left["ann"], Amount(150));
 }
 
+TEST_F(PipelineTest, AnAnswerThatCannotBeChargedIsNotGiven) {
+    book_.disk_full = true;
+    run({request("/metered?count", "abc", "ann/1")});
+    EXPECT_EQ(replies_[0].status, 507);
+    EXPECT_EQ(replies_[0].body.find("metered"), std::string::npos);
+    EXPECT_EQ(book_.left["ann"], Amount(150));
+}
+
 }  // namespace
 }  // namespace decloud::pipeline

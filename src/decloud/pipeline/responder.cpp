@@ -21,7 +21,10 @@ async::Task<Result<void>> ExchangeResponder::start(net::http::ResponseHead head)
     }
     status_ = head.status;
     if (hold_ != nullptr) {
-        CO_TRY_VOID(co_await hold_->served());
+        if (auto served = co_await hold_->served(); !served) {
+            refusal_ = served.error();
+            co_return fail(served.error());
+        }
     }
     started_ = true;
     head.headers.set("OpenCloud-Status", "ok");

@@ -7,6 +7,8 @@
 #include <decloud/protocol/call.hpp>
 #include <decloud/protocol/payment_method.hpp>
 
+#include <optional>
+
 namespace decloud::pipeline {
 
 /// One exchange's way back. A whole answer is kept until the charge is made; a streamed one makes
@@ -34,6 +36,8 @@ class ExchangeResponder final : public protocol::Responder {
     [[nodiscard]] Bytes& body() { return body_; }
     /// Status of whatever answer there is.
     [[nodiscard]] int status() const { return status_; }
+    /// Set if `served` could not be made durable, so that nothing was sent: the provider's fault.
+    [[nodiscard]] const std::optional<Error>& refusal() const { return refusal_; }
     /// Of a started answer.
     [[nodiscard]] std::uint64_t body_bytes() const { return body_bytes_; }
     /// Call once, at the end.
@@ -48,6 +52,7 @@ class ExchangeResponder final : public protocol::Responder {
     int status_ = 0;
     std::uint64_t body_bytes_ = 0;
     crypto::Sha256 hash_;
+    std::optional<Error> refusal_;
     bool has_answer_ = false;
     bool started_ = false;
 };

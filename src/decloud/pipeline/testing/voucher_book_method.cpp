@@ -22,6 +22,9 @@ class BookHold final : public protocol::PaymentHold {
         co_return Result<void>{};
     }
     Result<std::string> commit(Amount actual, protocol::CallSummary /*summary*/) override {
+        if (book_.disk_full) {
+            return fail(CommonError::disk_full);
+        }
         give_back(actual);
         book_.used[nonce_] = "receipt-" + nonce_;
         return book_.used[nonce_];

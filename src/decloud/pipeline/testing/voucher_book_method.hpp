@@ -14,6 +14,7 @@ struct VoucherBook {
     std::map<std::string, Amount> left;
     std::map<std::string, std::string> used;  ///< nonce → receipt
     int served = 0;
+    bool disk_full = false;  ///< nothing can be committed
 };
 
 /// `book` outlives the method.
