@@ -63,6 +63,12 @@ std::unexpected<protocol::Problem> from_ledger(
         return protocol::refuse(503, Status::server_error,
             "the provider has reached its limit of unsettled calls; nothing was charged");
     }
+    if (error == make_error_code(PaymentError::overloaded)) {
+        auto refusal = protocol::refuse(
+            503, Status::server_error, "too many paid calls at once; nothing was charged");
+        refusal.error().headers.emplace_back("Retry-After", "1");
+        return refusal;
+    }
     if (error == make_error_code(PaymentError::expired)) {
         return protocol::refuse(401, Status::invalid_signature, "the payment has expired");
     }
@@ -231,8 +237,13 @@ async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
     const bool is_owner = caller.account == sponsor.owner;
     if (!is_owner) {
         const auto& pays = sponsor.terms;
+        // An owner may write an address with capitals (EIP-55).
+        const auto names_caller = [&caller](const std::string& entry) {
+            const auto account = parse_address(entry);
+            return account ? caller.account == *account : entry == caller.text;
+        };
         const bool listed = pays.callers == OwnerPays::Callers::list &&
-                            std::ranges::find(pays.listed, caller.text) != pays.listed.end();
+                            std::ranges::any_of(pays.listed, names_caller);
         if (pays.callers == OwnerPays::Callers::none ||
             (pays.callers == OwnerPays::Callers::list && !listed)) {
             co_return payment_refused(charging, terms, Status::payment_acceptable,
