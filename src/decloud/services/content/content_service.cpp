@@ -41,6 +41,9 @@ class ImportCall final : public PreparedCall {
         }
         const std::uint64_t quota =
             quota_bytes(context_.quota, unclaimed_money(context_.ledger, *owner));
+        if (quota == 0) {
+            co_return Completion::charged_problem({}, over_quota(quota));
+        }
         auto imported = co_await receive(body, gone, quota);
         if (!imported) {
             co_return Completion::charged_problem({}, std::move(imported.error()));
