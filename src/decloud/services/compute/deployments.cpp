@@ -192,6 +192,21 @@ Checked<void> Deployments::check(const SignedSpec& spec, bool encrypted) const {
     return {};
 }
 
+async::Task<Checked<Bytes>> Deployments::load_package(SignedSpec signed_spec) {
+    const protocol::DeploymentSpec& spec = signed_spec.spec;
+    auto content = co_await async::offload(pool_, [this, &spec]() -> Checked<Bytes> {
+        return read_content(blocks_, spec.program, settings_.max_package_bytes);
+    });
+    if (content && spec.program_key) {
+        auto plain = protocol::open_program(*spec.program_key, *content);
+        if (!plain) {
+            co_return refuse(403, Status::declined, "the program cannot be decrypted");
+        }
+        co_return std::move(*plain);
+    }
+    co_return content;
+}
+
 async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
     std::string cid, SignedSpec signed_spec) {
     const protocol::DeploymentSpec& spec = signed_spec.spec;
@@ -200,22 +215,22 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
     const std::string owner = to_string(spec.owner);
     Bytes package;
     if (!sandbox_.is_prepared(program, owner, manifest)) {
-        auto content = co_await async::offload(pool_, [this, &spec]() -> Checked<Bytes> {
-            return read_content(blocks_, spec.program, settings_.max_package_bytes);
-        });
-        if (!content) {
-            co_return std::unexpected(std::move(content.error()));
+        auto loaded = co_await load_package(signed_spec);
+        if (!loaded) {
+            co_return std::unexpected(std::move(loaded.error()));
         }
-        package = std::move(*content);
-        if (spec.program_key) {
-            auto plain = protocol::open_program(*spec.program_key, package);
-            if (!plain) {
-                co_return refuse(403, Status::declined, "the program cannot be decrypted");
-            }
-            package = std::move(*plain);
-        }
+        package = std::move(*loaded);
     }
+    const bool had_package = !package.empty();
     auto artifact = co_await sandbox_.prepare(program, owner, std::move(package), manifest);
+    if (!artifact && !had_package && artifact.error() == make_error_code(CommonError::not_found)) {
+        // What was kept of it turned out to be unusable.
+        auto loaded = co_await load_package(signed_spec);
+        if (!loaded) {
+            co_return std::unexpected(std::move(loaded.error()));
+        }
+        artifact = co_await sandbox_.prepare(program, owner, std::move(*loaded), manifest);
+    }
     if (!artifact) {
         const Error& error = artifact.error();
         const bool package_fault = error == make_error_code(CommonError::invalid_input) ||

@@ -94,6 +94,8 @@ class Deployments {
     [[nodiscard]] async::Task<protocol::Checked<protocol::SignedSpec>> open(multiformats::Cid cid);
     [[nodiscard]] protocol::Checked<void> check(
         const protocol::SignedSpec& spec, bool encrypted) const;
+    /// The program as a package, decrypted if the spec has its key.
+    [[nodiscard]] async::Task<protocol::Checked<Bytes>> load_package(protocol::SignedSpec spec);
     [[nodiscard]] async::Task<Found> prepare(std::string cid, protocol::SignedSpec spec);
     void remember(const std::shared_ptr<const Deployment>& deployment);
 
