@@ -365,7 +365,7 @@ class Cloud:
         deposit = budget if deposit is None else deposit
         usdc = self.info["chain"]["usdc"]
         if deposit:
-            self.send(account.address, usdc, "mint(address,uint256)", account.address, deposit)
+            self.send(development_account(0).address, usdc, "mint(address,uint256)", account.address, deposit)
             self.send(account.address, usdc, "approve(address,uint256)", self.escrow, deposit)
             self.send(account.address, self.escrow, "deposit(uint128)", deposit)
         self.send(account.address, self.escrow, "approve(address,uint128,uint128)", self.provider, price, budget)

@@ -184,9 +184,10 @@ def test_decloud_call_pays_with_an_account_of_its_own(cloud, folder):
     key.write_text(f"0x{CALLER.secret:064x}\n")
     cloud.good("account", "import", "caller", "--file", key)
     with cloud.costs(PRICE, CALLER.address), cloud.costs(0):
-        done = cloud.good("call", function(cloud) + "?echo=1", "--pay", "--account", "caller", "-d", "paid by me")
+        done = cloud.good("call", function(cloud) + "?echo=1", "--provider", "alice.decloud", "--pay",
+                      "--account", "caller", "-d", "paid by me")
     expect_equal(done.out, "paid by me", "answer")
-    done = cloud.cli("call", function(cloud) + "?echo=1", "-d", "x")
+    done = cloud.cli("call", function(cloud) + "?echo=1", "--provider", "alice.decloud", "-d", "x")
     expect_equal(done.code, 5, str(done))
     expect("decloud " in done.err, f"no command that helps: {done}")
 
