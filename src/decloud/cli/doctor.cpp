@@ -71,7 +71,7 @@ void check_sandbox(std::vector<Finding>& findings) {
     }};
     for (const auto& [layer, help] : kLayers) {
         const auto found = std::ranges::find_if(
-            missing, [layer = layer](const std::string& text) { return text.starts_with(layer); });
+            missing, [name = layer](const std::string& text) { return text.starts_with(name); });
         const bool good = found == missing.end();
         findings.push_back({.what = std::string(layer),
             .good = good,
