@@ -28,15 +28,15 @@ chain::AnvilSettings anvil_settings(const UpState& state, fs::path program) {
         .log = state.workspace.home.logs() / "chain.log"};
 }
 
-Result<fs::path> find_program() {
+Result<fs::path> find_program(const fs::path& examples) {
     const fs::path folder = own_program().parent_path();
-    return chain::find_anvil({}, {folder / "..", folder});
+    return chain::find_anvil({}, {folder / "..", examples / "..", folder});
 }
 
 }  // namespace
 
 async::Task<Result<void>> UpProcesses::start_chain() {
-    CO_TRY(fs::path program, find_program());
+    CO_TRY(fs::path program, find_program(state_.examples));
     CO_TRY(chain_, co_await chain::DevelopmentChain::start(
                        executor_, anvil_settings(state_, std::move(program))));
     co_return Result<void>{};
