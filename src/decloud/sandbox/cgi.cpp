@@ -91,9 +91,9 @@ bool accept_line(const Line& line, CgiHead& head) {
     }
     if (same_name(line.name, "content-length")) {
         std::uint64_t length = 0;
-        const char* last = line.value.data() + line.value.size();
-        const auto [end, error] = std::from_chars(line.value.data(), last, length);
-        if (error != std::errc() || end != last || head.content_length) {
+        const std::string_view text = line.value;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+        if (error != std::errc() || end != text.data() + text.size() || head.content_length) {
             return false;
         }
         head.content_length = length;

@@ -68,6 +68,7 @@ async::Task<void> WorkerChannel::flush() {
         while (!outgoing_.empty()) {
             Outgoing& next = outgoing_.front();
             std::vector<int> numbers;
+            numbers.reserve(next.fds.size());
             for (const UniqueFd& fd : next.fds) {
                 numbers.push_back(fd.get());
             }

@@ -44,14 +44,14 @@ Result<void> write_text(const char* path, std::string_view text) {
 }
 
 Result<void> enter_namespaces() {
-    constexpr int flags =
+    constexpr int kNamespaces =
         CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     const uid_t user = ::geteuid();
     const gid_t group = ::getegid();
-    if (user == 0 && ::unshare(flags) == 0) {
+    if (user == 0 && ::unshare(kNamespaces) == 0) {
         return {};
     }
-    if (::unshare(flags | CLONE_NEWUSER) != 0) {
+    if (::unshare(kNamespaces | CLONE_NEWUSER) != 0) {
         return fail(errno_error("unshare"));
     }
     TRY_VOID(write_text("/proc/self/setgroups", "deny"));

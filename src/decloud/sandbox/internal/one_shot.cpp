@@ -51,19 +51,20 @@ async::Task<Result<UniqueFd>> run_one_shot(async::Executor executor,
     std::chrono::milliseconds limit) {
     CO_TRY(auto process, WorkerProcess::start(executable, arguments));
     async::Event ended(executor);
-    std::optional<Result<UniqueFd>> reply;
+    Result<UniqueFd> reply = fail(CommonError::limit_exceeded, "took too long");
+    bool replied = false;
     WorkerChannel channel(executor, std::move(process),
         {.on_message =
-                [&reply](Message message) {
-                    if (!reply) {
+                [&](Message message) {
+                    if (!std::exchange(replied, true)) {
                         reply = parse_reply(std::move(message));
                     }
                     return true;
                 },
             .on_end =
-                [&reply, &ended](std::string how) {
+                [&](std::string how) {
                     // Killed: by a limit that what it worked on made it reach.
-                    if (!reply) {
+                    if (!std::exchange(replied, true)) {
                         reply = fail(how.starts_with("killed") ? CommonError::limit_exceeded
                                                                : CommonError::unavailable,
                             "the worker ended early: " + how);
@@ -72,13 +73,14 @@ async::Task<Result<UniqueFd>> run_one_shot(async::Executor executor,
                 }});
     channel.send(std::move(request), std::move(fds));
     const auto waited = co_await ended.wait(limit);
-    if (!waited && !reply) {
-        reply = fail(waited.error().code() == make_error_code(CommonError::timeout)
-                         ? Error(make_error_code(CommonError::limit_exceeded), "took too long")
-                         : waited.error());
+    if (!waited && !std::exchange(replied, true) &&
+        waited.error() != make_error_code(CommonError::timeout)) {
+        reply = fail(waited.error());
     }
+    // It took too long: however it ends now, that is the answer.
+    replied = true;
     co_await channel.stop();
-    co_return std::move(*reply);
+    co_return reply;
 }
 
 int serve_one_shot(int socket, const OneShotWork& work) {

@@ -74,6 +74,7 @@ Result<WorkerProcess> WorkerProcess::start(
     std::vector<std::string> texts{"decloud", "worker"};
     texts.insert(texts.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
+    argv.reserve(texts.size() + 1);
     for (std::string& text : texts) {
         argv.push_back(text.data());
     }

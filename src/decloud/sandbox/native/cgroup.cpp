@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <fstream>
 #include <optional>
 #include <set>
@@ -92,7 +92,7 @@ std::vector<Hierarchy> parse_mounts(std::string_view mountinfo) {
     std::vector<Hierarchy> result;
     for (const std::string& line : split(mountinfo, '\n')) {
         const auto fields = split(line, ' ');
-        const auto dash = std::find(fields.begin(), fields.end(), "-");
+        const auto dash = std::ranges::find(fields, "-");
         if (fields.size() < 6 || fields.end() - dash < 4) {
             continue;
         }

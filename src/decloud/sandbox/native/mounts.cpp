@@ -80,8 +80,8 @@ Result<void> fill_devices(const std::array<UniqueFd, kDeviceNames.size()>& devic
             return failed(path);
         }
     }
-    constexpr unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC;
-    if (::mount(nullptr, kDevices, nullptr, flags, nullptr) != 0) {
+    constexpr unsigned long kFlags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC;
+    if (::mount(nullptr, kDevices, nullptr, kFlags, nullptr) != 0) {
         return failed("making /dev read-only");
     }
     return {};
@@ -109,11 +109,11 @@ Result<UniqueFd> prepare_mounts() {
         TRY(devices[i], open_tree(fmt::format("/dev/{}", kDeviceNames[i]).c_str()));
     }
     TRY(UniqueFd proc, make_proc());
-    constexpr unsigned long flags = MS_NOSUID | MS_NOEXEC;
-    if (::mount("tmpfs", kScratch, "tmpfs", flags | MS_NODEV, "size=16k,nr_inodes=8,mode=0755") !=
+    constexpr unsigned long kFlags = MS_NOSUID | MS_NOEXEC;
+    if (::mount("tmpfs", kScratch, "tmpfs", kFlags | MS_NODEV, "size=16k,nr_inodes=8,mode=0755") !=
             0 ||
         ::mkdir(kRoot, 0755) != 0 || ::mkdir(kDevices, 0755) != 0 ||
-        ::mount("tmpfs", kDevices, "tmpfs", flags, "size=16k,nr_inodes=32,mode=0755") != 0) {
+        ::mount("tmpfs", kDevices, "tmpfs", kFlags, "size=16k,nr_inodes=32,mode=0755") != 0) {
         return failed("mounting a scratch tmpfs");
     }
     TRY_VOID(fill_devices(devices));

@@ -74,22 +74,22 @@ class Call {
 };
 
 wasm_trap_t* end_run() {
-    constexpr std::string_view text = "the run has ended";
-    return wasmtime_trap_new(text.data(), text.size());
+    constexpr std::string_view kText = "the run has ended";
+    return wasmtime_trap_new(kText.data(), kText.size());
 }
 
 /// Makes a callback of a function from Call to Errno.
-template <Errno (*function)(Call&)>
+template <Errno (*Function)(Call&)>
 wasm_trap_t* simple(void*, wasmtime_caller_t* caller, Values values, std::size_t) {
     Call call(caller, values);
-    return call.finish(function(call));
+    return call.finish(Function(call));
 }
 
 /// The same for functions that may end the run.
-template <Errno (*function)(Call&)>
+template <Errno (*Function)(Call&)>
 wasm_trap_t* stopping(void*, wasmtime_caller_t* caller, Values values, std::size_t) {
     Call call(caller, values);
-    const Errno result = function(call);
+    const Errno result = Function(call);
     if (call.stdio().stop() != Stdio::Stop::none) {
         return end_run();
     }
@@ -247,9 +247,9 @@ Errno fd_write(Call& call) {
     return done_if(call.memory().store(call.u32(3), total));
 }
 
-template <Errno otherwise>
+template <Errno Otherwise>
 Errno refuse_open(Call& call) {
-    return call.stream(call.u32(0)) == Stream::closed ? Errno::bad_descriptor : otherwise;
+    return call.stream(call.u32(0)) == Stream::closed ? Errno::bad_descriptor : Otherwise;
 }
 
 Errno fd_close(Call& call) {

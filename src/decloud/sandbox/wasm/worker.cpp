@@ -166,8 +166,8 @@ async::Task<void> WasmWorker::watch() {
                 break;
             }
         }
-    } catch (const boost::system::system_error&) {
-        // Cancelled: the worker is being stopped.
+    } catch (const boost::system::system_error& stopped) {
+        log::debug("sandbox", "watching a worker ends: {}", stopped.code().message());
     }
     watching_ = false;
 }

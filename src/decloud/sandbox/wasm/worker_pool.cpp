@@ -103,8 +103,8 @@ async::Task<void> WorkerPool::reap_idle() {
                 return over;
             });
         }
-    } catch (const boost::system::system_error&) {
-        // Cancelled: everything is being stopped.
+    } catch (const boost::system::system_error& stopped) {
+        log::debug("sandbox", "reaping idle workers ends: {}", stopped.code().message());
     }
     reaping_ = false;
 }
