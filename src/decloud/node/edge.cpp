@@ -32,6 +32,11 @@ bool looks_like_cid(std::string_view text) {
                text.starts_with("k") || text.starts_with("f") || text.starts_with("u"));
 }
 
+/// A broken cid is told from a path that is nothing here.
+bool is_meant_as_cid(std::string_view text) {
+    return text.size() >= 20 || text.starts_with("baf") || text.starts_with("Qm");
+}
+
 Checked<std::vector<std::string>> query_args(std::string_view query) {
     std::vector<std::string> args;
     while (!query.empty()) {
@@ -173,7 +178,7 @@ Checked<Route> route_request(const net::http::RequestHead& head,
         return opencloud_route(std::move(call), rest, prefix_size);
     }
     if (!looks_like_cid(segment)) {
-        return refuse(segment.size() >= 20 ? 400 : 404, Status::bad_request,
+        return refuse(is_meant_as_cid(segment) ? 400 : 404, Status::bad_request,
             "\"" + std::string(segment) + "\" is not a content id; a call is /{cid}");
     }
     call->service = "compute";

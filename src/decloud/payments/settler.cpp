@@ -123,7 +123,9 @@ async::Task<void> Settler::run() {
 }
 
 async::Task<Result<Settled>> Settler::flush() {
-    CO_TRY_VOID(co_await idle_.wait(std::chrono::minutes(2)));
+    while (busy_) {
+        CO_TRY_VOID(co_await idle_.wait(std::chrono::minutes(2)));
+    }
     co_return co_await send(ledger_.unsettled());
 }
 
@@ -172,14 +174,19 @@ async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows,
     settled.rows = rows.size();
     CO_TRY_VOID(co_await ledger_.note_sent_rows(std::move(rows)));
     const std::string intent = intent_of(data);
-    CO_TRY(const chain::TransactionOutcome outcome,
-        co_await sender_.submit(
-            {.intent = intent, .to = settings_.escrow, .data = std::move(data), .value = 0}));
-    settled.block = outcome.block_number;
+    const auto outcome = co_await sender_.submit(
+        {.intent = intent, .to = settings_.escrow, .data = std::move(data), .value = 0});
+    if (!outcome) {
+        // Final errors leave the journal, so that the same rows can be sent again; a pending one
+        // stays.
+        (void)co_await sender_.forget(intent);
+        co_return std::unexpected(outcome.error());
+    }
+    settled.block = outcome->block_number;
     settled_rows_.add(static_cast<double>(settled.rows));
     log::info("payments", "settled {} rows, {} USDC, in block {}", settled.rows,
         format_usdc(settled.amount), settled.block);
-    CO_TRY_VOID(co_await channels_.wait_for(outcome.block_number, kFollowLimit));
+    CO_TRY_VOID(co_await channels_.wait_for(outcome->block_number, kFollowLimit));
     // From here on the chain itself says what was settled.
     CO_TRY_VOID(co_await sender_.forget(intent));
     co_return settled;
