@@ -106,9 +106,14 @@ def test_an_authorisation_cannot_be_moved_to_another_request(cloud):
         answer = http1.request(url, "PUT", {"OpenCloud-Payment": paid}, body)
     expect_equal(answer.status, 401, "another method")
     expect(answer.header("WWW-Authenticate"), f"a 401 without WWW-Authenticate: {answer.headers}")
-    refused(cloud, (400, 401), url, paid, b"other body", [("Content-Digest", http1.content_digest(body))])
     with cloud.costs(PRICE, CALLER.address):
         expect_equal(post(url, paid, body).status, 200, "where it belongs")
+
+
+def test_a_body_that_only_claims_to_be_the_signed_one_is_refused(cloud):
+    url, body = url_of(cloud), b"body"
+    refused(cloud, (400, 401), url, signed(cloud, url, body), b"other body",
+            [("Content-Digest", http1.content_digest(body))])
 
 
 def test_an_authorisation_for_another_provider_or_signer_is_401(cloud):
