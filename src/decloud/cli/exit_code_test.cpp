@@ -50,7 +50,8 @@ TEST(Money, IsADecimalNumberOfUsdcAboveZero) {
 }
 
 TEST(Ports, ZeroIsReplacedByDifferentFreeOnes) {
-    UpOptions options{.chain_port = 0, .node_port = 0, .console_port = 0, .gateway_port = 0};
+    UpOptions options{
+        .chain_port = 0, .node_port = 0, .console_port = 0, .gateway_port = 0, .examples = {}};
     ASSERT_TRUE(internal::choose_ports(options));
     EXPECT_NE(options.chain_port, 0);
     EXPECT_NE(options.chain_port, options.node_port);
@@ -69,7 +70,8 @@ TEST(Ports, OneThatIsInUseIsNamedWithItsFlag) {
     UpOptions options{.chain_port = 0,
         .node_port = 0,
         .console_port = 0,
-        .gateway_port = ntohs(address.sin_port)};
+        .gateway_port = ntohs(address.sin_port),
+        .examples = {}};
     const auto chosen = internal::choose_ports(options);
     close(taken);
     ASSERT_FALSE(chosen);
