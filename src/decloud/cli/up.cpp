@@ -54,7 +54,6 @@ void fill_config(UpState& state) {
     config.provider.listen = fmt::format("127.0.0.1:{}", options.node_port);
     config.provider.console = fmt::format("127.0.0.1:{}", options.console_port);
     config.provider.public_url = internal::local_url(options.node_port);
-    config.provider.price = internal::kUpPrice;
     config.provider.free_bytes = kUpFreeBytes;
 }
 
@@ -116,14 +115,15 @@ async::Task<Result<Proof>> call_and_settle(
     proof.functions = std::move(functions);
     CO_TRY(proof.block, json::uint_member(settled, "block"));
     CO_TRY(proof.money, co_await internal::read_money(state, session));
-    CO_TRY(const Amount cost, internal::kUpPrice.times(proof.functions.size()));
+    const Amount price = state.workspace.config.provider.price;
+    CO_TRY(const Amount cost, price.times(proof.functions.size()));
     proof.settled = proof.money.earned.saturating_minus(before.earned);
     const Amount claimed = proof.money.claimed.saturating_minus(before.claimed);
     if (proof.settled != cost || claimed != cost) {
         co_return fail(ClientError::payment,
             fmt::format("{} calls at {} USDC cost {}, but on chain {} was claimed and {} earned",
-                proof.functions.size(), format_usdc(internal::kUpPrice), format_usdc(cost),
-                format_usdc(claimed), format_usdc(proof.settled)));
+                proof.functions.size(), format_usdc(price), format_usdc(cost), format_usdc(claimed),
+                format_usdc(proof.settled)));
     }
     co_return proof;
 }
@@ -199,9 +199,9 @@ std::string describe(const UpState& state, const Proof& proof, Address owner) {
         provider.name, provider.public_url, internal::local_url(state.options.console_port),
         subdomain_url(state), short_address(owner), format_usdc(proof.money.free),
         format_usdc(proof.money.reserved.saturating_minus(proof.money.claimed)),
-        short_usdc(proof.money.reserved), provider.name, short_usdc(internal::kUpPrice),
-        proof.money.calls, format_usdc(proof.settled), proof.block, subdomain_url(state),
-        thumbnail);
+        short_usdc(proof.money.reserved), provider.name,
+        short_usdc(state.workspace.config.provider.price), proof.money.calls,
+        format_usdc(proof.settled), proof.block, subdomain_url(state), thumbnail);
 }
 
 json::Object to_json(
