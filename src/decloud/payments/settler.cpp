@@ -99,17 +99,30 @@ Settler::Settler(async::Executor executor,
       exposure_(metrics.gauge("decloud_exposure_units",
           "Finished or running and not yet on the final chain, in the token's smallest unit.",
           {})),
+      running_low_(metrics.gauge("decloud_channels_running_low",
+          "Open channels and trials with under a tenth of their budget left.",
+          {})),
       idle_(std::move(executor)) {
     idle_.set();
+}
+
+void Settler::measure() {
+    const auto exposure = ledger_.exposure();
+    if (const auto found = exposure.find(settings_.asset); found != exposure.end()) {
+        exposure_.set(static_cast<double>(found->second.amount.units()));
+    }
+    const auto payers = ledger_.payers();
+    running_low_.set(static_cast<double>(std::ranges::count_if(payers, [](const PayerView& view) {
+        const Amount left = view.chain.reserved.saturating_minus(view.spent.amount);
+        return !view.chain.is_final && !view.chain.closing &&
+               left.units() * 10 < view.chain.reserved.units();
+    })));
 }
 
 async::Task<void> Settler::run() {
     for (;;) {
         co_await async::delay(settings_.poll);
-        const auto exposure = ledger_.exposure();
-        if (const auto found = exposure.find(settings_.asset); found != exposure.end()) {
-            exposure_.set(static_cast<double>(found->second.amount.units()));
-        }
+        measure();
         auto rows = ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds);
         if (rows.empty() || busy_) {
             continue;

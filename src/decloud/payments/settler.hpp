@@ -57,6 +57,7 @@ class Settler {
     [[nodiscard]] async::Task<Result<Settled>> flush();
 
   private:
+    void measure();
     [[nodiscard]] async::Task<Result<Settled>> send(std::vector<SettlementRow> rows);
     [[nodiscard]] async::Task<Result<Settled>> send_some(
         std::vector<SettlementRow> rows, bool trials);
@@ -68,6 +69,7 @@ class Settler {
     SettlerSettings settings_;
     metrics::Counter& settled_rows_;
     metrics::Gauge& exposure_;
+    metrics::Gauge& running_low_;
     bool busy_ = false;
     async::Event idle_;
 };
