@@ -298,8 +298,10 @@ async::Task<void> Pipeline::serve(Run& run) {
         completion = Completion::failed(protocol::problem_from(*run.responder->refusal()));
     }
     const bool refused = completion.problem && completion.problem->http_status < 500;
+    // A program that was stopped by the mismatch may have answered, which nobody has seen.
+    const bool known = run.body->digest().has_value() && !run.responder->started();
     const bool verify =
-        verify_at_end && !refused && !completion.provider_fault && !completion.broken;
+        verify_at_end && !refused && !completion.provider_fault && (!completion.broken || known);
     if (verify && !co_await body_matches(run)) {
         completion = Completion::charged_problem(
             completion.actual, protocol::refuse(400, Status::bad_request, kDigestMismatch).error());
