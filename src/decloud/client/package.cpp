@@ -142,8 +142,9 @@ Result<std::vector<std::string>> list_files(const fs::path& root) {
 
 Result<Bytes> make_zip(std::vector<PackageFile> files) {
     std::ranges::sort(files, {}, &PackageFile::path);
-    const ArchivePointer zip(archive_write_new());
+    // Outlives the archive, which writes its end into it when it is freed after an error.
     Bytes out;
+    const ArchivePointer zip(archive_write_new());
     if (archive_write_set_format_zip(zip.get()) != ARCHIVE_OK ||
         archive_write_zip_set_compression_store(zip.get()) != ARCHIVE_OK ||
         archive_write_set_options(zip.get(), "zip:hdrcharset=UTF-8") != ARCHIVE_OK ||
