@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
+extern char** environ;
 
 static int echo(void) {
     static char buffer[65536];
@@ -26,7 +26,9 @@ static int echo(void) {
     while ((count = read(0, buffer, sizeof buffer)) > 0) {
         for (ssize_t done = 0; done < count;) {
             ssize_t written = write(1, buffer + done, (size_t)(count - done));
-            if (written < 0) return 3;
+            if (written < 0) {
+                return 3;
+            }
             done += written;
         }
     }
@@ -37,32 +39,38 @@ static int flood(int fd, long size) {
     static char block[65536];
     memset(block, 'x', sizeof block);
     for (long done = 0; size == 0 || done < size; done += (long)sizeof block) {
-        if (write(fd, block, sizeof block) < 0) return 5;
+        if (write(fd, block, sizeof block) < 0) {
+            return 5;
+        }
     }
     return 0;
 }
 
 static int eat_memory(void) {
     for (;;) {
-        char *block = malloc(1 << 20);
-        if (!block) return 7;
+        char* block = malloc(1 << 20);
+        if (!block) {
+            return 7;
+        }
         memset(block, 1, 1 << 20);
         __asm__ volatile("" : : "r"(block) : "memory");
     }
 }
 
-static int list(const char *path) {
-    DIR *folder = opendir(path);
+static int list(const char* path) {
+    DIR* folder = opendir(path);
     if (!folder) {
         printf("%s: %s\n", path, strerror(errno));
         return 0;
     }
-    struct dirent *entry;
-    while ((entry = readdir(folder))) printf("%s\n", entry->d_name);
+    struct dirent* entry;
+    while ((entry = readdir(folder))) {
+        printf("%s\n", entry->d_name);
+    }
     return 0;
 }
 
-static void attempt(const char *what, long result) {
+static void attempt(const char* what, long result) {
     printf("%s %s\n", what, result < 0 ? strerror(errno) : "ALLOWED");
 }
 
@@ -100,20 +108,23 @@ static int try_everything(void) {
 
 static int show_identity(void) {
     printf("uid %d euid %d gid %d pid %d\n", (int)getuid(), (int)geteuid(), (int)getgid(),
-           (int)getpid());
-    FILE *status = fopen("/proc/self/status", "r");
+        (int)getpid());
+    FILE* status = fopen("/proc/self/status", "r");
     char line[256];
     while (status && fgets(line, sizeof line, status)) {
         if (!strncmp(line, "Cap", 3) || !strncmp(line, "NoNewPrivs", 10) ||
-            !strncmp(line, "Seccomp:", 8))
+            !strncmp(line, "Seccomp:", 8)) {
             fputs(line, stdout);
+        }
     }
     return 0;
 }
 
 static int show_descriptors(void) {
     for (int fd = 0; fd < 1024; ++fd) {
-        if (fcntl(fd, F_GETFD) >= 0) printf("%d\n", fd);
+        if (fcntl(fd, F_GETFD) >= 0) {
+            printf("%d\n", fd);
+        }
     }
     return 0;
 }
@@ -126,18 +137,20 @@ static int fork_bomb(void) {
             pause();
             _exit(0);
         }
-        if (child > 0) ++made;
+        if (child > 0) {
+            ++made;
+        }
     }
     printf("made %ld\n", made);
     return 0;
 }
 
-static int survivor(const char *tag) {
+static int survivor(const char* tag) {
     /* Leaves a grandchild in a session of its own that would live for a minute. */
     if (fork() == 0) {
         setsid();
         if (fork() == 0) {
-            execl("/native_probe", tag, (char *)NULL);
+            execl("/native_probe", tag, (char*)NULL);
             _exit(1);
         }
         _exit(0);
@@ -156,14 +169,18 @@ static int fill_tmp(void) {
     for (;; ++files) {
         snprintf(name, sizeof name, "/tmp/f%ld", files);
         int fd = open(name, O_WRONLY | O_CREAT, 0600);
-        if (fd < 0) break;
+        if (fd < 0) {
+            break;
+        }
         close(fd);
     }
     unlink("/tmp/f0");
     int fd = open("/tmp/big", O_WRONLY | O_CREAT, 0600);
     ssize_t count;
     signal(SIGXFSZ, SIG_IGN);
-    while ((count = write(fd, block, sizeof block)) > 0) bytes += count;
+    while ((count = write(fd, block, sizeof block)) > 0) {
+        bytes += count;
+    }
     printf("files %ld bytes %ld\n", files, bytes);
     return 0;
 }
@@ -179,23 +196,33 @@ static int foreign(void) {
 static int foreign(void) { return 64; }
 #endif
 
-int main(int count, char **arguments) {
+int main(int count, char** arguments) {
     if (count > 0 && !strncmp(arguments[0], "survivor-", 9)) {
         sleep(60);
         return 0;
     }
-    const char *mode = getenv("MODE");
-    const char *argument = getenv("ARGUMENT");
+    const char* mode = getenv("MODE");
+    const char* argument = getenv("ARGUMENT");
     long number = argument ? strtol(argument, NULL, 10) : 0;
-    if (!mode) return 64;
-    if (!strcmp(mode, "echo")) return echo();
+    if (!mode) {
+        return 64;
+    }
+    if (!strcmp(mode, "echo")) {
+        return echo();
+    }
     if (!strcmp(mode, "env")) {
-        for (char **entry = environ; *entry; ++entry) puts(*entry);
+        for (char** entry = environ; *entry; ++entry) {
+            puts(*entry);
+        }
         printf("arguments %d\n", count);
         return 0;
     }
-    if (!strcmp(mode, "exit")) return (int)number;
-    if (!strcmp(mode, "abort")) abort();
+    if (!strcmp(mode, "exit")) {
+        return (int)number;
+    }
+    if (!strcmp(mode, "abort")) {
+        abort();
+    }
     if (!strcmp(mode, "spin")) {
         signal(SIGTERM, SIG_IGN);
         for (volatile long i = 0;; ++i) {
@@ -205,21 +232,41 @@ int main(int count, char **arguments) {
         sleep((unsigned)number);
         return 0;
     }
-    if (!strcmp(mode, "memory")) return eat_memory();
-    if (!strcmp(mode, "flood")) return flood(1, number);
+    if (!strcmp(mode, "memory")) {
+        return eat_memory();
+    }
+    if (!strcmp(mode, "flood")) {
+        return flood(1, number);
+    }
     if (!strcmp(mode, "stderr_flood")) {
         int result = flood(2, number);
         fputs("the end\n", stderr);
         return result;
     }
-    if (!strcmp(mode, "list")) return list(argument ? argument : "/");
-    if (!strcmp(mode, "attempts")) return try_everything();
-    if (!strcmp(mode, "identity")) return show_identity();
-    if (!strcmp(mode, "descriptors")) return show_descriptors();
-    if (!strcmp(mode, "forks")) return fork_bomb();
-    if (!strcmp(mode, "survivor")) return survivor(argument);
-    if (!strcmp(mode, "fill")) return fill_tmp();
-    if (!strcmp(mode, "foreign")) return foreign();
+    if (!strcmp(mode, "list")) {
+        return list(argument ? argument : "/");
+    }
+    if (!strcmp(mode, "attempts")) {
+        return try_everything();
+    }
+    if (!strcmp(mode, "identity")) {
+        return show_identity();
+    }
+    if (!strcmp(mode, "descriptors")) {
+        return show_descriptors();
+    }
+    if (!strcmp(mode, "forks")) {
+        return fork_bomb();
+    }
+    if (!strcmp(mode, "survivor")) {
+        return survivor(argument);
+    }
+    if (!strcmp(mode, "fill")) {
+        return fill_tmp();
+    }
+    if (!strcmp(mode, "foreign")) {
+        return foreign();
+    }
     if (!strcmp(mode, "kill_all")) {
         kill(-1, SIGKILL);
         kill(1, SIGKILL);

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
+extern char** environ;
 
 static int echo(void) {
     static char buffer[65536];
@@ -15,7 +15,9 @@ static int echo(void) {
     while ((count = read(0, buffer, sizeof buffer)) > 0) {
         for (ssize_t done = 0; done < count;) {
             ssize_t written = write(1, buffer + done, (size_t)(count - done));
-            if (written < 0) return 3;
+            if (written < 0) {
+                return 3;
+            }
             done += written;
         }
     }
@@ -26,7 +28,9 @@ static int flood(void) {
     static char block[65536];
     memset(block, 'x', sizeof block);
     for (;;) {
-        if (write(1, block, sizeof block) < 0) return 5;
+        if (write(1, block, sizeof block) < 0) {
+            return 5;
+        }
     }
 }
 
@@ -35,7 +39,9 @@ static int produce(long size) {
     memset(block, 'y', sizeof block);
     while (size > 0) {
         size_t part = size < (long)sizeof block ? (size_t)size : sizeof block;
-        if (write(1, block, part) != (ssize_t)part) return 5;
+        if (write(1, block, part) != (ssize_t)part) {
+            return 5;
+        }
         size -= (long)part;
     }
     return 0;
@@ -43,8 +49,10 @@ static int produce(long size) {
 
 static int eat_memory(void) {
     for (;;) {
-        char *block = malloc(1 << 20);
-        if (!block) abort();
+        char* block = malloc(1 << 20);
+        if (!block) {
+            abort();
+        }
         memset(block, 1, 1 << 20);
         __asm__ volatile("" : : "r"(block) : "memory");
     }
@@ -66,9 +74,9 @@ static int count_state(void) {
 }
 
 static int touch_files(void) {
-    static const char *names[] = {"/etc/passwd", "/proc/self/environ", "../secret", "/"};
+    static const char* names[] = {"/etc/passwd", "/proc/self/environ", "../secret", "/"};
     for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
-        FILE *file = fopen(names[i], "r");
+        FILE* file = fopen(names[i], "r");
         printf("%s %s\n", names[i], file ? "OPEN" : "refused");
     }
     return 0;
@@ -81,7 +89,9 @@ static int stream_slowly(void) {
         printf("ready %d\n", i);
         fflush(stdout);
         ssize_t count = read(0, line, sizeof line);
-        if (count <= 0) return 6;
+        if (count <= 0) {
+            return 6;
+        }
         printf("got %.*s\n", (int)count, line);
         fflush(stdout);
     }
@@ -89,22 +99,32 @@ static int stream_slowly(void) {
 }
 
 int main(void) {
-    const char *mode = getenv("MODE");
-    const char *argument = getenv("ARGUMENT");
+    const char* mode = getenv("MODE");
+    const char* argument = getenv("ARGUMENT");
     long number = argument ? strtol(argument, NULL, 10) : 0;
-    if (!mode) return 64;
-    if (!strcmp(mode, "echo")) return echo();
+    if (!mode) {
+        return 64;
+    }
+    if (!strcmp(mode, "echo")) {
+        return echo();
+    }
     if (!strcmp(mode, "env")) {
-        for (char **entry = environ; *entry; ++entry) puts(*entry);
+        for (char** entry = environ; *entry; ++entry) {
+            puts(*entry);
+        }
         return 0;
     }
-    if (!strcmp(mode, "exit")) return (int)number;
+    if (!strcmp(mode, "exit")) {
+        return (int)number;
+    }
     if (!strcmp(mode, "print_exit")) {
         puts("partial");
         return (int)number;
     }
     if (!strcmp(mode, "spin")) {
-        for (;;) sink++;
+        for (;;) {
+            sink++;
+        }
     }
     if (!strcmp(mode, "sleep")) {
         struct timespec time = {.tv_sec = number / 1000, .tv_nsec = number % 1000 * 1000000};
@@ -112,16 +132,34 @@ int main(void) {
         puts("slept");
         return 0;
     }
-    if (!strcmp(mode, "memory")) return eat_memory();
-    if (!strcmp(mode, "flood")) return flood();
-    if (!strcmp(mode, "produce")) return produce(number);
-    if (!strcmp(mode, "recurse")) return recurse(0);
-    if (!strcmp(mode, "trap")) __builtin_trap();
-    if (!strcmp(mode, "counter")) return count_state();
-    if (!strcmp(mode, "files")) return touch_files();
-    if (!strcmp(mode, "converse")) return stream_slowly();
+    if (!strcmp(mode, "memory")) {
+        return eat_memory();
+    }
+    if (!strcmp(mode, "flood")) {
+        return flood();
+    }
+    if (!strcmp(mode, "produce")) {
+        return produce(number);
+    }
+    if (!strcmp(mode, "recurse")) {
+        return recurse(0);
+    }
+    if (!strcmp(mode, "trap")) {
+        __builtin_trap();
+    }
+    if (!strcmp(mode, "counter")) {
+        return count_state();
+    }
+    if (!strcmp(mode, "files")) {
+        return touch_files();
+    }
+    if (!strcmp(mode, "converse")) {
+        return stream_slowly();
+    }
     if (!strcmp(mode, "stderr")) {
-        for (long i = 0; i < number; ++i) fprintf(stderr, "line %ld\n", i);
+        for (long i = 0; i < number; ++i) {
+            fprintf(stderr, "line %ld\n", i);
+        }
         return 0;
     }
     return 64;
