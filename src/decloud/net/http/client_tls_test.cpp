@@ -1,5 +1,5 @@
 #include "../error.hpp"
-#include "../internal/test_loop.hpp"
+#include "../testing/test_loop.hpp"
 #include "client.hpp"
 
 #include <boost/asio/ssl.hpp>

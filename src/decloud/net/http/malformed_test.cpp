@@ -1,4 +1,4 @@
-#include "../internal/test_loop.hpp"
+#include "../testing/test_loop.hpp"
 #include "parser.hpp"
 
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 #include "server.hpp"
 
 #include "../error.hpp"
-#include "../internal/test_loop.hpp"
+#include "../testing/test_loop.hpp"
 
 #include <decloud/async/event.hpp>
 #include <decloud/base/units.hpp>

@@ -104,6 +104,10 @@ class RawClient {
         reset = reset || (error && error != boost::asio::error::eof);
         co_return !error;
     }
+    void close() {
+        boost::system::error_code ignored;
+        socket.close(ignored);
+    }
 
     boost::asio::ip::tcp::socket socket;
     std::string received;
