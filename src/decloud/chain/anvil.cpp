@@ -6,15 +6,8 @@
 #include <decloud/async/timeout.hpp>
 
 #include <arpa/inet.h>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,7 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kReadyPoll{50};
-constexpr std::size_t kLogTail = 600;
 
 // npm's own `anvil` is a script: only the ELF ends when it is told to.
 bool is_native_program(const fs::path& path) {
@@ -112,57 +104,6 @@ std::vector<std::string> arguments(const AnvilSettings& settings, std::uint16_t 
     return out;
 }
 
-// Runs in the forked child: only async-signal-safe calls.
-[[noreturn]] void become(char* const* argv, int output, pid_t parent) {
-    // A group of its own, so that Ctrl-C in a terminal reaches us first and not both.
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent) {
-        _exit(127);
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    const int nothing = open("/dev/null", O_RDONLY);
-    dup2(nothing, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    close_range(3, ~0U, 0);
-    execv(argv[0], argv);
-    _exit(127);
-}
-
-Result<pid_t> spawn(const AnvilSettings& settings, std::uint16_t port) {
-    const fs::path log = settings.log.empty() ? fs::path("/dev/null") : settings.log;
-    const int output = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (output < 0) {
-        return fail(errno_error("open " + log.string()));
-    }
-    std::vector<std::string> words = arguments(settings, port);
-    std::vector<char*> argv;
-    for (std::string& word : words) {
-        argv.push_back(word.data());
-    }
-    argv.push_back(nullptr);
-    const pid_t parent = getpid();
-    const pid_t child = fork();
-    if (child == 0) {
-        become(argv.data(), output, parent);
-    }
-    const int error = errno;
-    close(output);
-    if (child < 0) {
-        return fail(errno_error("fork", error));
-    }
-    return child;
-}
-
-std::string log_tail(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
-    return text.substr(text.size() - std::min(text.size(), kLogTail));
-}
-
 }  // namespace
 
 Result<fs::path> find_anvil(const fs::path& configured, const std::vector<fs::path>& roots) {
@@ -190,21 +131,19 @@ Result<fs::path> find_anvil(const fs::path& configured, const std::vector<fs::pa
 async::Task<Result<std::unique_ptr<DevelopmentChain>>> DevelopmentChain::start(
     async::Executor executor, AnvilSettings settings) {
     CO_TRY(const std::uint16_t port, probe_port(settings.port));
-    CO_TRY(const pid_t pid, spawn(settings, port));
-    std::unique_ptr<DevelopmentChain> chain(new DevelopmentChain(
-        pid, static_cast<int>(syscall(SYS_pidfd_open, pid, 0)), port, executor));
-    if (chain->pid_fd_ < 0) {
-        co_return fail(errno_error("pidfd_open"));
-    }
-    auto ready = co_await chain->wait_ready(settings);
+    CO_TRY(auto process,
+        async::ChildProcess::start(executor, arguments(settings, port), settings.log));
+    std::unique_ptr<DevelopmentChain> chain(new DevelopmentChain(std::move(process), port));
+    auto ready = co_await chain->wait_ready(executor, std::move(settings));
     if (!ready) {
         co_return fail(std::move(ready.error()));
     }
     co_return chain;
 }
 
-async::Task<Result<void>> DevelopmentChain::wait_ready(AnvilSettings settings) {
-    const auto transport = make_http_transport(executor_);
+async::Task<Result<void>> DevelopmentChain::wait_ready(
+    async::Executor executor, AnvilSettings settings) {
+    const auto transport = make_http_transport(executor);
     JsonRpc rpc(*transport, {url()}, {.timeout = std::chrono::seconds(2)});
     EthereumClient client(rpc);
     const auto end = std::chrono::steady_clock::now() + settings.ready_timeout;
@@ -212,7 +151,7 @@ async::Task<Result<void>> DevelopmentChain::wait_ready(AnvilSettings settings) {
     while (std::chrono::steady_clock::now() < end) {
         if (!running()) {
             out = fail(ChainError::process,
-                settings.program.string() + " ended early: " + log_tail(settings.log));
+                settings.program.string() + " ended early: " + process_->last_words());
             break;
         }
         const auto id = co_await client.chain_id();
@@ -231,44 +170,10 @@ async::Task<Result<void>> DevelopmentChain::wait_ready(AnvilSettings settings) {
     co_return out;
 }
 
-DevelopmentChain::~DevelopmentChain() {
-    if (running()) {
-        kill(pid_, SIGKILL);
-        waitpid(pid_, nullptr, 0);
-    }
-    if (pid_fd_ >= 0) {
-        close(pid_fd_);
-    }
-}
-
 std::string DevelopmentChain::url() const { return "http://127.0.0.1:" + std::to_string(port_); }
 
-bool DevelopmentChain::running() {
-    if (!ended_ && waitpid(pid_, nullptr, WNOHANG) != 0) {
-        ended_ = true;
-    }
-    return !ended_;
-}
-
-async::Task<Result<void>> DevelopmentChain::wait_exit() {
-    boost::asio::posix::stream_descriptor exit(executor_, dup(pid_fd_));
-    co_await exit.async_wait(
-        boost::asio::posix::stream_descriptor::wait_read, boost::asio::use_awaitable);
-    co_return Result<void>{};
-}
-
 async::Task<void> DevelopmentChain::stop(std::chrono::steady_clock::duration grace) {
-    if (!running()) {
-        co_return;
-    }
-    kill(pid_, SIGTERM);
-    if (!co_await async::with_timeout(grace, wait_exit())) {
-        kill(pid_, SIGKILL);
-        waitpid(pid_, nullptr, 0);
-        ended_ = true;
-        co_return;
-    }
-    (void)running();
+    co_await process_->stop(grace);
 }
 
 }  // namespace decloud::chain

@@ -2,6 +2,7 @@
 
 #include "error.hpp"
 
+#include <decloud/async/child_process.hpp>
 #include <decloud/async/task.hpp>
 #include <decloud/base/result.hpp>
 
@@ -39,39 +40,33 @@ struct AnvilSettings {
 [[nodiscard]] Result<std::filesystem::path> find_anvil(
     const std::filesystem::path& configured, const std::vector<std::filesystem::path>& roots);
 
-/// A development chain in a process of its own that ends with us, however we end. Single threaded;
-/// start it on a thread that lasts, as the kernel ends it with that thread.
+/// A development chain in a process of its own that ends with us, however we end, and is killed if
+/// `stop` was not called. Single threaded; start it on a thread that lasts, as the kernel ends it
+/// with that thread.
 class DevelopmentChain {
   public:
     /// Returns when it answers. Errors: already_exists if the port is taken (the detail names it),
     /// process with the end of its log, timeout.
     [[nodiscard]] static async::Task<Result<std::unique_ptr<DevelopmentChain>>> start(
         async::Executor executor, AnvilSettings settings);
-    /// Kills it if `stop` was not called.
-    ~DevelopmentChain();
-    DevelopmentChain(const DevelopmentChain&) = delete;
-    DevelopmentChain& operator=(const DevelopmentChain&) = delete;
 
     [[nodiscard]] std::uint16_t port() const { return port_; }
     /// "http://127.0.0.1:8545".
     [[nodiscard]] std::string url() const;
-    [[nodiscard]] pid_t pid() const { return pid_; }
-    [[nodiscard]] bool running();
+    [[nodiscard]] pid_t pid() const { return process_->pid(); }
+    [[nodiscard]] bool running() { return process_->running(); }
     /// SIGTERM, so that the state is written, and SIGKILL after `grace`.
     [[nodiscard]] async::Task<void> stop(
         std::chrono::steady_clock::duration grace = std::chrono::seconds(10));
 
   private:
-    DevelopmentChain(pid_t pid, int pid_fd, std::uint16_t port, async::Executor executor)
-        : pid_(pid), pid_fd_(pid_fd), port_(port), executor_(std::move(executor)) {}
-    [[nodiscard]] async::Task<Result<void>> wait_ready(AnvilSettings settings);
-    [[nodiscard]] async::Task<Result<void>> wait_exit();
+    DevelopmentChain(std::unique_ptr<async::ChildProcess> process, std::uint16_t port)
+        : process_(std::move(process)), port_(port) {}
+    [[nodiscard]] async::Task<Result<void>> wait_ready(
+        async::Executor executor, AnvilSettings settings);
 
-    pid_t pid_;
-    int pid_fd_;
+    std::unique_ptr<async::ChildProcess> process_;
     std::uint16_t port_;
-    async::Executor executor_;
-    bool ended_ = false;
 };
 
 }  // namespace decloud::chain

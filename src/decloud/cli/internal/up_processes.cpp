@@ -35,6 +35,12 @@ Result<fs::path> find_program(const fs::path& examples) {
 
 }  // namespace
 
+fs::path own_program() {
+    std::error_code failed;
+    fs::path path = fs::read_symlink("/proc/self/exe", failed);
+    return failed ? fs::path("/proc/self/exe") : path;
+}
+
 async::Task<Result<void>> UpProcesses::start_chain() {
     CO_TRY(fs::path program, find_program(state_.examples));
     CO_TRY(chain_, co_await chain::DevelopmentChain::start(
@@ -51,8 +57,10 @@ std::vector<std::string> UpProcesses::with_home(std::vector<std::string> words) 
 }
 
 Result<void> UpProcesses::start(Part& part) {
-    TRY(part.process,
-        ChildProcess::start(executor_, part.words, state_.workspace.home.logs() / part.log));
+    std::vector<std::string> words{own_program().string()};
+    words.insert(words.end(), part.words.begin(), part.words.end());
+    TRY(part.process, async::ChildProcess::start(
+                          executor_, std::move(words), state_.workspace.home.logs() / part.log));
     return {};
 }
 

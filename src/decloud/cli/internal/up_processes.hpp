@@ -1,16 +1,20 @@
 #pragma once
 
-#include "child_process.hpp"
 #include "up_state.hpp"
 
+#include <decloud/async/child_process.hpp>
 #include <decloud/async/task_group.hpp>
 #include <decloud/chain/anvil.hpp>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace decloud::cli::internal {
+
+/// Where this program's file is.
+[[nodiscard]] std::filesystem::path own_program();
 
 /// Chain, node and gateway of one `up`, started in that order and stopped in the other. Single
 /// threaded. `stop` before destruction.
@@ -34,7 +38,7 @@ class UpProcesses {
         std::string what;
         std::vector<std::string> words;
         std::string log;
-        std::unique_ptr<ChildProcess> process;
+        std::unique_ptr<async::ChildProcess> process;
     };
 
     [[nodiscard]] Result<void> start(Part& part);

@@ -1,6 +1,6 @@
 #include "child_process.hpp"
 
-#include <decloud/async/timeout.hpp>
+#include "timeout.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -15,7 +15,7 @@
 #include <fstream>
 #include <iterator>
 
-namespace decloud::cli::internal {
+namespace decloud::async {
 
 namespace fs = std::filesystem;
 
@@ -45,18 +45,20 @@ constexpr std::size_t kLastWords = 2000;
 
 }  // namespace
 
-ChildProcess::ChildProcess(pid_t pid, int descriptor, async::Executor executor, fs::path log)
+ChildProcess::ChildProcess(pid_t pid, int descriptor, Executor executor, fs::path log)
     : pid_(pid), descriptor_(descriptor), executor_(std::move(executor)), log_(std::move(log)) {}
 
 Result<std::unique_ptr<ChildProcess>> ChildProcess::start(
-    async::Executor executor, std::vector<std::string> words, fs::path log) {
+    Executor executor, std::vector<std::string> words, fs::path log) {
+    if (log.empty()) {
+        log = "/dev/null";
+    }
     std::error_code missing;
     const std::uintmax_t size = fs::file_size(log, missing);
     const int output = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (output < 0) {
         return fail(errno_error("open " + log.string()));
     }
-    words.insert(words.begin(), own_program().string());
     std::vector<char*> argv;
     for (std::string& word : words) {
         argv.push_back(word.data());
@@ -99,7 +101,7 @@ bool ChildProcess::running() {
     return !ended_;
 }
 
-async::Task<void> ChildProcess::wait_exit() {
+Task<void> ChildProcess::wait_exit() {
     while (running()) {
         boost::asio::posix::stream_descriptor exit(executor_, dup(descriptor_));
         co_await exit.async_wait(
@@ -107,16 +109,16 @@ async::Task<void> ChildProcess::wait_exit() {
     }
 }
 
-async::Task<void> ChildProcess::stop(std::chrono::steady_clock::duration grace) {
+Task<void> ChildProcess::stop(std::chrono::steady_clock::duration grace) {
     if (!running()) {
         co_return;
     }
     kill(pid_, SIGTERM);
-    const auto exit = [this]() -> async::Task<Result<void>> {
+    const auto exit = [this]() -> Task<Result<void>> {
         co_await wait_exit();
         co_return Result<void>{};
     };
-    if (!co_await async::with_timeout(grace, exit()) && running()) {
+    if (!co_await with_timeout(grace, exit()) && running()) {
         kill(pid_, SIGKILL);
         waitpid(pid_, nullptr, 0);
         ended_ = true;
@@ -130,10 +132,4 @@ std::string ChildProcess::last_words() const {
     return text.substr(text.size() - std::min(text.size(), kLastWords));
 }
 
-fs::path own_program() {
-    std::error_code failed;
-    fs::path path = fs::read_symlink("/proc/self/exe", failed);
-    return failed ? fs::path("/proc/self/exe") : path;
-}
-
-}  // namespace decloud::cli::internal
+}  // namespace decloud::async
