@@ -1,0 +1,95 @@
+#include "child_process.hpp"
+
+#include "timeout.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+
+namespace decloud::async {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+class ChildProcessTest : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        std::string name = (fs::temp_directory_path() / "decloud-child-XXXXXX").string();
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        folder_ = name;
+    }
+    void TearDown() override { fs::remove_all(folder_); }
+
+    std::unique_ptr<ChildProcess> start(std::string script) {
+        return ChildProcess::start(
+            context_.get_executor(), {"/bin/sh", "-c", std::move(script)}, folder_ / "log")
+            .value();
+    }
+
+    void run(std::function<Task<void>()> body) {
+        bool ended = false;
+        boost::asio::co_spawn(context_, body(), [&](std::exception_ptr error) {
+            ended = true;
+            if (error) {
+                std::rethrow_exception(error);
+            }
+        });
+        context_.run_for(30s);
+        ASSERT_TRUE(ended);
+    }
+
+    boost::asio::io_context context_;
+    fs::path folder_;
+};
+
+TEST_F(ChildProcessTest, KeepsWhatTheProgramSaid) {
+    const auto child = start("echo out; echo err >&2");
+    run([&]() -> Task<void> {
+        co_await child->wait_exit();
+        EXPECT_FALSE(child->running());
+        EXPECT_EQ(child->last_words(), "out\nerr\n");
+    });
+}
+
+TEST_F(ChildProcessTest, TellsOnlyWhatThisStartSaid) {
+    const auto first = start("echo first");
+    run([&]() -> Task<void> { co_await first->wait_exit(); });
+    const auto second = start("echo second");
+    context_.restart();
+    run([&]() -> Task<void> { co_await second->wait_exit(); });
+    EXPECT_EQ(second->last_words(), "second\n");
+}
+
+TEST_F(ChildProcessTest, KillsAProgramThatDoesNotHearTheSignal) {
+    const auto child = start("trap '' TERM; echo ready; while :; do read x < /dev/null; done");
+    run([&]() -> Task<void> {
+        while (child->last_words().empty()) {
+            co_await delay(1ms);
+        }
+        co_await child->stop(10ms);
+        EXPECT_FALSE(child->running());
+    });
+}
+
+TEST_F(ChildProcessTest, IsGoneWithItsOwner) {
+    auto child = start("exec sleep 600");
+    const pid_t pid = child->pid();
+    child.reset();
+    EXPECT_EQ(kill(pid, 0), -1);
+}
+
+TEST_F(ChildProcessTest, SaysWhereTheLogCannotBeWritten) {
+    const auto child =
+        ChildProcess::start(context_.get_executor(), {"/bin/true"}, folder_ / "missing" / "log");
+    ASSERT_FALSE(child.has_value());
+    EXPECT_NE(child.error().message().find("missing/log"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace decloud::async
