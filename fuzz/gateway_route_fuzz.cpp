@@ -9,8 +9,9 @@
 #include <string>
 #include <variant>
 
+namespace decloud {
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace decloud;
     const std::string_view input = as_text({data, size});
     const std::size_t cut = std::min(input.find('\n'), input.size());
     net::http::RequestHead request;
@@ -38,3 +39,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+}  // namespace decloud

@@ -4,10 +4,8 @@
 #include <cstdlib>
 #include <string>
 
+namespace decloud::net::http {
 namespace {
-
-using namespace decloud;
-using namespace decloud::net::http;
 
 /// What the parser says of the bytes, cut into pieces of `step`.
 std::string transcript(BytesView bytes, std::size_t step) {
@@ -64,3 +62,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+}  // namespace decloud::net::http

@@ -4,10 +4,8 @@
 #include <cstdlib>
 #include <string>
 
+namespace decloud::net::http {
 namespace {
-
-using namespace decloud;
-using namespace decloud::net::http;
 
 std::string transcript(BytesView bytes, std::size_t step, bool head_request) {
     Limits limits;
@@ -64,3 +62,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+}  // namespace decloud::net::http

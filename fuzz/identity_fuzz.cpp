@@ -10,10 +10,8 @@
 #include <string>
 #include <string_view>
 
+namespace decloud::identity {
 namespace {
-
-using namespace decloud;
-using namespace decloud::identity;
 
 void require(bool holds) {
     if (!holds) {
@@ -79,3 +77,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+}  // namespace decloud::identity

@@ -9,10 +9,8 @@
 #include <string>
 #include <utility>
 
+namespace decloud::chain {
 namespace {
-
-using namespace decloud;
-using namespace decloud::chain;
 
 // An endpoint whose every answer is the input.
 class Endpoint final : public JsonRpcTransport {
@@ -60,3 +58,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     io.run();
     return 0;
 }
+
+}  // namespace decloud::chain

@@ -7,9 +7,10 @@
 #include <cstdlib>
 #include <string_view>
 
+namespace decloud {
+
 // Project files come with what somebody else wrote; refusals come from other machines.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace decloud;
     const BytesView bytes(data, size);
     const std::string_view text = as_text(bytes);
     if (const auto project = client::parse_project(text, "p")) {
@@ -29,3 +30,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+}  // namespace decloud

@@ -9,8 +9,9 @@
 #include <cstdlib>
 #include <string>
 
+namespace decloud {
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace decloud;
     static const identity::ProviderName name = identity::ProviderName::parse("alice").value();
     const std::string_view input = as_text({data, size});
     const std::size_t cut = std::min(input.find('\n'), input.size());
@@ -29,3 +30,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
 }
+
+}  // namespace decloud
