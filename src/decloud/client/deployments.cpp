@@ -153,6 +153,15 @@ Result<Deployments::Match> Deployments::resolve(std::string_view name_or_cid) co
         "decloud ls shows what it has deployed");
 }
 
+UnixSeconds Deployments::next_creation(std::string_view name, UnixSeconds now) const {
+    if (const auto found = functions_.find(std::string(name)); found != functions_.end()) {
+        for (const DeployedVersion& version : found->second.versions) {
+            now.value = std::max(now.value, version.created.value + 1);
+        }
+    }
+    return now;
+}
+
 void Deployments::add(const std::string& name, DeployedVersion version) {
     NamedFunction& function = functions_[name];
     function.current = version.cid;

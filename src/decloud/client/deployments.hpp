@@ -59,6 +59,9 @@ class Deployments {
         DeployedVersion version;
     };
     [[nodiscard]] Result<Match> resolve(std::string_view name_or_cid) const;
+    /// `now`, or the second after the newest version of `name`: two versions made in one second
+    /// would have one spec hash, and the revocation of one would be that of the other.
+    [[nodiscard]] UnixSeconds next_creation(std::string_view name, UnixSeconds now) const;
     /// Adds a version and makes it current.
     void add(const std::string& name, DeployedVersion version);
 

@@ -48,6 +48,15 @@ TEST(Deployments, ANameIsItsCurrentVersionAndACidItself) {
     EXPECT_TRUE(deployments.resolve("none").error() == make_error_code(ClientError::not_found));
 }
 
+TEST(Deployments, VersionsOfANameAreNeverOfTheSameSecond) {
+    Deployments deployments;
+    EXPECT_EQ(deployments.next_creation("hello", {1000}).value, 1000U);
+    deployments.add("hello", version("one"));
+    EXPECT_EQ(deployments.next_creation("hello", {1000}).value, 1001U);
+    EXPECT_EQ(deployments.next_creation("hello", {2000}).value, 2000U);
+    EXPECT_EQ(deployments.next_creation("other", {1000}).value, 1000U);
+}
+
 TEST(Deployments, RefuseDamagedAndNewerFilesByName) {
     const testing_support::TestFolder folder;
     const auto file = folder.path() / "deployments.json";

@@ -45,7 +45,8 @@ async::Task<Result<Deployed>> deploy_plan(
     identity::Domain domain
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
-    plan.spec.created = system_clock().unix_seconds();
+    CO_TRY(const auto known, client::Deployments::load(home.deployments_file()));
+    plan.spec.created = known.next_creation(plan.spec.manifest.name, system_clock().unix_seconds());
     CO_TRY(const auto sealed, client::seal_deployment(plan, providers, owner, domain));
     CO_TRY(const std::string print, client::fingerprint(plan, providers, domain));
     Deployed out{.version = {.cid = sealed.cid.to_string(),
