@@ -468,6 +468,20 @@ async::Task<Result<void>> TransactionSender::forget(std::string intent) {
     co_return co_await impl_->journal.remove(std::move(intent));
 }
 
+async::Task<Result<void>> TransactionSender::forget_final(std::uint64_t block) {
+    std::vector<std::string> done;
+    for (const auto& [intent, entry] : impl_->entries) {
+        const SenderRecord& record = entry->record;
+        if (record.state != SenderRecord::State::pending && record.block_number <= block) {
+            done.push_back(intent);
+        }
+    }
+    for (std::string& intent : done) {
+        CO_TRY_VOID(co_await forget(std::move(intent)));
+    }
+    co_return Result<void>{};
+}
+
 std::size_t TransactionSender::pending() const { return impl_->pending(); }
 const Address& TransactionSender::address() const { return impl_->key.address(); }
 std::uint64_t TransactionSender::resent() const { return impl_->resent; }

@@ -104,6 +104,9 @@ class TransactionSender {
 
     /// Takes a final intent's outcome off the journal. Error: conflict if it is not final.
     [[nodiscard]] async::Task<Result<void>> forget(std::string intent);
+    /// Takes every outcome that became final in a block up to this one off the journal, also those
+    /// that nobody waits for any longer, and those that failed for good.
+    [[nodiscard]] async::Task<Result<void>> forget_final(std::uint64_t block);
 
     /// How many are not final yet.
     [[nodiscard]] std::size_t pending() const;

@@ -76,6 +76,27 @@ TEST_F(TransactionSenderTest, SendsAnIntentOnceHoweverOftenItIsSubmitted) {
     }(io.get_executor()));
 }
 
+TEST_F(TransactionSenderTest, ForgetsFinalOutcomesThatNobodyTookUpToABlock) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        const auto early = co_await bench->mine_until_final(bench->submit(transfer("early")));
+        const auto late = co_await bench->mine_until_final(bench->submit(transfer("late")));
+        EXPECT_GT(late->block_number, early->block_number);
+        const auto waiting = bench->submit(transfer("waiting"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        EXPECT_TRUE(co_await bench->sender->forget_final(early->block_number));
+        EXPECT_EQ((co_await bench->journal->load_all())->size(), 2);
+        EXPECT_TRUE(co_await bench->sender->forget_final(late->block_number + 1000));
+        EXPECT_EQ((co_await bench->journal->load_all())->size(), 1) << "what is pending stays";
+        EXPECT_TRUE(co_await bench->mine_until_final(waiting));
+        co_await bench->close();
+        co_await bench->open();
+        EXPECT_TRUE(co_await bench->sender->forget_final(1'000'000));
+        EXPECT_TRUE((co_await bench->journal->load_all())->empty()) << "also after a start";
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
 TEST_F(TransactionSenderTest, FindsARevertBeforeItCosts) {
     run(io, [](async::Executor executor) -> async::Task<void> {
         auto bench = co_await Bench::start(executor);
