@@ -22,8 +22,7 @@ constexpr std::size_t kChunk = 64 * kKiB;
 }  // namespace
 
 async::Task<Result<void>> pump_in(
-    std::shared_ptr<BodySource> body, UniqueFd pipe, std::uint64_t limit) {
-    asio::posix::stream_descriptor target(co_await asio::this_coro::executor, pipe.release());
+    std::shared_ptr<BodySource> body, InputPipe pipe, std::uint64_t limit) {
     Bytes chunk(kChunk);
     while (true) {
         Result<std::size_t> count = std::size_t{0};
@@ -36,6 +35,8 @@ async::Task<Result<void>> pump_in(
             co_return fail(count.error());
         }
         if (*count == 0) {
+            boost::system::error_code ignored;
+            pipe->close(ignored);
             co_return Result<void>{};
         }
         if (*count > limit) {
@@ -43,7 +44,7 @@ async::Task<Result<void>> pump_in(
         }
         limit -= *count;
         const auto [error, written] =
-            co_await asio::async_write(target, asio::buffer(chunk.data(), *count), kResult);
+            co_await asio::async_write(*pipe, asio::buffer(chunk.data(), *count), kResult);
         if (error) {
             co_return Result<void>{};
         }

@@ -6,15 +6,22 @@
 #include <decloud/async/task.hpp>
 #include <decloud/base/result.hpp>
 
+#include <boost/asio/posix/stream_descriptor.hpp>
+
 #include <memory>
 #include <string>
 
 namespace decloud::sandbox::internal {
 
-/// Reads `body` to its end into `pipe`. A closed pipe is no error: the program does not want more.
-/// Errors: limit_exceeded after `limit` bytes; the body's own.
+/// The end of a program's input that is written to.
+using InputPipe = std::shared_ptr<boost::asio::posix::stream_descriptor>;
+
+/// Reads `body` to its end into `pipe` and closes it. A pipe that the program closed is no error:
+/// it does not want more. Errors: limit_exceeded after `limit` bytes; the body's own. With an error
+/// the pipe stays open for the caller to keep until the run has ended: a program must not take half
+/// a body for a whole one.
 [[nodiscard]] async::Task<Result<void>> pump_in(
-    std::shared_ptr<BodySource> body, UniqueFd pipe, std::uint64_t limit);
+    std::shared_ptr<BodySource> body, InputPipe pipe, std::uint64_t limit);
 
 /// Reads `pipe` to its end into `sink` and returns how many bytes. Errors: limit_exceeded after
 /// `limit` bytes; the sink's own.

@@ -32,16 +32,19 @@ constexpr std::chrono::seconds kGrace{5};
 
 class NativeArtifact final : public Artifact {
   public:
-    NativeArtifact(std::string program_key, std::string package, std::string entry)
+    NativeArtifact(
+        std::string program_key, std::string package, std::string entry, internal::CacheUse use)
         : Artifact("native", std::move(program_key)),
           package_(std::move(package)),
-          entry_(std::move(entry)) {}
+          entry_(std::move(entry)),
+          use_(std::move(use)) {}
     [[nodiscard]] const std::string& package() const { return package_; }
     [[nodiscard]] const std::string& entry() const { return entry_; }
 
   private:
     std::string package_;
     std::string entry_;
+    internal::CacheUse use_;
 };
 
 /// The program's ends of its standard descriptors, and ours.
@@ -137,7 +140,9 @@ class Invocation {
         launcher_->start(run_, id_, encode_run(id_, package, entry, environment, limits_),
             std::move(streams->theirs));
         if (streams->input) {
-            input_.spawn(send_body(std::move(streams->input)));
+            input_pipe_ = std::make_shared<boost::asio::posix::stream_descriptor>(
+                executor_, streams->input.release());
+            input_.spawn(send_body());
         }
         stderr_.spawn(internal::keep_tail(
             std::move(streams->errors), &errors_, static_cast<std::size_t>(limits_.stderr_bytes)));
@@ -167,8 +172,8 @@ class Invocation {
         }
     }
 
-    async::Task<void> send_body(UniqueFd pipe) {
-        const auto sent = co_await internal::pump_in(body_, std::move(pipe), limits_.request_bytes);
+    async::Task<void> send_body() {
+        const auto sent = co_await internal::pump_in(body_, input_pipe_, limits_.request_bytes);
         if (!sent && !input_cancelled_) {
             const bool large = sent.error() == make_error_code(CommonError::limit_exceeded);
             end(large ? Outcome::End::limit : Outcome::End::killed, sent.error().detail());
@@ -218,25 +223,28 @@ class Invocation {
     std::optional<Outcome::End> reason_;
     std::string reason_detail_;
     bool input_cancelled_ = false;
+    internal::InputPipe input_pipe_;
     async::TaskGroup input_;
     async::TaskGroup stderr_;
 };
 
 class NativeRuntime final : public Runtime {
   public:
-    NativeRuntime(async::Executor executor, const SandboxSettings& settings)
+    NativeRuntime(
+        async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool)
         : executor_(executor),
           settings_(settings),
-          packages_(executor, settings),
+          packages_(executor, settings, pool),
           gate_(executor, settings.native_runs, settings.native_queue),
           retired_(executor) {}
 
     async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
         std::string program_key, std::string, Bytes package_zip, Manifest manifest) override {
-        CO_TRY(const auto path,
+        CO_TRY(auto package,
             co_await packages_.unpack(program_key, manifest.entry, std::move(package_zip)));
-        co_return std::make_shared<const NativeArtifact>(
-            std::move(program_key), std::filesystem::absolute(path).string(), manifest.entry);
+        co_return std::make_shared<const NativeArtifact>(std::move(program_key),
+            std::filesystem::absolute(package.path).string(), manifest.entry,
+            std::move(package.use));
     }
     bool is_prepared(const std::string& program_key,
         const std::string&,
@@ -333,8 +341,8 @@ async::Task<void> NativeRuntime::stop() {
 }  // namespace
 
 std::unique_ptr<Runtime> make_native_runtime(
-    async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool&) {
-    return std::make_unique<NativeRuntime>(std::move(executor), settings);
+    async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool) {
+    return std::make_unique<NativeRuntime>(std::move(executor), settings, pool);
 }
 
 }  // namespace decloud::sandbox::native

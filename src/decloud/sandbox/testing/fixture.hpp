@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <memory>
@@ -57,6 +58,24 @@ class CollectingSink final : public ResponseSink {
     std::size_t writes = 0;
     std::size_t fail_after = ~std::size_t{0};
     std::function<void()> on_write;
+};
+
+/// Some bytes, and then an error instead of an end.
+class BreakingBody final : public BodySource {
+  public:
+    explicit BreakingBody(std::size_t size) : left_(size) {}
+    async::Task<Result<std::size_t>> read(std::span<std::uint8_t> target) override {
+        if (left_ == 0) {
+            co_return fail(CommonError::invalid_input, "the body broke");
+        }
+        const std::size_t count = std::min(left_, target.size());
+        std::ranges::fill(target.first(count), 'z');
+        left_ -= count;
+        co_return count;
+    }
+
+  private:
+    std::size_t left_;
 };
 
 struct Answer {

@@ -1,5 +1,7 @@
 /* What the tests need a native program to do, chosen by MODE in the environment. */
 #define _GNU_SOURCE
+#include "probe_common.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -19,21 +21,6 @@
 #include <unistd.h>
 
 extern char** environ;
-
-static int echo(void) {
-    static char buffer[65536];
-    ssize_t count;
-    while ((count = read(0, buffer, sizeof buffer)) > 0) {
-        for (ssize_t done = 0; done < count;) {
-            ssize_t written = write(1, buffer + done, (size_t)(count - done));
-            if (written < 0) {
-                return 3;
-            }
-            done += written;
-        }
-    }
-    return count < 0 ? 4 : 0;
-}
 
 static int flood(int fd, long size) {
     static char block[65536];
@@ -209,6 +196,9 @@ int main(int count, char** arguments) {
     }
     if (!strcmp(mode, "echo")) {
         return echo();
+    }
+    if (!strcmp(mode, "await_end")) {
+        return await_end();
     }
     if (!strcmp(mode, "env")) {
         for (char** entry = environ; *entry; ++entry) {

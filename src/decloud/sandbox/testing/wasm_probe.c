@@ -1,4 +1,6 @@
 /* What the tests need a WASM program to do, chosen by MODE in the environment. */
+#include "probe_common.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,21 +10,6 @@
 #include <unistd.h>
 
 extern char** environ;
-
-static int echo(void) {
-    static char buffer[65536];
-    ssize_t count;
-    while ((count = read(0, buffer, sizeof buffer)) > 0) {
-        for (ssize_t done = 0; done < count;) {
-            ssize_t written = write(1, buffer + done, (size_t)(count - done));
-            if (written < 0) {
-                return 3;
-            }
-            done += written;
-        }
-    }
-    return count < 0 ? 4 : 0;
-}
 
 static int flood(void) {
     static char block[65536];
@@ -107,6 +94,9 @@ int main(void) {
     }
     if (!strcmp(mode, "echo")) {
         return echo();
+    }
+    if (!strcmp(mode, "await_end")) {
+        return await_end();
     }
     if (!strcmp(mode, "env")) {
         for (char** entry = environ; *entry; ++entry) {

@@ -66,7 +66,7 @@ Result<Input> prepare_input(RunRequest& request, const Bytes* whole) {
 }  // namespace
 
 async::Task<void> Invocation::send_body(
-    std::shared_ptr<WasmWorker> worker, std::uint64_t id, UniqueFd pipe) {
+    std::shared_ptr<WasmWorker> worker, std::uint64_t id, internal::InputPipe pipe) {
     const auto sent = co_await internal::pump_in(body_, std::move(pipe), limits_.request_bytes);
     // An error after the end is only the pump being stopped.
     if (!sent && !ended_ && verdict_ == Verdict::none) {
@@ -110,9 +110,12 @@ async::Task<std::optional<Outcome>> Invocation::run(
     PendingRun run(executor_);
     worker->start(run, request, environment_, std::move(input->fd));
     std::optional<async::TaskGroup> pumps;
+    internal::InputPipe pipe;
     if (input->writer) {
         pumps.emplace(executor_);
-        pumps->spawn(send_body(worker, id, std::move(input->writer)));
+        pipe = std::make_shared<boost::asio::posix::stream_descriptor>(
+            executor_, input->writer.release());
+        pumps->spawn(send_body(worker, id, pipe));
     }
     co_await run.started.wait();
     if (run.stream) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../internal/pump.hpp"
 #include "../runtime.hpp"
 #include "worker.hpp"
 
@@ -36,7 +37,7 @@ class Invocation {
     enum class Verdict { none, killed, request_limit, response_limit };
 
     async::Task<void> send_body(
-        std::shared_ptr<WasmWorker> worker, std::uint64_t id, internal::UniqueFd pipe);
+        std::shared_ptr<WasmWorker> worker, std::uint64_t id, internal::InputPipe pipe);
     async::Task<Outcome> deliver(RunResult result, const Bytes& output);
     Outcome judge(Outcome outcome) const;
     std::optional<Outcome> worker_died(const PendingRun& run);

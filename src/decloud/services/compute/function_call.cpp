@@ -132,14 +132,14 @@ class FunctionCall final : public protocol::PreparedCall {
             (void)co_await output.stream();
         }
         co_await output.close();
+        if (body_error && !responder.started()) {
+            co_return Completion::charged_problem(
+                terms_.max_price, protocol::problem_from(*body_error));
+        }
         if (output.received() > 0) {
             Completion completion = Completion::charged(terms_.max_price);
             completion.broken = true;
             co_return completion;
-        }
-        if (body_error) {
-            co_return Completion::charged_problem(
-                terms_.max_price, protocol::problem_from(*body_error));
         }
         co_return ended_badly(responder, status_of(outcome), describe(outcome));
     }
