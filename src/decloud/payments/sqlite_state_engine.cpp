@@ -138,9 +138,7 @@ class SqliteStateEngine final : public StateEngine {
                 co_await write_queue();
             }
         }
-        if (!*mine->outcome) {
-            co_return fail(mine->outcome->error());
-        }
+        CO_TRY_VOID(mine->outcome.value_or(fail(CommonError::internal)));
         co_return mine->granted;
     }
 
