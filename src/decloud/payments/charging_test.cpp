@@ -107,8 +107,11 @@ class ChargingTest : public ::testing::Test {
         std::shared_ptr<protocol::Call> call,
         protocol::Terms terms,
         std::optional<Bytes32> digest = std::nullopt) {
-        auto outcome = co_await method.hold(
-            {.call = std::move(call), .terms = std::move(terms), .digest = digest});
+        protocol::PaymentRequest request;
+        request.call = std::move(call);
+        request.terms = std::move(terms);
+        request.digest = digest;
+        auto outcome = co_await method.hold(std::move(request));
         if (!outcome) {
             last_problem_ = outcome.error();
             co_return outcome.error().http_status;

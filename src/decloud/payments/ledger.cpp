@@ -260,9 +260,13 @@ Result<void> Ledger::release(HoldId id, ReleaseReason reason) {
 
 async::Task<Result<void>> Ledger::flush() { return state_->flush(); }
 
-Result<void> Ledger::record_chain(PayerAccount payer, ChannelState state) {
-    return state_->record_chain(std::move(payer), std::move(state));
+Result<void> Ledger::record_chain(PayerAccount payer, ChannelState state, ChainMove move) {
+    return state_->record_chain(std::move(payer), std::move(state), move);
 }
+
+Result<void> Ledger::record_missing(PayerAccount payer) { return state_->record_missing(payer); }
+
+void Ledger::confirm_chain(const PayerAccount& payer) { state_->confirm_chain(payer); }
 
 async::Task<Result<void>> Ledger::note_sent_rows(std::vector<SettlementRow> rows) {
     return state_->note_sent_rows(std::move(rows));

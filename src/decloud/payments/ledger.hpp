@@ -101,8 +101,15 @@ class Ledger {
 
     /// Takes over what the final chain says. The first time after `open` the higher of log and
     /// chain counts; after that a claim that no row of `note_sent_rows` explains stops the payer
-    /// with the reason.
-    [[nodiscard]] Result<void> record_chain(PayerAccount payer, ChannelState state);
+    /// with the reason. So does a chain that went back, unless the caller has seen that it was
+    /// reorganised; then claims that were undone are due again.
+    [[nodiscard]] Result<void> record_chain(
+        PayerAccount payer, ChannelState state, ChainMove move = ChainMove::forward);
+    /// The final chain does not have this payer any more: nothing is served or sent until
+    /// `record_chain` tells of it again.
+    [[nodiscard]] Result<void> record_missing(PayerAccount payer);
+    /// The final chain has nothing new about this payer since what was recorded last.
+    void confirm_chain(const PayerAccount& payer);
     /// Rows about to be broadcast, on disk when it resumes. Broadcast only after success.
     [[nodiscard]] async::Task<Result<void>> note_sent_rows(std::vector<SettlementRow> rows);
     /// Serves again from a payer that a foreign row had stopped, from what the chain says.
@@ -125,7 +132,8 @@ class Ledger {
     /// Rows that are worth sending now: past a threshold, or the channel is closing.
     [[nodiscard]] std::vector<SettlementRow> settlement_due(
         UnixSeconds now, SettlementThresholds thresholds) const;
-    /// All rows that the final chain does not have yet.
+    /// All rows that the final chain does not have yet and would take: none of payers that are
+    /// stopped or final.
     [[nodiscard]] std::vector<SettlementRow> unsettled() const;
 
     /// Errors: not_found (never was, or dropped for age), database.

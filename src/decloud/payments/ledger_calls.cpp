@@ -243,6 +243,7 @@ async::Task<Result<void>> Ledger::State::lease(internal::PayerIndex index, Amoun
         payer.granted = std::max(payer.granted, *granted);
     }
     leased_.set();
+    return_slice(payer);
     if (!granted) {
         co_return fail(granted.error());
     }
@@ -250,9 +251,13 @@ async::Task<Result<void>> Ledger::State::lease(internal::PayerIndex index, Amoun
 }
 
 void Ledger::State::lease_ahead(const PayerEntry& payer) {
+    if (payer.record.chain.is_final) {
+        return_slice(payer);
+        return;
+    }
     const Amount half(settings_.slice.units() / 2);
     if (payer.leasing || closing_ || payer.slice_left() >= half ||
-        payer.unspent() <= payer.slice_left() || payer.record.chain.is_final) {
+        payer.unspent() <= payer.slice_left()) {
         return;
     }
     const internal::PayerIndex index = payer.record.index;
@@ -326,7 +331,7 @@ async::Task<Result<void>> Ledger::State::served(HoldId id) {
         const auto recorded = record_served(*hold);
         if (recorded) {
             const std::uint64_t sequence = hold->sequence;
-            co_return co_await log_->durable(sequence);
+            co_return co_await log_->durable(sequence, running());
         }
         if (recorded.error() != make_error_code(CommonError::unavailable) ||
             std::chrono::steady_clock::now() >= patience) {
@@ -413,6 +418,7 @@ Result<void> Ledger::State::release(HoldId id, ReleaseReason reason) {
     PayerEntry& payer = book_.payer(hold->payer);
     book_.change(payer, [&] { payer.held = payer.held.saturating_minus(hold->held); });
     end(*hold);
+    return_slice(payer);
     return {};
 }
 

@@ -22,6 +22,8 @@ constexpr std::size_t kMaxOwner = 128;
 constexpr std::size_t kMaxAsset = 256;
 /// Rows on their way at once; more than that means that nothing becomes final.
 constexpr std::size_t kMaxSentRows = 4096;
+/// Why a channel is stopped that a reorganisation removed; ends when the chain shows it again.
+constexpr std::string_view kMissing = "the channel is not on the chain any more";
 
 bool same_but_block(const ChannelState& a, const ChannelState& b) {
     return a.asset == b.asset && a.owner == b.owner && a.reserved == b.reserved &&
@@ -49,12 +51,19 @@ bool sent_before(const PayerRecord& record, const ChannelState& chain) {
 }  // namespace
 
 void Ledger::State::adopt_or_stop(
-    const PayerEntry& payer, PayerRecord& record, const ChannelState& state) const {
+    const PayerEntry& payer, PayerRecord& record, const ChannelState& state, ChainMove move) const {
     const ChannelState before = record.chain;
     const bool is_new = book_.find_payer(record.payer.text) == nullptr;
+    const bool went_back = state.claimed_on_chain < before.claimed_on_chain ||
+                           state.calls_on_chain < before.calls_on_chain;
     record.chain = state;
-    if (state.claimed_on_chain < before.claimed_on_chain ||
-        state.calls_on_chain < before.calls_on_chain) {
+    if (went_back && move == ChainMove::rolled_back) {
+        // The row that was undone may come again, and is due again.
+        record.sent_rows.insert(
+            record.sent_rows.begin(), {before.calls_on_chain, before.claimed_on_chain});
+        return;
+    }
+    if (went_back) {
         record.chain.claimed_on_chain = before.claimed_on_chain;
         record.chain.calls_on_chain = before.calls_on_chain;
         record.stopped =
@@ -81,7 +90,7 @@ Result<void> Ledger::State::write_payer(const PayerRecord& record) {
     return book_.apply(record);
 }
 
-Result<void> Ledger::State::record_chain(PayerAccount account, ChannelState state) {
+Result<void> Ledger::State::record_chain(PayerAccount account, ChannelState state, ChainMove move) {
     TRY_VOID(check_open());
     if (account.text.empty() || account.text.size() > kMaxPayer || state.owner.size() > kMaxOwner ||
         state.asset.text.size() > kMaxAsset) {
@@ -91,13 +100,17 @@ Result<void> Ledger::State::record_chain(PayerAccount account, ChannelState stat
     if (payer != nullptr && payer->record.chain.asset != state.asset) {
         return fail(CommonError::invalid_input, "a payer's asset does not change");
     }
-    if (payer != nullptr && state.block < payer->record.chain.block) {
+    const bool was_missing = payer != nullptr && payer->record.stopped == kMissing;
+    if (was_missing) {
+        move = ChainMove::rolled_back;
+    }
+    if (payer != nullptr && state.block < payer->record.chain.block && move == ChainMove::forward) {
         // An answer that was overtaken.
         return {};
     }
-    if (payer != nullptr && same_but_block(payer->record.chain, state)) {
+    if (payer != nullptr && same_but_block(payer->record.chain, state) && !was_missing) {
         payer->record.chain.block = state.block;
-        payer->heard = true;
+        confirm_chain(payer->record.payer);
         return {};
     }
     const PayerEntry nobody;
@@ -107,14 +120,70 @@ Result<void> Ledger::State::record_chain(PayerAccount account, ChannelState stat
         record.index = book_.next_payer();
         record.payer = std::move(account);
     }
+    if (was_missing) {
+        record.stopped.clear();
+    }
     const bool was_served = record.stopped.empty();
-    adopt_or_stop(known, record, state);
+    adopt_or_stop(known, record, state, move);
     if (was_served && !record.stopped.empty()) {
         log::error("payments", "{} is not served any more: {}", record.payer.text, record.stopped);
     }
     TRY_VOID(write_payer(record));
-    book_.payer(record.index).heard = true;
+    if (move == ChainMove::rolled_back) {
+        book_.payer(record.index).sent_at = 0;
+    }
+    confirm_chain(record.payer);
     return {};
+}
+
+Result<void> Ledger::State::record_missing(const PayerAccount& account) {
+    TRY_VOID(check_open());
+    const PayerEntry* payer = book_.find_payer(account.text);
+    if (payer == nullptr) {
+        return {};
+    }
+    if (payer->record.stopped.empty()) {
+        log::error("payments", "{} is not served any more: {}", account.text, kMissing);
+        PayerRecord record = payer->record;
+        record.stopped = kMissing;
+        TRY_VOID(write_payer(record));
+    }
+    confirm_chain(account);
+    return {};
+}
+
+void Ledger::State::confirm_chain(const PayerAccount& account) {
+    if (PayerEntry* payer = book_.find_payer(account.text)) {
+        payer->heard = true;
+        return_slice(*payer);
+    }
+}
+
+void Ledger::State::return_slice(const PayerEntry& payer) {
+    const bool may = payer.record.chain.is_final && payer.held.is_zero() && !payer.leasing &&
+                     !closing_ && !payer.slice_left().is_zero();
+    if (may) {
+        tasks_.spawn(give_back(payer.record.index));
+    }
+}
+
+async::Task<void> Ledger::State::give_back(internal::PayerIndex index) {
+    PayerEntry& payer = book_.payer(index);
+    if (payer.leasing || !payer.record.chain.is_final || !payer.held.is_zero()) {
+        co_return;
+    }
+    payer.leasing = true;
+    const Amount unspent = payer.slice_left();
+    // Nothing is held from it any longer, should the channel come back while this waits.
+    payer.granted = payer.granted.saturating_minus(unspent);
+    const auto granted = co_await engine_.give_back(payer.record.payer, unspent);
+    payer.leasing = false;
+    if (!granted) {
+        payer.granted = Amount(payer.granted.units() + unspent.units());
+        log::warning("payments", "a slice of {} was not given back: {}", payer.record.payer.text,
+            granted.error().message());
+    }
+    leased_.set();
 }
 
 Result<void> Ledger::State::resume_payer(const PayerAccount& account) {
@@ -186,7 +255,10 @@ std::vector<SettlementRow> Ledger::State::unsettled() {
     std::vector<SettlementRow> rows;
     for (const internal::PayerIndex index : book_.unsettled()) {
         const PayerRecord& record = book_.payer(index).record;
-        rows.push_back({record.payer, record.chain.asset, record.spent.calls, record.spent.amount});
+        if (record.stopped.empty() && !record.chain.is_final) {
+            rows.push_back(
+                {record.payer, record.chain.asset, record.spent.calls, record.spent.amount});
+        }
     }
     return rows;
 }
@@ -211,7 +283,7 @@ Amount Ledger::State::spendable(const PayerEntry& payer) const {
 PayerView Ledger::State::view(const PayerEntry& payer) const {
     const PayerRecord& record = payer.record;
     PayerView view{record.payer, record.chain, record.spent, payer.held, spendable(payer),
-        record.sent, std::nullopt};
+        record.sent, std::nullopt, record.stopped == kMissing};
     if (!record.stopped.empty()) {
         view.stopped = record.stopped;
     } else if (record.chain.is_final || record.chain.closing) {

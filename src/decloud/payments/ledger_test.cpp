@@ -19,70 +19,12 @@ using testing::call_record;
 using testing::channel;
 using ::testing::HasSubstr;
 using testing::kAsset;
+using testing::kPayer;
 using testing::kStart;
+using testing::LedgerTest;
 using testing::Node;
 using testing::request;
 using testing::TemporaryFolder;
-
-const PayerAccount kPayer{"channel:0x01"};
-
-class LedgerTest : public ::testing::Test {
-  protected:
-    void fund(std::uint64_t reserved, std::uint64_t price = 1000) {
-        node().run([&, reserved, price]() -> async::Task<void> {
-            EXPECT_TRUE(node().ledger().record_chain(kPayer, channel(reserved, price)));
-            // The first call leases the slice, which the rest then hold from memory.
-            const auto hold = co_await node().ledger().acquire(request(kPayer, 1));
-            EXPECT_TRUE(hold);
-            EXPECT_TRUE(node().ledger().release(*hold, ReleaseReason::other));
-        });
-    }
-
-    ReceiptId spend(std::uint64_t amount, std::optional<std::string> key = std::nullopt) {
-        ReceiptId receipt;
-        node().run([&]() -> async::Task<void> {
-            auto wanted = request(kPayer, amount);
-            wanted.idempotency_key = key;
-            wanted.expires = UnixSeconds{kStart + 300};
-            const auto hold = co_await node().ledger().acquire(std::move(wanted));
-            EXPECT_TRUE(hold) << hold.error().message();
-            EXPECT_TRUE(co_await node().ledger().served(*hold));
-            const auto done = node().ledger().commit(*hold, Amount(amount), call_record());
-            EXPECT_TRUE(done) << done.error().message();
-            EXPECT_TRUE(co_await node().ledger().flush());
-            receipt = done.value();
-        });
-        return receipt;
-    }
-
-    /// The log is flushed by the loop, which a test without one has to run now and then.
-    void flush_every(int calls, int call) {
-        if (call % calls == 0) {
-            node().run(
-                [&]() -> async::Task<void> { EXPECT_TRUE(co_await node().ledger().flush()); });
-        }
-    }
-
-    Node& node() { return *node_; }
-    void reopen(std::uint64_t start = kStart) {
-        node_.reset();
-        node_ = std::make_unique<Node>(folder_.path() / "home", testing::small_settings(), start);
-        ASSERT_TRUE(node_->opened) << node_->opened.error().message();
-    }
-    /// As if the process had been killed now: what it does afterwards does not count.
-    void kill_and_reopen() {
-        const auto copy = folder_.path() / "copy";
-        node().copy_to(copy);
-        node_.reset();
-        std::filesystem::remove_all(folder_.path() / "home");
-        std::filesystem::rename(copy, folder_.path() / "home");
-        node_ = std::make_unique<Node>(folder_.path() / "home");
-        ASSERT_TRUE(node_->opened) << node_->opened.error().message();
-    }
-
-    TemporaryFolder folder_;
-    std::unique_ptr<Node> node_ = std::make_unique<Node>(folder_.path() / "home");
-};
 
 TEST_F(LedgerTest, ChargesWhatIsCommittedAndGivesTheRestBack) {
     fund(5000);
@@ -388,98 +330,6 @@ TEST_F(LedgerTest, ExposureIsBoundedPerChannelPerOwnerAndForTheNode) {
         EXPECT_EQ(ledger.exposure().at(kAsset).amount, Amount(1000));
         EXPECT_TRUE(co_await ledger.acquire(request(third, 3000)));
     });
-}
-
-TEST_F(LedgerTest, ARowThatWasNeverSentStopsTheChannelUntilItIsResumed) {
-    fund(10'000);
-    spend(1000);
-    node().run([&]() -> async::Task<void> {
-        EXPECT_TRUE(co_await node().ledger().note_sent_rows({{kPayer, kAsset, 1, Amount(1000)}}));
-    });
-    auto state = channel(10'000);
-    state.block = 5;
-    state.claimed_on_chain = Amount(1000);
-    state.calls_on_chain = 1;
-    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
-    EXPECT_FALSE(node().ledger().payer(kPayer)->stopped) << "our own row";
-    state.block = 6;
-    state.claimed_on_chain = Amount(3000);
-    state.calls_on_chain = 3;
-    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
-    const auto refused = node().ledger().hold(request(kPayer, 1000));
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error(), make_error_code(PaymentError::payer_stopped));
-    EXPECT_THAT(refused.error().detail(), HasSubstr("never sent"));
-    node().run([&]() -> async::Task<void> { EXPECT_TRUE(co_await node().ledger().flush()); });
-    kill_and_reopen();
-    EXPECT_TRUE(node().ledger().payer(kPayer)->stopped);
-    ASSERT_TRUE(node().ledger().resume_payer(kPayer));
-    EXPECT_EQ(node().ledger().spendable(kPayer), Amount(7000)) << "what others claimed is spent";
-}
-
-TEST_F(LedgerTest, TakesTheHigherOfLogAndChainAtStart) {
-    fund(10'000);
-    spend(2000);
-    reopen();
-    auto state = channel(10'000);
-    state.block = 9;
-    state.claimed_on_chain = Amount(5000);
-    state.calls_on_chain = 5;
-    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
-    EXPECT_FALSE(node().ledger().payer(kPayer)->stopped);
-    EXPECT_EQ(node().ledger().spent(kPayer).amount, Amount(5000));
-    EXPECT_EQ(node().ledger().spent(kPayer).calls, 5U);
-    EXPECT_EQ(node().ledger().spendable(kPayer), Amount(5000));
-    state.block = 8;
-    state.claimed_on_chain = Amount(1);
-    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
-    EXPECT_FALSE(node().ledger().payer(kPayer)->stopped) << "an older block says nothing";
-    state.block = 10;
-    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
-    EXPECT_THAT(*node().ledger().payer(kPayer)->stopped, HasSubstr("another chain"));
-}
-
-TEST_F(LedgerTest, SettlementIsDueByAmountByAgeOnCloseAndWhenItWasLost) {
-    fund(10'000);
-    const SettlementThresholds thresholds{
-        Amount(2000), std::chrono::seconds(60), std::chrono::seconds(600)};
-    const auto due = [&](std::uint64_t after) {
-        return node().ledger().settlement_due(UnixSeconds{kStart + after}, thresholds);
-    };
-    spend(1000);
-    EXPECT_TRUE(due(59).empty());
-    const std::vector<SettlementRow> one{{kPayer, kAsset, 1, Amount(1000)}};
-    EXPECT_EQ(due(60), one);
-    spend(1000);
-    const std::vector<SettlementRow> two{{kPayer, kAsset, 2, Amount(2000)}};
-    EXPECT_EQ(due(0), two);
-    node().run(
-        [&]() -> async::Task<void> { EXPECT_TRUE(co_await node().ledger().note_sent_rows(two)); });
-    EXPECT_TRUE(due(599).empty());
-    EXPECT_EQ(due(600), two) << "nothing became final";
-    auto state = channel(10'000);
-    state.claimed_on_chain = Amount(2000);
-    state.calls_on_chain = 2;
-    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
-    EXPECT_TRUE(due(10'000).empty());
-    spend(500);
-    EXPECT_TRUE(due(0).empty());
-    state.closing = true;
-    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
-    EXPECT_EQ(due(0), (std::vector<SettlementRow>{{kPayer, kAsset, 3, Amount(2500)}}));
-    EXPECT_EQ(node().ledger().hold(request(kPayer, 1)).error(),
-        make_error_code(PaymentError::payer_stopped));
-}
-
-TEST_F(LedgerTest, ANotedRowThatWasNeverBroadcastIsDueAfterAStart) {
-    fund(10'000);
-    spend(1000);
-    node().run([&]() -> async::Task<void> {
-        EXPECT_TRUE(co_await node().ledger().note_sent_rows({{kPayer, kAsset, 1, Amount(1000)}}));
-    });
-    kill_and_reopen();
-    ASSERT_TRUE(node().ledger().record_chain(kPayer, channel(10'000)));
-    EXPECT_EQ(node().ledger().settlement_due(UnixSeconds{kStart + 1}, {Amount(5000)}).size(), 1U);
 }
 
 TEST_F(LedgerTest, DiskUseAndStartDoNotGrowWithTheNumberOfCalls) {

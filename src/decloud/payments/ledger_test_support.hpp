@@ -9,6 +9,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -63,6 +64,13 @@ class Node {
     Node& operator=(const Node&) = delete;
 
     Ledger& ledger() { return **opened; }
+
+    /// What the engine has of a payer's slices.
+    Amount granted(const PayerAccount& payer) {
+        const auto slices = engine_->resume().value();
+        const auto found = std::ranges::find(slices, payer, &Slice::payer);
+        return found == slices.end() ? Amount{} : found->granted;
+    }
 
     /// Runs `body` while the ledger's own tasks go on beside it.
     void run(const std::function<async::Task<void>()>& body) {
@@ -135,5 +143,65 @@ inline CallRecord call_record() {
     call.response_bytes = 6;
     return call;
 }
+
+inline const PayerAccount kPayer{"channel:0x01"};
+
+class LedgerTest : public ::testing::Test {
+  protected:
+    void fund(std::uint64_t reserved, std::uint64_t price = 1000) {
+        node().run([&, reserved, price]() -> async::Task<void> {
+            EXPECT_TRUE(node().ledger().record_chain(kPayer, channel(reserved, price)));
+            // The first call leases the slice, which the rest then hold from memory.
+            const auto hold = co_await node().ledger().acquire(request(kPayer, 1));
+            EXPECT_TRUE(hold);
+            EXPECT_TRUE(node().ledger().release(*hold, ReleaseReason::other));
+        });
+    }
+
+    ReceiptId spend(std::uint64_t amount, std::optional<std::string> key = std::nullopt) {
+        ReceiptId receipt;
+        node().run([&]() -> async::Task<void> {
+            auto wanted = request(kPayer, amount);
+            wanted.idempotency_key = key;
+            wanted.expires = UnixSeconds{kStart + 300};
+            const auto hold = co_await node().ledger().acquire(std::move(wanted));
+            EXPECT_TRUE(hold) << hold.error().message();
+            EXPECT_TRUE(co_await node().ledger().served(*hold));
+            const auto done = node().ledger().commit(*hold, Amount(amount), call_record());
+            EXPECT_TRUE(done) << done.error().message();
+            EXPECT_TRUE(co_await node().ledger().flush());
+            receipt = done.value();
+        });
+        return receipt;
+    }
+
+    /// The log is flushed by the loop, which a test without one has to run now and then.
+    void flush_every(int calls, int call) {
+        if (call % calls == 0) {
+            node().run(
+                [&]() -> async::Task<void> { EXPECT_TRUE(co_await node().ledger().flush()); });
+        }
+    }
+
+    Node& node() { return *node_; }
+    void reopen(std::uint64_t start = kStart) {
+        node_.reset();
+        node_ = std::make_unique<Node>(folder_.path() / "home", small_settings(), start);
+        ASSERT_TRUE(node_->opened) << node_->opened.error().message();
+    }
+    /// As if the process had been killed now: what it does afterwards does not count.
+    void kill_and_reopen() {
+        const auto copy = folder_.path() / "copy";
+        node().copy_to(copy);
+        node_.reset();
+        std::filesystem::remove_all(folder_.path() / "home");
+        std::filesystem::rename(copy, folder_.path() / "home");
+        node_ = std::make_unique<Node>(folder_.path() / "home");
+        ASSERT_TRUE(node_->opened) << node_->opened.error().message();
+    }
+
+    TemporaryFolder folder_;
+    std::unique_ptr<Node> node_ = std::make_unique<Node>(folder_.path() / "home");
+};
 
 }  // namespace decloud::payments::testing

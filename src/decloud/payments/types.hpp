@@ -126,6 +126,13 @@ struct ChannelState {
     std::uint64_t block = 0;
 };
 
+/// How the chain came to say something about an account.
+enum class ChainMove {
+    forward,
+    /// It was reorganised behind what had been taken for final.
+    rolled_back,
+};
+
 /// What one payer has spent here, all of it finished.
 struct Spent {
     std::uint64_t calls = 0;
@@ -144,6 +151,8 @@ struct PayerView {
     Spent sent;
     /// Why nothing more is served from it, if so.
     std::optional<std::string> stopped;
+    /// The final chain does not have it any more.
+    bool missing = false;
 };
 
 /// A cumulative row for the settler.

@@ -44,7 +44,9 @@ class Ledger::State {
     async::Task<Result<void>> flush();
 
     // ledger_chain.cpp
-    Result<void> record_chain(PayerAccount payer, ChannelState state);
+    Result<void> record_chain(PayerAccount payer, ChannelState state, ChainMove move);
+    Result<void> record_missing(const PayerAccount& payer);
+    void confirm_chain(const PayerAccount& payer);
     async::Task<Result<void>> note_sent_rows(std::vector<SettlementRow> rows);
     Result<void> resume_payer(const PayerAccount& payer);
     std::vector<SettlementRow> settlement_due(
@@ -101,10 +103,14 @@ class Ledger::State {
         const Hold& hold, Amount actual, CallRecord call, bool goes_on);
     async::Task<Result<void>> lease(internal::PayerIndex index, Amount want);
     void lease_ahead(const internal::PayerEntry& payer);
+    /// Of a final channel without running calls.
+    void return_slice(const internal::PayerEntry& payer);
+    async::Task<void> give_back(internal::PayerIndex index);
 
     void adopt_or_stop(const internal::PayerEntry& payer,
         internal::PayerRecord& record,
-        const ChannelState& state) const;
+        const ChannelState& state,
+        ChainMove move) const;
     Result<void> write_payer(const internal::PayerRecord& record);
 
     async::Task<void> maintain();
