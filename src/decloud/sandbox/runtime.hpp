@@ -11,7 +11,8 @@
 namespace decloud::sandbox {
 
 /// A program that is ready to run: compiled or unpacked. Made and understood by one runtime, and
-/// immutable for everyone else. Keeping it costs little memory: what is big is on disk.
+/// immutable for everyone else. Keeping it costs little memory: what is big is on disk, and stays
+/// there as long as the artifact lives.
 class Artifact {
   public:
     virtual ~Artifact() = default;

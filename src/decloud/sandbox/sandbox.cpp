@@ -60,17 +60,21 @@ void Sandbox::register_runtime(std::string name, const Factory& factory) {
 
 bool Sandbox::has_runtime(std::string_view name) const { return runtimes_.contains(name); }
 
-async::Task<Result<std::shared_ptr<const Artifact>>> Sandbox::prepare(
-    std::string program_key, std::string isolation_key, Bytes package_zip, Manifest manifest) {
-    const auto runtime = runtimes_.find(manifest.runtime);
-    if (runtime == runtimes_.end()) {
-        co_return fail(CommonError::not_found,
+Result<void> Sandbox::accepts(const Manifest& manifest) const {
+    if (!has_runtime(manifest.runtime)) {
+        return fail(CommonError::not_found,
             fmt::format("this provider has no runtime '{}'", manifest.runtime));
     }
     if (const auto excess = first_excess(manifest.limits, settings_.maximum); !excess.empty()) {
-        co_return fail(CommonError::limit_exceeded,
+        return fail(CommonError::limit_exceeded,
             fmt::format("the function's limit '{}' is above this provider's", excess));
     }
+    return {};
+}
+
+async::Task<Result<std::shared_ptr<const Artifact>>> Sandbox::prepare(
+    std::string program_key, std::string isolation_key, Bytes package_zip, Manifest manifest) {
+    CO_TRY_VOID(accepts(manifest));
     if (package_zip.size() > settings_.package_bytes) {
         co_return fail(CommonError::limit_exceeded,
             fmt::format("the package is larger than {} bytes", settings_.package_bytes));
@@ -78,8 +82,9 @@ async::Task<Result<std::shared_ptr<const Artifact>>> Sandbox::prepare(
     if (stopped_) {
         co_return fail(CommonError::cancelled, "the sandbox is stopping");
     }
-    co_return co_await runtime->second->prepare(std::move(program_key), std::move(isolation_key),
-        std::move(package_zip), std::move(manifest));
+    co_return co_await runtimes_.at(manifest.runtime)
+        ->prepare(std::move(program_key), std::move(isolation_key), std::move(package_zip),
+            std::move(manifest));
 }
 
 bool Sandbox::is_prepared(const std::string& program_key,

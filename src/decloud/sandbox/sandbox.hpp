@@ -38,6 +38,13 @@ struct SandboxSettings {
         .files = 1024};
     std::uint64_t package_bytes = 256 * kMiB;
     std::uint64_t unpacked_bytes = kGiB;
+    /// Most disk that `cache_dir` may use for compiled modules and for unpacked packages. The
+    /// longest unused go first; what an artifact stands for stays, also beyond the limit.
+    std::uint64_t compiled_cache_bytes = 4 * kGiB;
+    std::uint64_t unpacked_cache_bytes = 4 * kGiB;
+    /// Asked while a cache is over its limit and all of it is in use: lets go of an artifact that
+    /// is kept only because it may be needed again, or returns false.
+    std::function<bool()> release_unused;
 
     /// WASM worker processes (one owner each). Beyond it the longest idle one is replaced.
     std::size_t wasm_workers = 16;
@@ -74,10 +81,16 @@ class Sandbox {
 
     /// Adds a runtime, or puts one in place of another.
     void register_runtime(std::string name, const Factory& factory);
+    /// Sets `SandboxSettings::release_unused`.
+    void on_full_cache(std::function<bool()> release_unused) {
+        settings_.release_unused = std::move(release_unused);
+    }
     [[nodiscard]] bool has_runtime(std::string_view name) const;
 
-    /// As `Runtime::prepare`, by `manifest.runtime`; not_found if there is no such runtime,
-    /// limit_exceeded if the manifest wants more than the operator allows.
+    /// not_found if there is no such runtime, limit_exceeded if the manifest wants more than the
+    /// operator allows.
+    [[nodiscard]] Result<void> accepts(const Manifest& manifest) const;
+    /// As `Runtime::prepare`, by `manifest.runtime`; also the errors of `accepts`.
     [[nodiscard]] async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
         std::string program_key, std::string isolation_key, Bytes package_zip, Manifest manifest);
     [[nodiscard]] bool is_prepared(const std::string& program_key,

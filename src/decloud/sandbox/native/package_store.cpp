@@ -3,9 +3,12 @@
 #include "../internal/one_shot.hpp"
 #include "../internal/unpack_worker.hpp"
 
+#include <decloud/async/offload.hpp>
 #include <decloud/base/encoding.hpp>
+#include <decloud/base/log.hpp>
 #include <decloud/crypto/hash.hpp>
 
+#include <boost/asio/post.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -36,18 +39,6 @@ std::string folder_name(const std::string& program_key, const std::string& entry
     return fmt::format("{}-{}", key, to_hex(crypto::sha256(entry)).substr(0, 8));
 }
 
-/// Removes a tree whose folders may be read-only.
-void remove_tree(const fs::path& folder) {
-    std::error_code ignored;
-    ::chmod(folder.c_str(), 0700);
-    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-        if (entry.is_directory(ignored) && !entry.is_symlink(ignored)) {
-            remove_tree(entry.path());
-        }
-    }
-    fs::remove_all(folder, ignored);
-}
-
 Result<void> make_folder(const fs::path& folder) {
     std::error_code error;
     fs::create_directories(folder, error);
@@ -59,21 +50,47 @@ Result<void> make_folder(const fs::path& folder) {
 
 }  // namespace
 
-fs::path PackageStore::path_of(const std::string& program_key, const std::string& entry) const {
-    return folder_ / folder_name(program_key, entry);
-}
-
 bool PackageStore::contains(const std::string& program_key, const std::string& entry) const {
     std::error_code ignored;
-    return fs::is_directory(path_of(program_key, entry), ignored);
+    return fs::is_directory(folder_ / folder_name(program_key, entry), ignored);
 }
 
-async::Task<Result<fs::path>> PackageStore::unpack(
+async::Task<Result<PackageStore::Package>> PackageStore::unpack(
     std::string program_key, std::string entry, Bytes zip) {
-    const fs::path path = path_of(program_key, entry);
+    const std::string name = folder_name(program_key, entry);
+    Package package{.path = folder_ / name, .use = index_.use(name)};
     if (contains(program_key, entry)) {
-        co_return path;
+        internal::touch(package.path);
+        make_room();
+        co_return package;
     }
+    if (auto unpacked = co_await unpack_to(package.path, entry, std::move(zip)); !unpacked) {
+        package.use.reset();
+        if (!contains(program_key, entry)) {
+            index_.forget(name);
+        }
+        co_return fail(unpacked.error());
+    }
+    const std::uint64_t bytes = co_await async::offload(
+        pool_, [path = package.path] { return internal::disk_bytes(path); });
+    index_.set_bytes(name, bytes);
+    make_room();
+    co_return package;
+}
+
+void PackageStore::make_room() {
+    const auto remove = [this](const std::string& name) {
+        // Out of sight at once; the rest may take its time.
+        const fs::path gone = folder_ / fmt::format(".old-{}-{}", ::getpid(), ++last_number_);
+        if (::rename((folder_ / name).c_str(), gone.c_str()) == 0) {
+            log::info("sandbox", "unpacked package {} is removed to make room", name);
+            boost::asio::post(pool_, [gone] { internal::remove_tree(gone); });
+        }
+    };
+    internal::make_room(index_, remove, settings_.release_unused);
+}
+
+async::Task<Result<void>> PackageStore::unpack_to(fs::path path, std::string entry, Bytes zip) {
     if (zip.empty()) {
         co_return fail(CommonError::not_found, "the package is needed to unpack the program");
     }
@@ -101,11 +118,11 @@ async::Task<Result<fs::path>> PackageStore::unpack(
         errno != ENOTEMPTY) {
         unpacked = fail(errno_error("renaming " + temporary.string()));
     }
-    remove_tree(temporary);
+    internal::remove_tree(temporary);
     if (!unpacked) {
         co_return fail(unpacked.error());
     }
-    co_return path;
+    co_return Result<void>{};
 }
 
 }  // namespace decloud::sandbox::native

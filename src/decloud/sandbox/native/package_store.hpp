@@ -1,36 +1,54 @@
 #pragma once
 
+#include "../internal/cache_index.hpp"
 #include "../sandbox.hpp"
 
 #include <decloud/async/task.hpp>
 #include <decloud/base/result.hpp>
+
+#include <boost/asio/thread_pool.hpp>
 
 #include <filesystem>
 #include <string>
 
 namespace decloud::sandbox::native {
 
-/// Unpacked packages on disk, each read-only, whole or not there. Single threaded.
+/// Unpacked packages on disk, each read-only, whole or not there, within a limit of all their
+/// space. Single threaded.
 class PackageStore {
   public:
-    PackageStore(async::Executor executor, const SandboxSettings& settings)
+    /// `pool` removes and measures.
+    PackageStore(
+        async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool)
         : executor_(std::move(executor)),
           settings_(settings),
-          folder_(settings.cache_dir / "packages") {}
+          pool_(pool),
+          folder_(settings.cache_dir / "packages"),
+          index_(settings.unpacked_cache_bytes) {
+        index_.scan(folder_);
+    }
 
-    /// Where a program's package is or would be.
-    [[nodiscard]] std::filesystem::path path_of(
-        const std::string& program_key, const std::string& entry) const;
+    struct Package {
+        std::filesystem::path path;
+        /// Keeps it on disk.
+        internal::CacheUse use;
+    };
     [[nodiscard]] bool contains(const std::string& program_key, const std::string& entry) const;
     /// Unpacks it in a confined process, unless it is there. Errors: the package's
     /// (invalid_input, limit_exceeded); not_found if it is needed and `zip` is empty.
-    [[nodiscard]] async::Task<Result<std::filesystem::path>> unpack(
+    [[nodiscard]] async::Task<Result<Package>> unpack(
         std::string program_key, std::string entry, Bytes zip);
 
   private:
+    [[nodiscard]] async::Task<Result<void>> unpack_to(
+        std::filesystem::path path, std::string entry, Bytes zip);
+    void make_room();
+
     async::Executor executor_;
     const SandboxSettings& settings_;
+    boost::asio::thread_pool& pool_;
     std::filesystem::path folder_;
+    internal::CacheIndex index_;
     std::uint64_t last_number_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../internal/cache_index.hpp"
 #include "../internal/fd.hpp"
 #include "../runtime.hpp"
 
@@ -13,11 +14,13 @@ class WasmArtifact final : public Artifact {
     WasmArtifact(std::string program_key,
         std::string isolation_key,
         std::string code_name,
-        internal::UniqueFd fresh_code)
+        internal::UniqueFd fresh_code,
+        internal::CacheUse use)
         : Artifact("wasm", std::move(program_key)),
           isolation_key_(std::move(isolation_key)),
           code_name_(std::move(code_name)),
-          fresh_code_(std::move(fresh_code)) {}
+          fresh_code_(std::move(fresh_code)),
+          use_(std::move(use)) {}
 
     [[nodiscard]] const std::string& isolation_key() const { return isolation_key_; }
     [[nodiscard]] const std::string& code_name() const { return code_name_; }
@@ -28,6 +31,7 @@ class WasmArtifact final : public Artifact {
     std::string isolation_key_;
     std::string code_name_;
     mutable internal::UniqueFd fresh_code_;
+    internal::CacheUse use_;
 };
 
 }  // namespace decloud::sandbox::wasm

@@ -1,5 +1,6 @@
 #include "code_cache.hpp"
 
+#include "../internal/cache_index.hpp"
 #include "../internal/one_shot.hpp"
 #include "engine.hpp"
 
@@ -43,8 +44,14 @@ std::string CodeCache::name_of(const std::string& program_key, const std::string
 }
 
 std::filesystem::path CodeCache::path_of(const std::string& name) const {
-    return folder_ / (name + ".code");
+    return folder_ / file_name(name);
 }
+
+std::uint64_t CodeCache::file_bytes(const std::string& name) const {
+    return internal::disk_bytes(path_of(name));
+}
+
+void CodeCache::touch(const std::string& name) const { internal::touch(path_of(name)); }
 
 bool CodeCache::contains(const std::string& name) const {
     return ::access(path_of(name).c_str(), R_OK) == 0;

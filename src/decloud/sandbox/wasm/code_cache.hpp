@@ -23,6 +23,12 @@ class CodeCache {
     /// The name under which the code of one entry of one program is kept, for this engine.
     [[nodiscard]] static std::string name_of(
         const std::string& program_key, const std::string& entry);
+    /// Name of that code's file in the folder, and size of it; 0 if there is none.
+    [[nodiscard]] static std::string file_name(const std::string& name) { return name + ".code"; }
+    [[nodiscard]] std::uint64_t file_bytes(const std::string& name) const;
+    /// Makes it the last used.
+    void touch(const std::string& name) const;
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
     [[nodiscard]] bool contains(const std::string& name) const;
     /// The code in sealed memory, verified there. A file that is not as it was written is removed.
     /// Errors: not_found, corrupt.

@@ -1,5 +1,6 @@
 #include "runtime.hpp"
 
+#include "../internal/cache_index.hpp"
 #include "../internal/one_shot.hpp"
 #include "artifact.hpp"
 #include "code_cache.hpp"
@@ -34,8 +35,11 @@ class WasmRuntime final : public Runtime {
           pool_(pool),
           cache_(settings.cache_dir / "wasm", settings.mac_key),
           opened_(cache_.open()),
+          index_(settings.compiled_cache_bytes),
           workers_(executor, settings),
-          compiles_(executor, kCompilesAtOnce, kCompileQueue) {}
+          compiles_(executor, kCompilesAtOnce, kCompileQueue) {
+        index_.scan(cache_.folder());
+    }
 
     async::Task<Result<std::shared_ptr<const Artifact>>> prepare(std::string program_key,
         std::string isolation_key,
@@ -61,12 +65,14 @@ class WasmRuntime final : public Runtime {
     async::Task<Result<UniqueFd>> find_or_compile(
         std::string name, Bytes package_zip, std::string entry);
     async::Task<Result<UniqueFd>> compile(std::string name, Bytes package_zip, std::string entry);
+    void account(const std::string& name, internal::CacheUse& use);
 
     async::Executor executor_;
     const SandboxSettings& settings_;
     boost::asio::thread_pool& pool_;
     CodeCache cache_;
     Result<void> opened_;
+    internal::CacheIndex index_;
     WorkerPool workers_;
     internal::Gate compiles_;
     /// Names that are being prepared, with who waits for them.
@@ -128,17 +134,39 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
     }
     const auto event = std::make_shared<async::Event>(executor_);
     preparing_[name] = event;
+    internal::CacheUse use = index_.use(CodeCache::file_name(name));
     auto code = co_await find_or_compile(name, std::move(package_zip), manifest.entry);
     event->set();
     if (const auto place = preparing_.find(name);
         place != preparing_.end() && place->second == event) {
         preparing_.erase(place);
     }
+    account(name, use);
     if (!code) {
         co_return fail(code.error());
     }
     co_return std::make_shared<const WasmArtifact>(
-        std::move(program_key), std::move(isolation_key), name, std::move(*code));
+        std::move(program_key), std::move(isolation_key), name, std::move(*code), std::move(use));
+}
+
+/// Brings the index to what is on disk under that name now, and makes room.
+void WasmRuntime::account(const std::string& name, internal::CacheUse& use) {
+    const std::string file = CodeCache::file_name(name);
+    const std::uint64_t bytes = cache_.file_bytes(name);
+    if (bytes == 0) {
+        use.reset();
+        index_.forget(file);
+        return;
+    }
+    cache_.touch(name);
+    index_.set_bytes(file, bytes);
+    internal::make_room(
+        index_,
+        [this](const std::string& old) {
+            log::info("sandbox", "compiled module {} is removed to make room", old);
+            ::unlink((cache_.folder() / old).c_str());
+        },
+        settings_.release_unused);
 }
 
 async::Task<Outcome> WasmRuntime::invoke(std::shared_ptr<const Artifact> artifact,
