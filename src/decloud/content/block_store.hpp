@@ -50,6 +50,9 @@ class BlockStore {
     [[nodiscard]] virtual Result<bool> has(const Cid& cid) const = 0;
     /// Removes it if it is held.
     virtual Result<void> remove(const Cid& cid) = 0;
+    /// Counts them as added now, so that a collection of garbage spares them until they are pinned.
+    /// Error: not_found naming the first that is not held.
+    virtual Result<void> refresh(std::span<const Cid> cids) = 0;
     /// Bytes of all blocks held, without what the store adds.
     [[nodiscard]] virtual std::uint64_t bytes_used() const = 0;
     /// Error: io, disk_full.

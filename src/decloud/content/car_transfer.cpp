@@ -44,6 +44,8 @@ class Completeness {
         return {};
     }
 
+    /// Blocks that the file itself does not have.
+    [[nodiscard]] const std::vector<Cid>& held() const { return held_; }
     [[nodiscard]] bool reached(const Cid& cid) const { return reached_.contains(cid.to_v1()); }
 
   private:
@@ -75,13 +77,16 @@ class Completeness {
         return {};
     }
 
-    Result<Bytes> load(const std::vector<Open>& path, const Cid& cid) const {
+    Result<Bytes> load(const std::vector<Open>& path, const Cid& cid) {
         if (is_inline(cid)) {
             return to_bytes(cid.hash().digest());
         }
         TRY(std::optional<Bytes> data, staged_.get(cid));
         if (!data && limits_.allow_held) {
             TRY(data, store_.get(cid));
+            if (data) {
+                held_.push_back(cid);
+            }
         }
         if (!data) {
             return fail(CommonError::not_found,
@@ -96,6 +101,7 @@ class Completeness {
     const CarLimits& limits_;
     std::unordered_map<Cid, std::size_t> heights_;
     std::unordered_set<Cid> reached_;
+    std::vector<Cid> held_;
 };
 
 }  // namespace
@@ -185,6 +191,7 @@ Result<CarImported> CarImport::finish() {
     CarImported imported{.roots = std::move(state.roots),
         .blocks = state.received.size(),
         .bytes = state.staged->bytes()};
+    TRY_VOID(state.store.refresh(completeness.held()));
     TRY_VOID(state.staged->commit());
     return imported;
 }

@@ -125,6 +125,15 @@ Result<DiskStore::Entries> DiskStore::not_held(const Entries& entries) const {
     return out;
 }
 
+std::vector<Multihash> DiskStore::hashes_of(const Entries& entries) {
+    std::vector<Multihash> out;
+    out.reserve(entries.size());
+    for (const SectionBuffer::Entry& entry : entries) {
+        out.push_back(entry.hash);
+    }
+    return out;
+}
+
 Result<void> DiskStore::append_batch(const SectionBuffer& batch) {
     const std::lock_guard lock(write_mutex_);
     TRY(const Entries fresh, not_held(batch.entries));
@@ -133,11 +142,13 @@ Result<void> DiskStore::append_batch(const SectionBuffer& batch) {
         added += entry.size;
     }
     TRY_VOID(check_room(added));
+    // What is held already may be old and unpinned: it counts as added now, too.
+    std::vector<Multihash> all = hashes_of(batch.entries);
     if (fresh.empty()) {
-        return {};
+        return refresh_all(std::move(all));
     }
     if (fresh.size() == batch.entries.size()) {
-        return append_sections(batch.bytes, fresh);
+        return append_sections(batch.bytes, fresh, std::move(all));
     }
     Bytes sections;
     Entries moved;
@@ -149,7 +160,14 @@ Result<void> DiskStore::append_batch(const SectionBuffer& batch) {
         entry.section = start;
         moved.push_back(std::move(entry));
     }
-    return append_sections(sections, moved);
+    return append_sections(sections, moved, std::move(all));
+}
+
+Result<void> DiskStore::refresh_all(std::vector<Multihash> hashes) {
+    const std::lock_guard lock(index_mutex_);
+    IndexBatch batch;
+    batch.refresh = std::move(hashes);
+    return record(std::move(batch));
 }
 
 Result<std::uint64_t> DiskStore::active_segment() {
@@ -175,7 +193,8 @@ Result<std::uint64_t> DiskStore::active_segment() {
     return id;
 }
 
-Result<void> DiskStore::append_sections(BytesView sections, const Entries& entries) {
+Result<void> DiskStore::append_sections(
+    BytesView sections, const Entries& entries, std::vector<Multihash> refresh) {
     TRY(const std::uint64_t id, active_segment());
     SegmentFile& file = *segments_.at(id).file;
     const std::uint64_t base = file.size();
@@ -187,6 +206,7 @@ Result<void> DiskStore::append_sections(BytesView sections, const Entries& entri
         return status;
     }
     IndexBatch batch;
+    batch.refresh = std::move(refresh);
     for (const SectionBuffer::Entry& entry : entries) {
         batch.put.emplace_back(
             entry.hash, Location{.segment = id, .offset = base + entry.data, .size = entry.size});
@@ -254,7 +274,7 @@ Result<void> DiskStore::adopt_file(
     }
     TRY_VOID(check_room(added));
     if (fresh.empty()) {
-        return {};
+        return refresh_all(hashes_of(entries));
     }
     const std::uint64_t id = next_segment_++;
     const std::filesystem::path target = segment_path(id);
@@ -268,6 +288,7 @@ Result<void> DiskStore::adopt_file(
         const SegmentRow row{.id = id, .indexed = file->size(), .live = 0, .blocks = 0};
         segments_[id] = {.file = std::move(file), .row = row, .sealed = true};
         IndexBatch batch;
+        batch.refresh = hashes_of(entries);
         for (const SectionBuffer::Entry& entry : fresh) {
             batch.put.emplace_back(
                 entry.hash, Location{.segment = id, .offset = entry.data, .size = entry.size});
@@ -283,83 +304,111 @@ Result<void> DiskStore::adopt_file(
     return status;
 }
 
-Result<void> DiskStore::remove(const Cid& cid) { return remove_all({&cid.hash(), 1}); }
-
-Result<void> DiskStore::remove_all(std::span<const Multihash> hashes) {
+Result<void> DiskStore::remove(const Cid& cid) {
     const std::lock_guard write_lock(write_mutex_);
     const std::lock_guard lock(index_mutex_);
     IndexBatch batch;
-    batch.erase.assign(hashes.begin(), hashes.end());
+    batch.erase.push_back(cid.hash());
     return record(std::move(batch));
 }
 
-Result<void> DiskStore::for_each(const std::function<Result<void>(const Entry&)>& visit) const {
-    Bytes after;
-    for (;;) {
-        std::vector<BlockIndex::Row> rows;
-        {
-            const std::lock_guard lock(index_mutex_);
-            TRY(rows, index_->page(after, kPage));
+Result<void> DiskStore::refresh(std::span<const Cid> cids) {
+    const std::lock_guard write_lock(write_mutex_);
+    const std::lock_guard lock(index_mutex_);
+    IndexBatch batch;
+    for (const Cid& cid : cids) {
+        if (is_inline(cid)) {
+            continue;
         }
-        if (rows.empty()) {
-            return {};
+        TRY(const auto held, index_->find(cid.hash()));
+        if (!held) {
+            return fail(CommonError::not_found, "block " + cid.to_string());
         }
-        for (const BlockIndex::Row& row : rows) {
-            TRY_VOID(visit({.hash = row.hash, .bytes = row.location.size, .added = row.added}));
-        }
-        after = rows.back().hash.to_bytes();
+        batch.refresh.push_back(cid.hash());
     }
+    return record(std::move(batch));
+}
+
+Result<DiskBlockStore::Removed> DiskStore::remove_old(
+    std::span<const Multihash> hashes, UnixSeconds added_by) {
+    const std::lock_guard write_lock(write_mutex_);
+    const std::lock_guard lock(index_mutex_);
+    IndexBatch batch;
+    Removed removed;
+    for (const Multihash& hash : hashes) {
+        TRY(const auto row, index_->find_row(hash));
+        if (row && row->added <= added_by) {
+            batch.erase.push_back(hash);
+            ++removed.blocks;
+            removed.bytes += row->location.size;
+        }
+    }
+    TRY_VOID(record(std::move(batch)));
+    return removed;
+}
+
+Result<std::vector<DiskBlockStore::Entry>> DiskStore::list(
+    const std::optional<Multihash>& after, std::size_t count) const {
+    std::vector<BlockIndex::Row> rows;
+    {
+        const std::lock_guard lock(index_mutex_);
+        TRY(rows, index_->page(after ? after->to_bytes() : Bytes(), count));
+    }
+    std::vector<Entry> out;
+    out.reserve(rows.size());
+    for (BlockIndex::Row& row : rows) {
+        out.push_back(
+            {.hash = std::move(row.hash), .bytes = row.location.size, .added = row.added});
+    }
+    return out;
 }
 
 Result<std::vector<Multihash>> DiskStore::verify() const {
     std::vector<Multihash> damaged;
-    TRY_VOID(for_each([&](const Entry& entry) -> Result<void> {
-        const auto data = get(Cid::v1(multiformats::Codec::raw, entry.hash));
-        if (!data && data.error().code() == CommonError::corrupt) {
-            damaged.push_back(entry.hash);
-            return {};
+    std::optional<Multihash> after;
+    for (;;) {
+        TRY(const std::vector<Entry> entries, list(after, kPage));
+        if (entries.empty()) {
+            return damaged;
         }
-        return data ? Result<void>{} : fail(data.error());
-    }));
-    return damaged;
+        for (const Entry& entry : entries) {
+            const auto data = get(Cid::v1(multiformats::Codec::raw, entry.hash));
+            if (!data && data.error().code() != CommonError::corrupt) {
+                return fail(data.error());
+            }
+            if (!data) {
+                damaged.push_back(entry.hash);
+            }
+        }
+        after = entries.back().hash;
+    }
 }
 
-bool DiskStore::mostly_dead(const Segment& segment) const {
+bool DiskStore::mostly_dead(const Segment& segment) {
     const std::uint64_t used = segment.row.live + segment.row.blocks * kFrameBytes;
     return segment.file != nullptr && segment.row.indexed > SegmentFile::header_size() + 2 * used;
 }
 
-Result<std::uint64_t> DiskStore::compact() {
-    const std::lock_guard write_lock(write_mutex_);
-    std::vector<std::uint64_t> candidates;
-    {
-        const std::lock_guard lock(index_mutex_);
-        for (auto& [id, segment] : segments_) {
-            if (mostly_dead(segment)) {
-                segment.sealed = true;
-                candidates.push_back(id);
-            }
+std::vector<std::uint64_t> DiskStore::sparse_segments() const {
+    const std::lock_guard lock(index_mutex_);
+    std::vector<std::uint64_t> out;
+    for (const auto& [id, segment] : segments_) {
+        if (mostly_dead(segment)) {
+            out.push_back(id);
         }
     }
-    std::uint64_t freed = 0;
-    for (const std::uint64_t id : candidates) {
-        TRY(const std::uint64_t bytes, compact_segment(id));
-        freed += bytes;
-    }
-    return freed;
+    return out;
 }
 
-Result<std::uint64_t> DiskStore::compact_segment(std::uint64_t id) {
-    const std::shared_ptr<SegmentFile> file = segments_.at(id).file;
+Result<DiskStore::Copied> DiskStore::copy_live_blocks(const SegmentFile& file, std::uint64_t id) {
     SectionBuffer batch;
-    std::uint64_t kept = 0;
+    Copied copied;
     const auto flush = [&]() -> Result<void> {
-        kept += batch.bytes.size();
+        copied.bytes += batch.bytes.size();
         const SectionBuffer full = std::exchange(batch, {});
         return full.entries.empty() ? Result<void>{} : append_sections(full.bytes, full.entries);
     };
-    bool damaged = false;
-    TRY_VOID(file->scan(
+    TRY_VOID(file.scan(
         SegmentFile::header_size(), [&](const Frame& frame, BytesView data) -> Result<void> {
             {
                 const std::lock_guard lock(index_mutex_);
@@ -368,15 +417,31 @@ Result<std::uint64_t> DiskStore::compact_segment(std::uint64_t id) {
                     return {};
                 }
             }
-            damaged = damaged || !frame.intact;
+            copied.damaged = copied.damaged || !frame.intact;
             if (frame.intact) {
                 batch.add(frame.cid, data);
             }
             return batch.bytes.size() > kCompactBatch ? flush() : Result<void>{};
         }));
     TRY_VOID(flush());
+    return copied;
+}
+
+Result<std::uint64_t> DiskStore::compact_segment(std::uint64_t id) {
+    const std::lock_guard write_lock(write_mutex_);
+    std::shared_ptr<SegmentFile> file;
+    {
+        const std::lock_guard lock(index_mutex_);
+        const auto segment = segments_.find(id);
+        if (segment == segments_.end() || !mostly_dead(segment->second)) {
+            return 0;
+        }
+        segment->second.sealed = true;
+        file = segment->second.file;
+    }
+    TRY(const Copied copied, copy_live_blocks(*file, id));
     const std::lock_guard lock(index_mutex_);
-    if (damaged || segments_.at(id).row.blocks != 0) {
+    if (copied.damaged || segments_.at(id).row.blocks != 0) {
         // A damaged block stays where it can be named and looked at.
         return 0;
     }
@@ -390,7 +455,7 @@ Result<std::uint64_t> DiskStore::compact_segment(std::uint64_t id) {
         active_ = 0;
     }
     ::unlink(file->path().c_str());
-    return file->size() > kept ? file->size() - kept : 0;
+    return file->size() > copied.bytes ? file->size() - copied.bytes : 0;
 }
 
 }  // namespace internal

@@ -8,8 +8,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,18 +34,28 @@ class DiskBlockStore : public BlockStore {
     /// What was found and mended when the store was opened; one sentence each, for the operator.
     [[nodiscard]] virtual const std::vector<std::string>& repairs() const = 0;
 
-    /// Calls `visit` with each block's multihash, size and the time it was added.
     struct Entry {
         multiformats::Multihash hash;
         std::uint64_t bytes = 0;
+        /// When it was last put or refreshed.
         UnixSeconds added;
     };
-    virtual Result<void> for_each(const std::function<Result<void>(const Entry&)>& visit) const = 0;
-    /// Removes many with one transaction of the index.
-    virtual Result<void> remove_all(std::span<const multiformats::Multihash> hashes) = 0;
-    /// Rewrites segments of which more than half is dead and gives their space back. Returns the
-    /// bytes freed.
-    virtual Result<std::uint64_t> compact() = 0;
+    /// Up to `count` blocks in the order of their multihashes, after `after`; without it the first.
+    [[nodiscard]] virtual Result<std::vector<Entry>> list(
+        const std::optional<multiformats::Multihash>& after, std::size_t count) const = 0;
+    struct Removed {
+        std::uint64_t blocks = 0;
+        std::uint64_t bytes = 0;
+    };
+    /// Removes those that were added at or before `added_by`, with one transaction of the index. A
+    /// block that is put again or refreshed meanwhile stays.
+    virtual Result<Removed> remove_old(
+        std::span<const multiformats::Multihash> hashes, UnixSeconds added_by) = 0;
+    /// Segments of which more than half is dead.
+    [[nodiscard]] virtual std::vector<std::uint64_t> sparse_segments() const = 0;
+    /// Rewrites one of them and gives its space back. Returns the bytes freed; 0 if it is gone, or
+    /// stays because it holds damaged blocks.
+    virtual Result<std::uint64_t> compact_segment(std::uint64_t id) = 0;
     /// Reads and hashes every block. Returns the damaged ones.
     [[nodiscard]] virtual Result<std::vector<multiformats::Multihash>> verify() const = 0;
 };

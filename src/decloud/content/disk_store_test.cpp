@@ -341,6 +341,14 @@ TEST(DiskBlockStore, ForgetsWhatWasStagedWhenItEnded) {
     EXPECT_TRUE(fs::is_empty(home.path() / "staging"));
 }
 
+std::uint64_t compact(DiskBlockStore& store) {
+    std::uint64_t freed = 0;
+    for (const std::uint64_t segment : store.sparse_segments()) {
+        freed += store.compact_segment(segment).value();
+    }
+    return freed;
+}
+
 TEST(DiskBlockStore, CompactsWhatIsMostlyDead) {
     const TemporaryFolder home;
     std::mt19937_64 random(6);
@@ -354,16 +362,16 @@ TEST(DiskBlockStore, CompactsWhatIsMostlyDead) {
         for (const Block& block : blocks) {
             ASSERT_TRUE(store->put(block.cid, block.data));
         }
-        EXPECT_EQ(*store->compact(), 0U);
+        EXPECT_EQ(compact(*store), 0U);
         std::vector<multiformats::Multihash> dead;
         for (std::size_t i = 0; i < blocks.size(); ++i) {
             if (i % 4 != 0) {
                 dead.push_back(blocks[i].cid.hash());
             }
         }
-        ASSERT_TRUE(store->remove_all(dead));
-        EXPECT_GT(*store->compact(), 60'000U);
-        EXPECT_EQ(*store->compact(), 0U);
+        EXPECT_EQ(store->remove_old(dead, {UINT64_MAX})->blocks, 75U);
+        EXPECT_GT(compact(*store), 60'000U);
+        EXPECT_EQ(compact(*store), 0U);
     }
     const auto store = must_open(home.path(), options);
     EXPECT_TRUE(store->repairs().empty());
@@ -378,6 +386,26 @@ TEST(DiskBlockStore, CompactsWhatIsMostlyDead) {
     EXPECT_LT(on_disk, 60'000U);
 }
 
+TEST(DiskBlockStore, RemovesOldBlocksButNotThoseThatWerePutAgainOrRefreshed) {
+    const TemporaryFolder home;
+    ManualClock clock{UnixSeconds{1000}};
+    const auto store = must_open(home.path(), {.clock = &clock});
+    const std::vector<Block> blocks{raw_block("again"), raw_block("refreshed"), raw_block("old")};
+    ASSERT_TRUE(store->put_all(blocks));
+    clock.set(UnixSeconds{2000});
+    ASSERT_TRUE(store->put(blocks[0].cid, blocks[0].data));
+    ASSERT_TRUE(store->refresh({&blocks[1].cid, 1}));
+    const std::vector hashes{blocks[0].cid.hash(), blocks[1].cid.hash(), blocks[2].cid.hash()};
+    const auto removed = store->remove_old(hashes, {1000});
+    ASSERT_TRUE(removed);
+    EXPECT_EQ(removed->blocks, 1U);
+    EXPECT_EQ(removed->bytes, 3U);
+    EXPECT_EQ(store->has(blocks[0].cid), true);
+    EXPECT_EQ(store->has(blocks[1].cid), true);
+    EXPECT_EQ(store->refresh({&blocks[2].cid, 1}).error().code(), CommonError::not_found);
+    EXPECT_EQ(store->remove_old(hashes, {2000})->blocks, 2U);
+}
+
 TEST(DiskBlockStore, ServesSeveralThreads) {
     const TemporaryFolder home;
     const auto store = must_open(home.path(), {.segment_bytes = 10'000});
@@ -389,9 +417,11 @@ TEST(DiskBlockStore, ServesSeveralThreads) {
             for (int i = 0; i < 50; ++i) {
                 const Block block = raw_block(random_bytes(random, 300));
                 if (!store->put(block.cid, block.data) || *store->get(block.cid) != block.data ||
-                    (i % 3 == 0 && !store->remove(block.cid)) ||
-                    (i % 20 == 0 && !store->compact())) {
+                    (i % 3 == 0 && !store->remove(block.cid))) {
                     ++failures;
+                }
+                if (i % 20 == 0) {
+                    compact(*store);
                 }
             }
         });

@@ -82,6 +82,12 @@ class MemoryBlockStore final : public BlockStore {
         }
         return {};
     }
+    Result<void> refresh(std::span<const Cid> cids) override {
+        for (const Cid& cid : cids) {
+            TRY_VOID(require_block(*this, cid));
+        }
+        return {};
+    }
     [[nodiscard]] std::uint64_t bytes_used() const override {
         const std::lock_guard lock(mutex_);
         return bytes_used_;

@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace decloud::content {
@@ -59,7 +61,8 @@ class Pins {
 [[nodiscard]] Result<std::unique_ptr<Pins>> open_pins(const std::filesystem::path& file);
 
 struct GarbageOptions {
-    /// Younger blocks stay, so that what is being imported is not taken before it is pinned.
+    /// Younger blocks stay, so that what is being imported is not taken before it is pinned: who
+    /// pins what the store already holds calls `BlockStore::refresh` (or imports it) first.
     std::chrono::seconds min_age = std::chrono::hours(1);
     UnixSeconds now;
 };
@@ -73,7 +76,44 @@ struct GarbageResult {
     std::vector<Cid> missing;
 };
 
-/// Removes what no pin reaches and compacts. Blocks; call it from a thread pool.
+/// Removes what no pin reaches and compacts, a bounded step at a time, while the store and the pins
+/// are in use: what is put, refreshed or pinned meanwhile stays. Not thread safe; store and pins
+/// outlive it.
+class GarbageCollection {
+  public:
+    /// Reads the pins.
+    [[nodiscard]] static Result<GarbageCollection> begin(
+        DiskBlockStore& store, const Pins& pins, const GarbageOptions& options);
+
+    /// Looks at some hundred blocks, or rewrites one segment. False when all is done. Blocks; call
+    /// it from a thread pool. After an error it is over.
+    [[nodiscard]] Result<bool> step();
+    [[nodiscard]] const GarbageResult& result() const { return result_; }
+
+  private:
+    GarbageCollection(DiskBlockStore& store, std::vector<Cid> roots, UnixSeconds added_by)
+        : store_(&store), pending_(std::move(roots)), added_by_(added_by) {}
+    [[nodiscard]] Result<void> mark();
+    [[nodiscard]] Result<void> mark_block(const Cid& cid);
+    [[nodiscard]] Result<void> sweep();
+    [[nodiscard]] Result<void> compact();
+
+    enum class Stage { marking, sweeping, compacting, done };
+
+    DiskBlockStore* store_;
+    std::vector<Cid> pending_;
+    UnixSeconds added_by_;
+    Stage stage_ = Stage::marking;
+    std::unordered_set<Cid> visited_;
+    std::unordered_set<multiformats::Multihash> marked_;
+    /// A block that could have links was missing, so what it led to is not known.
+    bool incomplete_ = false;
+    std::optional<multiformats::Multihash> swept_;
+    std::vector<std::uint64_t> segments_;
+    GarbageResult result_;
+};
+
+/// All steps at once.
 [[nodiscard]] Result<GarbageResult> collect_garbage(
     DiskBlockStore& store, const Pins& pins, const GarbageOptions& options);
 

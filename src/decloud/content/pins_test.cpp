@@ -1,5 +1,6 @@
 #include "pins.hpp"
 
+#include "car_transfer.hpp"
 #include "importer.hpp"
 #include "internal/test_support.hpp"
 #include "reader.hpp"
@@ -7,6 +8,9 @@
 #include <decloud/base/units.hpp>
 
 #include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
 
 namespace decloud::content {
 namespace {
@@ -147,6 +151,82 @@ TEST_F(GarbageTest, SparesYoungBlocks) {
     EXPECT_EQ(store_->has(young), true);
     EXPECT_GT(collect(1060)->blocks_removed, 0U);
     EXPECT_EQ(store_->has(young), false);
+}
+
+TEST_F(GarbageTest, SparesOldBlocksThatAreImportedAgain) {
+    const Cid root = import(1);
+    clock_.set(UnixSeconds{5000});
+    EXPECT_EQ(import(1), root);
+    EXPECT_EQ(collect(5059)->blocks_removed, 0U);
+    EXPECT_EQ(read_file(*store_, root, kMiB)->size(), 3000U);
+    EXPECT_GT(collect(5060)->blocks_removed, 0U);
+}
+
+TEST_F(GarbageTest, SparesOldBlocksThatAnImportRefersToWithoutSendingThem) {
+    const Cid root = import(1);
+    clock_.set(UnixSeconds{5000});
+    const Bytes only_root = multiformats::encode_car_header({&root, 1});
+    ASSERT_TRUE(car_import(*store_, only_root, {.allow_held = true}));
+    EXPECT_EQ(collect(5059)->blocks_removed, 0U);
+    EXPECT_EQ(read_file(*store_, root, kMiB)->size(), 3000U);
+}
+
+TEST_F(GarbageTest, SparesWhatIsImportedWhileItRuns) {
+    const Cid root = import(1);
+    const Cid other = import(2);
+    auto collection = GarbageCollection::begin(
+        *store_, *pins_, {.min_age = std::chrono::seconds(60), .now = {5000}});
+    ASSERT_TRUE(collection);
+    // Nothing is pinned, so marking ends with the first step and sweeping has not begun.
+    EXPECT_EQ(collection->step(), true);
+    clock_.set(UnixSeconds{5000});
+    EXPECT_EQ(import(1), root);
+    ASSERT_TRUE(pins_->pin({.root = root, .owner = "alice", .reason = "user"}));
+    while (collection->step().value()) {
+    }
+    EXPECT_GT(collection->result().blocks_removed, 30U);
+    EXPECT_EQ(read_file(*store_, root, kMiB)->size(), 3000U);
+    EXPECT_EQ(store_->has(other), false);
+}
+
+/// For several threads.
+class SharedClock final : public Clock {
+  public:
+    [[nodiscard]] std::chrono::system_clock::time_point now() const override {
+        return std::chrono::system_clock::time_point(std::chrono::seconds(seconds));
+    }
+    std::atomic<std::int64_t> seconds = 1000;
+};
+
+TEST_F(GarbageTest, LosesNothingToCollectionsThatRunBesideImports) {
+    constexpr std::uint64_t kRounds = 40;
+    SharedClock clock;
+    store_.reset();
+    store_ = *open_disk_store(home_.path() / "blocks", {.clock = &clock});
+    std::atomic<bool> done = false;
+    std::atomic<int> failures = 0;
+    std::thread collector([&] {
+        while (!done) {
+            if (!collect(clock.unix_seconds().value)) {
+                ++failures;
+            }
+        }
+    });
+    std::vector<Cid> roots;
+    for (std::uint64_t round = 0; round < kRounds; ++round) {
+        // Old garbage, which is imported again while it is being collected.
+        const Cid root = import(round);
+        clock.seconds += 100;
+        EXPECT_EQ(import(round), root);
+        ASSERT_TRUE(pins_->pin({.root = root, .owner = "alice", .reason = "user"}));
+        roots.push_back(root);
+    }
+    done = true;
+    collector.join();
+    EXPECT_EQ(failures, 0);
+    for (const Cid& root : roots) {
+        EXPECT_TRUE(read_file(*store_, root, kMiB)) << root.to_string();
+    }
 }
 
 TEST_F(GarbageTest, RemovesNothingWhileAPinnedTreeHasAHole) {

@@ -28,30 +28,42 @@ Result<std::unique_ptr<BlockIndex>> BlockIndex::open(const std::filesystem::path
 
 Result<BlockIndex::Statements> BlockIndex::prepare(store::Database& database) {
     TRY(store::Statement find,
-        database.prepare("SELECT segment, offset, size FROM blocks WHERE hash = ?1"));
+        database.prepare("SELECT segment, offset, size, added FROM blocks WHERE hash = ?1"));
     TRY(store::Statement put,
         database.prepare("INSERT INTO blocks VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (hash)"
                          " DO UPDATE SET segment = ?2, offset = ?3, size = ?4"));
+    TRY(store::Statement refresh, database.prepare("UPDATE blocks SET added = ?2 WHERE hash = ?1"));
     TRY(store::Statement erase, database.prepare("DELETE FROM blocks WHERE hash = ?1"));
     TRY(store::Statement put_segment,
         database.prepare("INSERT OR REPLACE INTO segments VALUES (?1, ?2, ?3, ?4)"));
     TRY(store::Statement drop_segment, database.prepare("DELETE FROM segments WHERE id = ?1"));
     return Statements{.find = std::move(find),
         .put = std::move(put),
+        .refresh = std::move(refresh),
         .erase = std::move(erase),
         .put_segment = std::move(put_segment),
         .drop_segment = std::move(drop_segment)};
 }
 
 Result<std::optional<Location>> BlockIndex::find(const Multihash& hash) {
+    TRY(const std::optional<Row> row, find_row(hash));
+    if (!row) {
+        return std::nullopt;
+    }
+    return row->location;
+}
+
+Result<std::optional<BlockIndex::Row>> BlockIndex::find_row(const Multihash& hash) {
     const Bytes key = hash.to_bytes();
     statements_.find.bind(1, BytesView(key));
     auto row = statements_.find.step();
-    std::optional<Location> out;
+    std::optional<Row> out;
     if (row && *row) {
-        out = Location{.segment = to_unsigned(statements_.find.integer(0)),
-            .offset = to_unsigned(statements_.find.integer(1)),
-            .size = to_unsigned(statements_.find.integer(2))};
+        out = Row{.hash = hash,
+            .location = {.segment = to_unsigned(statements_.find.integer(0)),
+                .offset = to_unsigned(statements_.find.integer(1)),
+                .size = to_unsigned(statements_.find.integer(2))},
+            .added = UnixSeconds{to_unsigned(statements_.find.integer(3))}};
     }
     statements_.find.reset();
     if (!row) {
@@ -91,6 +103,11 @@ Result<void> BlockIndex::apply_blocks(const IndexBatch& batch, UnixSeconds now) 
             .bind(4, to_signed(location.size))
             .bind(5, to_signed(now.value));
         TRY_VOID(statements_.put.run());
+    }
+    for (const Multihash& hash : batch.refresh) {
+        const Bytes key = hash.to_bytes();
+        statements_.refresh.bind(1, BytesView(key)).bind(2, to_signed(now.value));
+        TRY_VOID(statements_.refresh.run());
     }
     for (const Multihash& hash : batch.erase) {
         const Bytes key = hash.to_bytes();

@@ -28,6 +28,8 @@ struct SegmentRow {
 /// Changes that are made together.
 struct IndexBatch {
     std::vector<std::pair<Multihash, Location>> put;
+    /// Blocks that count as new again.
+    std::vector<Multihash> refresh;
     std::vector<Multihash> erase;
     std::vector<SegmentRow> segments;
     std::vector<std::uint64_t> drop_segments;
@@ -41,15 +43,17 @@ class BlockIndex {
     [[nodiscard]] static Result<std::unique_ptr<BlockIndex>> open(
         const std::filesystem::path& path);
 
-    [[nodiscard]] Result<std::optional<Location>> find(const Multihash& hash);
-    [[nodiscard]] Result<std::vector<SegmentRow>> segments();
-    /// All or nothing. `now` is kept for the blocks that are new. Error: disk_full, io.
-    [[nodiscard]] Result<void> apply(const IndexBatch& batch, UnixSeconds now);
     struct Row {
         Multihash hash;
         Location location;
         UnixSeconds added;
     };
+    [[nodiscard]] Result<std::optional<Row>> find_row(const Multihash& hash);
+    [[nodiscard]] Result<std::optional<Location>> find(const Multihash& hash);
+    [[nodiscard]] Result<std::vector<SegmentRow>> segments();
+    /// All or nothing. `now` is kept for the blocks that are new or refreshed. Error: disk_full,
+    /// io.
+    [[nodiscard]] Result<void> apply(const IndexBatch& batch, UnixSeconds now);
     /// Up to `count` rows in the order of their keys, after the key `after` (at first empty).
     [[nodiscard]] Result<std::vector<Row>> page(BytesView after, std::size_t count);
     /// Makes all changes so far survive a power cut.
@@ -59,6 +63,7 @@ class BlockIndex {
     struct Statements {
         store::Statement find;
         store::Statement put;
+        store::Statement refresh;
         store::Statement erase;
         store::Statement put_segment;
         store::Statement drop_segment;

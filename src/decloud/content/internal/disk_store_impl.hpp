@@ -30,13 +30,16 @@ class DiskStore final : public DiskBlockStore, public BatchTarget {
     [[nodiscard]] Result<std::optional<Bytes>> get(const Cid& cid) const override;
     [[nodiscard]] Result<bool> has(const Cid& cid) const override;
     Result<void> remove(const Cid& cid) override;
+    Result<void> refresh(std::span<const Cid> cids) override;
     [[nodiscard]] std::uint64_t bytes_used() const override { return bytes_used_; }
     [[nodiscard]] Result<std::unique_ptr<StagedBlocks>> stage() override;
 
     [[nodiscard]] const std::vector<std::string>& repairs() const override { return repairs_; }
-    Result<void> for_each(const std::function<Result<void>(const Entry&)>& visit) const override;
-    Result<void> remove_all(std::span<const Multihash> hashes) override;
-    Result<std::uint64_t> compact() override;
+    [[nodiscard]] Result<std::vector<Entry>> list(
+        const std::optional<Multihash>& after, std::size_t count) const override;
+    Result<Removed> remove_old(std::span<const Multihash> hashes, UnixSeconds added_by) override;
+    [[nodiscard]] std::vector<std::uint64_t> sparse_segments() const override;
+    Result<std::uint64_t> compact_segment(std::uint64_t id) override;
     [[nodiscard]] Result<std::vector<Multihash>> verify() const override;
 
     Result<void> append_batch(const SectionBuffer& batch) override;
@@ -80,11 +83,18 @@ class DiskStore final : public DiskBlockStore, public BatchTarget {
 
     // Under write_mutex_.
     [[nodiscard]] Result<std::optional<Bytes>> read_intact(const Multihash& hash) const;
+    [[nodiscard]] static std::vector<Multihash> hashes_of(const Entries& entries);
     [[nodiscard]] Result<Entries> not_held(const Entries& entries) const;
     [[nodiscard]] Result<std::uint64_t> active_segment();
-    [[nodiscard]] Result<void> append_sections(BytesView sections, const Entries& entries);
-    [[nodiscard]] Result<std::uint64_t> compact_segment(std::uint64_t id);
-    [[nodiscard]] bool mostly_dead(const Segment& segment) const;
+    [[nodiscard]] Result<void> append_sections(
+        BytesView sections, const Entries& entries, std::vector<Multihash> refresh = {});
+    [[nodiscard]] Result<void> refresh_all(std::vector<Multihash> hashes);
+    struct Copied {
+        std::uint64_t bytes = 0;
+        bool damaged = false;
+    };
+    [[nodiscard]] Result<Copied> copy_live_blocks(const SegmentFile& file, std::uint64_t id);
+    [[nodiscard]] static bool mostly_dead(const Segment& segment);
 
     [[nodiscard]] std::filesystem::path segment_path(std::uint64_t id) const;
 
