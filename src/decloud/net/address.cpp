@@ -3,10 +3,10 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <cstring>
 
 namespace decloud::net {
@@ -64,10 +64,9 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     Endpoint endpoint;
     if (text.starts_with("unix:")) {
         endpoint.unix_path = text.substr(5);
-        if (endpoint.unix_path.empty() ||
-            endpoint.unix_path.size() >= sizeof(sockaddr_un::sun_path) ||
+        if (endpoint.unix_path.empty() || endpoint.unix_path.size() >= PATH_MAX ||
             endpoint.unix_path.find('\0') != std::string::npos) {
-            return fail(CommonError::invalid_input, "a socket path has 1 to 107 bytes");
+            return fail(CommonError::invalid_input, "a socket path has 1 to 4095 bytes");
         }
         return endpoint;
     }

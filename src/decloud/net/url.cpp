@@ -4,10 +4,10 @@
 #include "internal/characters.hpp"
 
 #include <fmt/format.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 
 namespace decloud::net {
 
@@ -72,9 +72,9 @@ Result<std::uint16_t> parse_port(std::string_view text) {
 }
 
 Result<Url> parse_unix_url(std::string_view path) {
-    if (!path.starts_with('/') || path.size() >= sizeof(sockaddr_un::sun_path)) {
+    if (!path.starts_with('/') || path.size() >= PATH_MAX) {
         return fail(
-            CommonError::invalid_input, "unix: wants an absolute path of at most 107 bytes");
+            CommonError::invalid_input, "unix: wants an absolute path of at most 4095 bytes");
     }
     Url url;
     url.scheme = Scheme::unix_socket;

@@ -1,6 +1,7 @@
 #include "server.hpp"
 
 #include "../error.hpp"
+#include "../internal/local_address.hpp"
 #include "../internal/server_impl.hpp"
 
 #include <decloud/async/timeout.hpp>
@@ -10,7 +11,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -261,14 +261,16 @@ boost::system::error_code open_and_listen(Acceptor& acceptor, const Address& add
 }
 
 /// Removes a socket file to which nobody listens any more.
-void remove_stale_socket(async::Executor executor, const std::string& path) {
+void remove_stale_socket(async::Executor executor,
+    const std::string& path,
+    const asio::local::stream_protocol::endpoint& address) {
     struct stat status{};
     if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return;
     }
     asio::local::stream_protocol::socket probe(executor);
     boost::system::error_code error;
-    probe.connect(asio::local::stream_protocol::endpoint(path), error);
+    probe.connect(address, error);
     if (error == asio::error::connection_refused) {
         ::unlink(path.c_str());
     }
@@ -276,14 +278,10 @@ void remove_stale_socket(async::Executor executor, const std::string& path) {
 
 Result<internal::ServerImpl::Acceptor> make_acceptor(async::Executor executor, Endpoint& endpoint) {
     if (endpoint.is_unix()) {
-        if (endpoint.unix_path.size() >= sizeof(sockaddr_un::sun_path)) {
-            return fail(CommonError::invalid_input,
-                fmt::format("the socket path {} is longer than 107 bytes", endpoint.unix_path));
-        }
-        remove_stale_socket(executor, endpoint.unix_path);
+        TRY(const auto address, net::internal::LocalAddress::of(endpoint.unix_path));
+        remove_stale_socket(executor, endpoint.unix_path, address.endpoint());
         asio::local::stream_protocol::acceptor acceptor(executor);
-        const asio::local::stream_protocol::endpoint address(endpoint.unix_path);
-        if (const auto error = open_and_listen(acceptor, address)) {
+        if (const auto error = open_and_listen(acceptor, address.endpoint())) {
             return fail(listen_error(endpoint, error));
         }
         return acceptor;

@@ -1,6 +1,7 @@
 #include "transport.hpp"
 
 #include "../error.hpp"
+#include "local_address.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
@@ -212,10 +213,15 @@ async::Task<Result<std::vector<asio::ip::tcp::endpoint>>> resolve(
 }
 
 async::Task<Result<Socket>> connect_unix(async::Executor executor, std::string path) {
+    const auto address = LocalAddress::of(path);
+    if (!address) {
+        co_return fail(
+            NetError::connect_failed, fmt::format("unix:{}: {}", path, address.error().message()));
+    }
     asio::local::stream_protocol::socket socket(executor);
     boost::system::error_code error;
-    co_await socket.async_connect(asio::local::stream_protocol::endpoint(path),
-        asio::redirect_error(asio::use_awaitable, error));
+    co_await socket.async_connect(
+        address->endpoint(), asio::redirect_error(asio::use_awaitable, error));
     if (error) {
         co_return fail(NetError::connect_failed, fmt::format("unix:{}: {}", path, error.message()));
     }
