@@ -224,6 +224,46 @@ TEST(GroupCommitLog, CutsATornTailAtEveryOffset) {
     }
 }
 
+TEST(GroupCommitLog, MakesALastSegmentThatLostItsEndWhole) {
+    const TemporaryFolder folder;
+    boost::asio::io_context context;
+    {
+        auto opened = open_log(folder.path(), context);
+        ASSERT_TRUE(opened.log);
+        append_durably(**opened.log, context, "first");
+    }
+    const auto path = only_segment(folder.path());
+    const auto whole = std::filesystem::file_size(path);
+    const std::size_t first_end = used(read_all(path));
+    for (const std::uintmax_t size : {whole - 1, std::uintmax_t{first_end}}) {
+        std::filesystem::resize_file(path, size);
+        auto opened = open_log(folder.path(), context);
+        ASSERT_TRUE(opened.log) << opened.log.error().message();
+        EXPECT_EQ(opened.records, std::vector<std::string>{"first"});
+        EXPECT_THAT((*opened.log)->recovery().cut_at, HasSubstr("offset " + std::to_string(size)));
+        EXPECT_EQ(std::filesystem::file_size(path), whole);
+    }
+    std::filesystem::resize_file(path, internal::kSegmentHeaderSize + 3);
+    auto torn = open_log(folder.path(), context);
+    ASSERT_TRUE(torn.log) << torn.log.error().message();
+    EXPECT_TRUE(torn.records.empty());
+    append_durably(**torn.log, context, "again");
+    torn.log->reset();
+    EXPECT_EQ(open_log(folder.path(), context).records, std::vector<std::string>{"again"});
+}
+
+TEST(GroupCommitLog, RefusesASegmentOfAnotherSize) {
+    const TemporaryFolder folder;
+    boost::asio::io_context context;
+    open_log(folder.path(), context).log->reset();
+    const auto path = only_segment(folder.path());
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) + 1);
+    const auto opened = open_log(folder.path(), context);
+    ASSERT_FALSE(opened.log);
+    EXPECT_EQ(opened.log.error(), make_error_code(StoreError::damaged));
+    EXPECT_THAT(opened.log.error().detail(), HasSubstr("00000000000000000001.log"));
+}
+
 TEST(GroupCommitLog, RefusesDamageByName) {
     const TemporaryFolder folder;
     boost::asio::io_context context;

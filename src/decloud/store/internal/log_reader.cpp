@@ -33,6 +33,8 @@ class Reader {
         BytesView content, std::size_t offset, std::uint64_t salt) const;
     Result<void> cut(
         const File& file, BytesView content, std::size_t offset, std::string_view name);
+    Result<void> lengthen(
+        const File& file, const Bytes& content, std::size_t size, std::string_view name);
 
     std::uint64_t from_;
     const GroupCommitLog::Replay& replay_;
@@ -95,6 +97,15 @@ Result<void> Reader::cut(
     return file.write_at(zeros, offset);
 }
 
+/// A segment has its whole size from the start, so a shorter one has lost its end.
+Result<void> Reader::lengthen(
+    const File& file, const Bytes& content, std::size_t size, std::string_view name) {
+    if (content_.recovery.cut_at.empty()) {
+        content_.recovery.cut_at = fmt::format("segment {}, offset {}", name, size);
+    }
+    return file.write_at(BytesView(content).subspan(size), size);
+}
+
 Result<void> Reader::read(const SegmentName& segment, bool is_last) {
     const std::string name = segment.path.filename().string();
     if (segment.first_sequence != expected_) {
@@ -102,8 +113,15 @@ Result<void> Reader::read(const SegmentName& segment, bool is_last) {
             fmt::format("log segment {}, offset 0: records from {} on are missing before it", name,
                 expected_));
     }
-    TRY(const Bytes content, read_file(segment.path, kMaxSegmentBytes));
+    TRY(Bytes content, read_file(segment.path, kMaxSegmentBytes));
     TRY(const SegmentHeader header, parse_segment_header(content, name));
+    const std::size_t size = content.size();
+    if (header.bytes > kMaxSegmentBytes || size > header.bytes ||
+        (size < header.bytes && !is_last)) {
+        return fail(StoreError::damaged,
+            fmt::format("log segment {} has {} bytes instead of {}", name, size, header.bytes));
+    }
+    content.resize(header.bytes);
     TRY(const std::size_t offset, walk(content, header.salt, name));
     const BytesView rest = BytesView(content).subspan(offset);
     const bool clean = all_zero(rest);
@@ -120,6 +138,9 @@ Result<void> Reader::read(const SegmentName& segment, bool is_last) {
     TRY(File file, File::open(segment.path, O_RDWR));
     if (!clean) {
         TRY_VOID(cut(file, content, offset, name));
+    }
+    if (size < content.size()) {
+        TRY_VOID(lengthen(file, content, size, name));
     }
     TRY_VOID(file.sync_data());
     content_.end = LogEnd{std::move(file), header.salt, header.bytes, offset, sealed_ && clean};

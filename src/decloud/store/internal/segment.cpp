@@ -126,9 +126,9 @@ Result<SegmentHeader> parse_segment_header(BytesView content, std::string_view n
     const BytesView covered = content.subspan(16, kSegmentHeaderSize - 16);
     const SegmentHeader header{
         get<std::uint64_t>(content.data() + 16), get<std::uint64_t>(content.data() + 24)};
-    if (version == 0 || crc != crc32c(0, covered) || header.bytes != content.size()) {
+    if (version == 0 || crc != crc32c(0, covered)) {
         return fail(StoreError::damaged,
-            fmt::format("log segment {}, offset 0: the header or the size is wrong", name));
+            fmt::format("log segment {}, offset 0: the header is wrong", name));
     }
     return header;
 }
