@@ -91,7 +91,7 @@ Outcome register_verb(const Context& context, const ProviderOptions& options) {
                 return register_on_chain(context, workspace, config, session, wallet);
             });
     }));
-    TRY_VOID(client::save_config(workspace.home, config));
+    TRY_VOID(client::save_provider(workspace.home, config.provider));
     return code;
 }
 
@@ -227,7 +227,12 @@ void add_gateway_verbs(CLI::App& app, Context& context) {
         app.add_subcommand("gateway", "The entrance for callers who know a provider's name");
     verb->require_subcommand(1);
     CLI::App* runner = verb->add_subcommand("run", "Serve in the foreground until Ctrl-C");
-    runner->callback([&context] { context.action = [&context] { return run_gateway(context); }; });
+    const auto console = std::make_shared<std::string>();
+    runner->add_option("--console", *console, "Answer /metrics there, as 127.0.0.1:8403")
+        ->type_name("HOST:PORT");
+    runner->callback([&context, console] {
+        context.action = [&context, console] { return run_gateway(context, *console); };
+    });
 }
 
 }  // namespace decloud::cli

@@ -2,6 +2,7 @@
 
 #include "error.hpp"
 #include "internal/toml_reader.hpp"
+#include "internal/toml_section.hpp"
 
 #include <decloud/net/address.hpp>
 #include <decloud/net/url.hpp>
@@ -68,6 +69,7 @@ Result<void> read_gateway(TomlReader& reader, GatewayConfig& gateway) {
     TRY_VOID(read_url(reader, "url", gateway.url));
     TRY_VOID(read_listen(reader, "listen", gateway.listen));
     TRY_VOID(reader.text("domain", gateway.domain));
+    TRY_VOID(read_listen(reader, "console", gateway.console));
     return reader.flag("allow_local_providers", gateway.allow_local_providers);
 }
 
@@ -78,6 +80,14 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(read_listen(reader, "console", provider.console));
     TRY_VOID(read_url(reader, "public_url", provider.public_url));
     TRY_VOID(reader.number("free_bytes", provider.free_bytes));
+    TRY_VOID(reader.number("failed_attempts", provider.failed_attempts));
+    TRY_VOID(reader.number("cache_bytes", provider.cache_bytes));
+    TRY_VOID(reader.texts("gateways", provider.gateways));
+    for (const std::string& gateway : provider.gateways) {
+        if (auto parsed = net::parse_ip_address(gateway); !parsed) {
+            return reader.wrong("gateways", parsed.error().detail());
+        }
+    }
     return reader.parsed("price", [&](const std::string& text) -> Result<void> {
         TRY(provider.price, parse_usdc(text));
         return {};
@@ -168,13 +178,16 @@ Result<Config> load_config(const Home& home, const EnvironmentReader& environmen
 
 std::string format_config(const Config& config) {
     const ChainConfig& chain = config.chain;
-    toml::array rpc;
-    for (const std::string& url : chain.rpc_urls) {
-        rpc.push_back(url);
-    }
+    const auto list = [](const std::vector<std::string>& texts) {
+        toml::array out;
+        for (const std::string& text : texts) {
+            out.push_back(text);
+        }
+        return out;
+    };
     const auto integer = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
     const toml::table table{{"account", config.account},
-        {"chain", toml::table{{"rpc", std::move(rpc)}, {"id", integer(chain.chain_id)},
+        {"chain", toml::table{{"rpc", list(chain.rpc_urls)}, {"id", integer(chain.chain_id)},
                       {"finality_depth", integer(chain.finality_depth)},
                       {"first_block", integer(chain.first_block)},
                       {"usdc", to_string(chain.contracts.usdc)},
@@ -189,11 +202,17 @@ std::string format_config(const Config& config) {
             toml::table{{"name", config.provider.name}, {"account", config.provider.account},
                 {"listen", config.provider.listen}, {"console", config.provider.console},
                 {"price", format_usdc(config.provider.price)},
-                {"free_bytes", integer(config.provider.free_bytes)}}}};
+                {"free_bytes", integer(config.provider.free_bytes)},
+                {"gateways", list(config.provider.gateways)},
+                {"failed_attempts", integer(config.provider.failed_attempts)},
+                {"cache_bytes", integer(config.provider.cache_bytes)}}}};
     std::ostringstream out;
     toml::table written = table;
     if (!config.provider.public_url.empty()) {
         written["provider"].as_table()->insert("public_url", config.provider.public_url);
+    }
+    if (!config.gateway.console.empty()) {
+        written["gateway"].as_table()->insert("console", config.gateway.console);
     }
     out << written << "\n";
     return out.str();
@@ -201,6 +220,19 @@ std::string format_config(const Config& config) {
 
 Result<void> save_config(const Home& home, const Config& config) {
     return store::write_file_atomically(home.config_file(), as_bytes(format_config(config)));
+}
+
+Result<void> save_provider(const Home& home, const ProviderConfig& provider) {
+    auto text = store::read_file(home.config_file(), kMaxConfigBytes);
+    if (!text && text.error() != make_error_code(CommonError::not_found)) {
+        return fail(std::move(text.error()));
+    }
+    Config config;
+    config.provider = provider;
+    const std::string whole = internal::replace_section(
+        text ? as_text(*text) : std::string_view(), "provider", format_config(config));
+    TRY_VOID(parse_config(whole, home.config_file().string()));
+    return store::write_file_atomically(home.config_file(), as_bytes(whole));
 }
 
 }  // namespace decloud::client

@@ -34,6 +34,8 @@ struct GatewayConfig {
     std::string domain = "localhost";
     /// Whether registry URLs may lead to this machine or a private network.
     bool allow_local_providers = false;
+    /// Where `gateway run` answers /metrics; empty: nowhere.
+    std::string console;
 };
 
 struct ProviderConfig {
@@ -48,6 +50,12 @@ struct ProviderConfig {
     Amount price{1000};
     /// Storage for owners who have reserved nothing.
     std::uint64_t free_bytes = 0;
+    /// Addresses of gateways whose word on who the client is (`Forwarded`) is believed.
+    std::vector<std::string> gateways;
+    /// Malformed or wrongly signed requests of one client that are forgiven in a minute; 0: all.
+    std::uint64_t failed_attempts = 60;
+    /// Most disk for compiled and for unpacked programs, each.
+    std::uint64_t cache_bytes = 4 * kGiB;
 };
 
 /// What `config.toml` holds.
@@ -71,5 +79,7 @@ struct Config {
 [[nodiscard]] Result<Config> load_config(const Home& home, const EnvironmentReader& environment);
 [[nodiscard]] std::string format_config(const Config& config);
 [[nodiscard]] Result<void> save_config(const Home& home, const Config& config);
+/// Replaces the table `provider` of `config.toml`; the rest of the file stays as it was written.
+[[nodiscard]] Result<void> save_provider(const Home& home, const ProviderConfig& provider);
 
 }  // namespace decloud::client

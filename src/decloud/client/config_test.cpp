@@ -44,6 +44,24 @@ TEST(Config, IsReadBackAsItWasSaved) {
     EXPECT_EQ(read.chain.contracts.escrow, config.chain.contracts.escrow);
 }
 
+TEST(Config, ARegistrationChangesTheProviderAndNothingElse) {
+    const testing_support::TestFolder folder;
+    const Home home = home_in(folder.path());
+    ASSERT_TRUE(open_home(home));
+    const std::string mine = "# mine\naccount = \"owner\"\n[chain]\nid = 5 # kept\n";
+    folder.write("config/config.toml", mine + "[provider]\nname = \"old.decloud\"\n");
+    ProviderConfig provider;
+    provider.name = "alice.decloud";
+    provider.account = "provider";
+    ASSERT_TRUE(save_provider(home, provider));
+    EXPECT_TRUE(folder.read("config/config.toml").starts_with(mine));
+    const Config read = load_config(home, variables({})).value();
+    EXPECT_EQ(read.account, "owner");
+    EXPECT_EQ(read.chain.chain_id, 5U);
+    EXPECT_EQ(read.provider.name, "alice.decloud");
+    EXPECT_EQ(read.provider.account, "provider");
+}
+
 TEST(Config, EnvironmentStandsOverTheFile) {
     const testing_support::TestFolder folder;
     const Home home = home_in(folder.path());

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ class TestFolder {
     void write(const std::string& file, std::string_view text) const {
         std::filesystem::create_directories((path_ / file).parent_path());
         std::ofstream(path_ / file, std::ios::binary) << text;
+    }
+    [[nodiscard]] std::string read(const std::string& file) const {
+        std::ifstream in(path_ / file, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
     }
 
   private:
