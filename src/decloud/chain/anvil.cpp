@@ -108,7 +108,7 @@ std::vector<std::string> arguments(const AnvilSettings& settings, std::uint16_t 
 
 Result<fs::path> find_anvil(const fs::path& configured, const std::vector<fs::path>& roots) {
     const char* const variable = std::getenv("DECLOUD_ANVIL");
-    const fs::path wanted =
+    fs::path wanted =
         !configured.empty() ? configured : fs::path(variable == nullptr ? "" : variable);
     if (!wanted.empty()) {
         if (is_native_program(wanted)) {

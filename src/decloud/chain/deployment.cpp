@@ -47,7 +47,7 @@ class Deployer {
   public:
     Deployer(
         EthereumClient& client, TransactionSender& sender, DevelopmentContractsSettings settings)
-        : client_(client), sender_(sender), settings_(std::move(settings)) {}
+        : client_(client), sender_(sender), settings_(settings) {}
 
     async::Task<Result<ContractAddresses>> run() {
         CO_TRY_VOID(co_await collect());
@@ -107,7 +107,11 @@ class Deployer {
             .intent = "deploy " + name + " " + to_hex(crypto::keccak256(code).view().first(8)),
             .data = std::move(code)};
         CO_TRY(const SentTransaction sent, co_await send(std::move(request)));
-        co_return sent.contract.value();
+        if (!sent.contract) {
+            co_return fail(
+                ChainError::invalid_response, "a deployment without a contract's address");
+        }
+        co_return *sent.contract;
     }
 
     async::Task<Result<SentTransaction>> send(TransactionRequest request) {
@@ -221,7 +225,7 @@ async::Task<Result<bool>> runs(
 
 async::Task<Result<ContractAddresses>> deploy_development_contracts(
     EthereumClient& client, TransactionSender& sender, DevelopmentContractsSettings settings) {
-    Deployer deployer(client, sender, std::move(settings));
+    Deployer deployer(client, sender, settings);
     co_return co_await deployer.run();
 }
 

@@ -86,9 +86,9 @@ async::Task<Result<void>> HeadFollower::poll() {
     contradicted_ = !outcome && (outcome.error() == make_error_code(ChainError::inconsistent) ||
                                     outcome.error() == make_error_code(ChainError::wrong_chain));
     if (problem != problem_) {
-        if (outcome) {
+        if (outcome && head_) {
             log::info("chain", "the chain answers, head {}", head_->number);
-        } else {
+        } else if (!outcome) {
             log::warning("chain", "{}", problem);
         }
         problem_ = problem;
@@ -106,9 +106,9 @@ async::Task<Result<void>> HeadFollower::ask() {
         }
         chain_checked_ = true;
     }
-    CO_TRY(BlockHeader head, co_await client_.get_block(BlockTag::latest()));
+    CO_TRY(const BlockHeader head, co_await client_.get_block(BlockTag::latest()));
     if (!head_ || head_->hash != head.hash) {
-        CO_TRY_VOID(co_await accept(std::move(head)));
+        CO_TRY_VOID(co_await accept(head));
     }
     co_return co_await finalize();
 }
@@ -130,8 +130,8 @@ async::Task<Result<void>> HeadFollower::accept(BlockHeader head) {
         if (known != recent_.end() && known->second.hash == last.parent) {
             break;
         }
-        CO_TRY(BlockHeader parent, co_await client_.get_block(last.parent));
-        fresh.push_back(std::move(parent));
+        CO_TRY(const BlockHeader parent, co_await client_.get_block(last.parent));
+        fresh.push_back(parent);
     }
     const std::uint64_t first = fresh.back().number;
     const auto replaced = recent_.lower_bound(first);
@@ -140,14 +140,14 @@ async::Task<Result<void>> HeadFollower::accept(BlockHeader head) {
     if (fresh.size() > kMaxGap) {
         recent_.clear();
     }
-    for (BlockHeader& block : fresh) {
-        recent_.emplace(block.number, std::move(block));
+    for (const BlockHeader& block : fresh) {
+        recent_.emplace(block.number, block);
     }
-    head_ = std::move(head);
+    head_ = head;
     if (reorganised) {
         note_reorganisation(first);
     }
-    hub_->head.tell(*head_);
+    hub_->head.tell(head);
     changed_.set();
     changed_.reset();
     co_return Result<void>{};
@@ -166,6 +166,9 @@ void HeadFollower::note_reorganisation(std::uint64_t first) {
 }
 
 async::Task<Result<void>> HeadFollower::finalize() {
+    if (!head_) {
+        co_return Result<void>{};
+    }
     const std::uint64_t target = head_->number - std::min(head_->number, settings_.depth);
     if (finalized_ && finalized_->number >= target) {
         co_return Result<void>{};
@@ -176,14 +179,15 @@ async::Task<Result<void>> HeadFollower::finalize() {
     }
     for (; next <= target; ++next) {
         if (!recent_.contains(next)) {
-            CO_TRY(BlockHeader block, co_await client_.get_block(BlockTag::at(next)));
-            recent_.emplace(next, std::move(block));
+            CO_TRY(const BlockHeader block, co_await client_.get_block(BlockTag::at(next)));
+            recent_.emplace(next, block);
         }
-        finalized_ = recent_.at(next);
-        hub_->finalized.tell(*finalized_);
+        const BlockHeader block = recent_.at(next);
+        finalized_ = block;
+        hub_->finalized.tell(block);
     }
     // What lies below a final block cannot change.
-    recent_.erase(recent_.begin(), recent_.lower_bound(finalized_->number));
+    recent_.erase(recent_.begin(), recent_.lower_bound(target));
     changed_.set();
     changed_.reset();
     co_return Result<void>{};

@@ -171,15 +171,15 @@ async::Task<Result<json::Value>> JsonRpc::ask(
 
 async::Task<Result<json::Value>> JsonRpc::request(std::string method, json::Array params) {
     Error problem(make_error_code(ChainError::not_ready), reasons());
-    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-        if (!endpoints_[i].usable) {
+    for (const Endpoint& endpoint : endpoints_) {
+        if (!endpoint.usable) {
             continue;
         }
-        auto result = co_await ask(endpoints_[i].url, method, params);
+        auto result = co_await ask(endpoint.url, method, params);
         if (result || !is_transient(result.error())) {
             co_return result;
         }
-        problem = result.error().within(endpoints_[i].url);
+        problem = result.error().within(endpoint.url);
     }
     co_return fail(std::move(problem));
 }
@@ -244,7 +244,7 @@ async::Task<void> JsonRpc::fetch_hash(std::size_t index, std::uint64_t number) {
 void JsonRpc::judge_chain() {
     std::map<std::uint64_t, std::size_t> votes;
     for (const Endpoint& endpoint : endpoints_) {
-        if (endpoint.candidate) {
+        if (endpoint.candidate && endpoint.chain_id) {
             ++votes[*endpoint.chain_id];
         }
     }
@@ -257,7 +257,7 @@ void JsonRpc::judge_chain() {
         }
     }
     for (Endpoint& endpoint : endpoints_) {
-        if (endpoint.candidate && endpoint.chain_id != right) {
+        if (endpoint.candidate && endpoint.chain_id && endpoint.chain_id != right) {
             endpoint.drop(
                 "it is on chain " + std::to_string(*endpoint.chain_id) +
                 (right ? ", not on " + std::to_string(*right) : ", and there is no majority"));
@@ -358,6 +358,7 @@ std::string JsonRpc::reasons() const {
 
 std::vector<EndpointStatus> JsonRpc::endpoints() const {
     std::vector<EndpointStatus> out;
+    out.reserve(endpoints_.size());
     for (const Endpoint& endpoint : endpoints_) {
         out.push_back({endpoint.url, endpoint.usable, endpoint.reason, endpoint.head});
     }

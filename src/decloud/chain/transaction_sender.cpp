@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 
 namespace decloud::chain {
 
@@ -258,8 +259,8 @@ async::Task<void> TransactionSender::Impl::drive_all() {
 async::Task<Result<std::optional<TransactionReceipt>>> TransactionSender::Impl::find_receipt(
     EntryPointer entry) {
     const std::vector<Bytes32> hashes = entry->record.hashes;
-    for (auto hash = hashes.rbegin(); hash != hashes.rend(); ++hash) {
-        CO_TRY(auto receipt, co_await client.transaction_receipt(*hash));
+    for (const Bytes32& hash : std::views::reverse(hashes)) {
+        CO_TRY(auto receipt, co_await client.transaction_receipt(hash));
         if (receipt) {
             co_return receipt;
         }
@@ -401,8 +402,7 @@ TransactionSender::TransactionSender(async::Executor executor,
     SenderJournal& journal,
     const crypto::Secp256k1PrivateKey& key,
     TransactionSenderSettings settings)
-    : impl_(std::make_unique<Impl>(
-          std::move(executor), client, head, journal, key, std::move(settings))) {}
+    : impl_(std::make_unique<Impl>(std::move(executor), client, head, journal, key, settings)) {}
 
 TransactionSender::~TransactionSender() = default;
 

@@ -88,7 +88,8 @@ Outcome run(std::function<async::Task<Outcome>(async::Executor)> work) {
     if (problem) {
         std::rethrow_exception(problem);
     }
-    return std::move(*outcome);
+    return outcome ? std::move(*outcome)
+                   : Outcome(fail(CommonError::internal, "the work did not end"));
 }
 
 async::Task<Outcome> with_chain(async::Executor executor,

@@ -61,7 +61,7 @@ Result<fs::path> find_examples(const fs::path& wanted) {
     std::error_code failed;
     const fs::path folder =
         wanted.empty() ? internal::own_program().parent_path() / ".." / "examples" : wanted;
-    const fs::path path = fs::weakly_canonical(folder, failed);
+    fs::path path = fs::weakly_canonical(folder, failed);
     if (failed || !fs::is_directory(path, failed)) {
         return fail_with_help(ClientError::not_found, path.string() + " is not a folder",
             "decloud up --examples DIR names the folder of the examples");
@@ -295,7 +295,8 @@ Outcome run_processes(UpState& state) {
     if (problem) {
         std::rethrow_exception(problem);
     }
-    return std::move(*outcome);
+    return outcome ? std::move(*outcome)
+                   : Outcome(fail(CommonError::internal, "the work did not end"));
 }
 
 }  // namespace

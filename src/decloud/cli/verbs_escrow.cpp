@@ -185,23 +185,23 @@ void add_escrow_verbs(CLI::App& app, Context& context) {
         });
         return inner;
     };
-    const char* const kUsdc = "USDC, such as 5 or 0.001";
-    const char* const kWho = "The provider's name, or the channel's id";
+    const char* const usdc = "USDC, such as 5 or 0.001";
+    const char* const who = "The provider's name, or the channel's id";
     add("deposit", "Move USDC into the escrow", deposit)
-        ->add_option("amount", options->amount, kUsdc)
+        ->add_option("amount", options->amount, usdc)
         ->required();
     CLI::App* out = add("withdraw", "Move free USDC out of the escrow", withdraw);
-    out->add_option("amount", options->amount, kUsdc)->required();
+    out->add_option("amount", options->amount, usdc)->required();
     out->add_option("--to", options->to, "Where to; default: the account")->type_name("ADDRESS");
     CLI::App* budget = add("approve", "Reserve a budget for a provider", approve);
     budget->add_option("provider", options->target, "The provider's name")->required();
     budget->add_option("--price", options->price, "USDC per call")->required();
     budget->add_option("--budget", options->budget, "USDC in all")->required();
     CLI::App* more = add("increase", "Add to the budget of an open channel", increase);
-    more->add_option("provider", options->target, kWho)->required();
-    more->add_option("amount", options->amount, kUsdc)->required();
+    more->add_option("provider", options->target, who)->required();
+    more->add_option("amount", options->amount, usdc)->required();
     add("close", "Ask to leave a provider; the rest is yours after the close delay", close)
-        ->add_option("provider", options->target, kWho)
+        ->add_option("provider", options->target, who)
         ->required();
     add("finalize", "Take back the rest of a channel whose close delay is over", finalize)
         ->add_option("channel", options->target, "The channel's id")

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <ranges>
 
 namespace decloud::cli {
 
@@ -102,11 +103,11 @@ Result<std::string> rollback_target(
         return version.cid == function.current;
     };
     if (options.cid.empty()) {
-        const auto current =
-            std::find_if(function.versions.rbegin(), function.versions.rend(), is_current);
-        const auto earlier = std::find_if(current, function.versions.rend(),
+        const auto newest_first = std::views::reverse(function.versions);
+        const auto current = std::ranges::find_if(newest_first, is_current);
+        const auto earlier = std::ranges::find_if(current, newest_first.end(),
             [&](const auto& version) { return !version.revoked && !is_current(version); });
-        if (earlier != function.versions.rend()) {
+        if (earlier != newest_first.end()) {
             return earlier->cid;
         }
         return fail(

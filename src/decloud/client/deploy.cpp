@@ -169,6 +169,7 @@ Result<std::string> fingerprint(const DeploymentPlan& plan,
     text += plan.is_public ? "\npublic" : "\nprivate";
     text += "\n" + std::to_string(domain.chain_id) + " " + to_string(domain.escrow);
     std::vector<std::string> lines;
+    lines.reserve(providers.size());
     for (const registry::Provider& provider : providers) {
         lines.push_back("\n" + provider.name.full() + " " + to_string(provider.address) + " " +
                         (provider.rsa_key ? provider.rsa_key->key_id() : ""));
@@ -206,7 +207,7 @@ Result<std::string> authorize(const AuthorizedRequest& request,
     const identity::Domain& domain,
     UnixSeconds now) {
     const std::string audience = protocol::audience(domain.chain_id, request.provider);
-    identity::CallAuthorization fields{.payer = key.address(),
+    const identity::CallAuthorization fields{.payer = key.address(),
         .provider = request.provider,
         .request_digest = protocol::request_digest({.method = request.method,
             .target = request.target,
@@ -215,7 +216,7 @@ Result<std::string> authorize(const AuthorizedRequest& request,
         .max_price = request.max_price.units(),
         .nonce = Bytes32{crypto::random_array<32>()},
         .valid_before = now.value + kAuthorizationSeconds};
-    TRY(const auto signed_fields, identity::sign(std::move(fields), domain, key));
+    TRY(const auto signed_fields, identity::sign(fields, domain, key));
     TRY(const std::string text, json::canonical(identity::to_json(signed_fields)));
     return protocol::format_attached_payment("authorization", as_bytes(text));
 }

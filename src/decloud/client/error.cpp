@@ -35,8 +35,8 @@ class Category final : public std::error_category {
 }  // namespace
 
 std::error_code make_error_code(ClientError code) {
-    static const Category kCategory;
-    return {static_cast<int>(code), kCategory};
+    static const Category category;
+    return {static_cast<int>(code), category};
 }
 
 std::unexpected<Error> fail_with_help(

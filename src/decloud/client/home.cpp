@@ -98,7 +98,7 @@ Result<Home> locate_home(const std::string& flag, const EnvironmentReader& envir
         const fs::path base = set.starts_with('/') ? fs::path(set) : fs::path(user) / fallback;
         return base / "decloud";
     };
-    const Home home{.config = folder("XDG_CONFIG_HOME", ".config"),
+    Home home{.config = folder("XDG_CONFIG_HOME", ".config"),
         .data = folder("XDG_DATA_HOME", ".local/share"),
         .state = folder("XDG_STATE_HOME", ".local/state"),
         .cache = folder("XDG_CACHE_HOME", ".cache"),

@@ -30,11 +30,12 @@ async::Task<Result<void>> wait_for_chain_time(
     ChainSession& session,
     UnixSeconds time) {
     const auto end = std::chrono::steady_clock::now() + kCommitmentWait;
-    while (!session.head().head() || session.head().head()->timestamp < time) {
+    for (auto head = session.head().head(); !head || head->timestamp < time;
+        head = session.head().head()) {
         if (std::chrono::steady_clock::now() > end) {
             co_return fail(ChainError::timeout, "no new block came in time");
         }
-        const std::uint64_t next = session.head().head() ? session.head().head()->number + 1 : 1;
+        const std::uint64_t next = head ? head->number + 1 : 1;
         (void)co_await session.head().wait_for_head(next, std::chrono::seconds(30));
     }
     co_return Result<void>{};

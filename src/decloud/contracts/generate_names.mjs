@@ -11,7 +11,7 @@ export function snake_case(name) {
 /// As snake_case, and never a keyword.
 export function value_name(name) {
     const snake = snake_case(name);
-    return kKeywords.has(snake) ? `${snake}_` : snake;
+    return kKeywords.has(snake) ? `${snake}_value` : snake;
 }
 
 export function pascal_case(snake) {

@@ -3,21 +3,21 @@
 
 #include <cstdio>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <string>
 #include <vector>
 
+namespace decloud {
 namespace {
-
-using namespace decloud;
 
 std::string read(const char* path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-int complain(const Error& error) {
-    std::fprintf(stderr, "%s\n", error.message().c_str());
+int complain(const std::string& problem) {
+    std::cerr << problem << "\n";
     return 1;
 }
 
@@ -30,36 +30,33 @@ int encrypt(const char* plaintext, const std::vector<const char*>& jwks) {
     for (const char* const path : jwks) {
         auto key = crypto::RsaPublicKey::from_jwk(read(path));
         if (!key) {
-            return complain(key.error());
+            return complain(key.error().message());
         }
         recipients.push_back(std::move(*key));
     }
     const auto jwe = identity::encrypt_jwe(as_bytes(read(plaintext)), recipients);
-    return jwe ? put(*jwe) : complain(jwe.error());
+    return jwe ? put(*jwe) : complain(jwe.error().message());
 }
 
 int decrypt(const char* jwe_path, const char* key_path) {
     const auto key = crypto::RsaPrivateKey::from_pem(as_bytes(read(key_path)));
     if (!key) {
-        return complain(key.error());
+        return complain(key.error().message());
     }
     const auto jwe = identity::Jwe::parse(read(jwe_path));
     if (!jwe) {
-        return complain(jwe.error());
+        return complain(jwe.error().message());
     }
     const auto plaintext = jwe->decrypt(*key);
-    return plaintext ? put(as_text(*plaintext)) : complain(plaintext.error());
+    return plaintext ? put(as_text(*plaintext)) : complain(plaintext.error().message());
 }
 
 int thumbprint(const char* jwk) {
     const auto key = crypto::RsaPublicKey::from_jwk(read(jwk));
-    return key ? put(key->key_id()) : complain(key.error());
+    return key ? put(key->key_id()) : complain(key.error().message());
 }
 
-}  // namespace
-
-// jwe_tool encrypt PLAINTEXT JWK… | decrypt JWE KEY.pem | thumbprint JWK
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     const std::vector<const char*> words(argv, argv + argc);
     const std::string verb = argc > 1 ? words[1] : "";
     if (verb == "encrypt" && argc > 3) {
@@ -71,7 +68,11 @@ int main(int argc, char** argv) {
     if (verb == "thumbprint" && argc == 3) {
         return thumbprint(words[2]);
     }
-    std::fputs("usage: jwe_tool encrypt PLAINTEXT JWK... | decrypt JWE KEY.pem | thumbprint JWK\n",
-        stderr);
-    return 64;
+    return complain(
+        "usage: jwe_tool encrypt PLAINTEXT JWK... | decrypt JWE KEY.pem | thumbprint JWK");
 }
+
+}  // namespace
+}  // namespace decloud
+
+int main(int argc, char** argv) { return decloud::run(argc, argv); }

@@ -62,7 +62,8 @@ Outcome run_service(std::function<async::Task<Result<Service>>(async::Executor)>
     if (problem) {
         std::rethrow_exception(problem);
     }
-    return std::move(*outcome);
+    return outcome ? std::move(*outcome)
+                   : Outcome(fail(CommonError::internal, "the work did not end"));
 }
 
 }  // namespace decloud::cli::internal

@@ -11,6 +11,8 @@ namespace decloud::client::internal {
 
 namespace {
 
+constexpr std::size_t kMaxValueBytes = 65'536;
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -39,7 +41,7 @@ Result<void> check_variable(std::string_view name, std::string_view value) {
         return fail(ClientError::usage,
             "\"" + std::string(name) + "\" cannot be the name of an environment variable");
     }
-    if (value.size() > 64U * 1024 || value.find('\0') != std::string_view::npos ||
+    if (value.size() > kMaxValueBytes || value.find('\0') != std::string_view::npos ||
         !is_utf8(as_bytes(value))) {
         return fail(ClientError::usage,
             "the value of " + std::string(name) + " must be text of at most 64 KiB without NUL");

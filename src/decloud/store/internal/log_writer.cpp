@@ -183,6 +183,7 @@ GroupCommitLog::Writer::Batch GroupCommitLog::Writer::take() {
     Batch batch;
     batch.bytes.swap(pending_);
     batch.last = next_sequence_ - 1;
+    taken_.store(batch.last, std::memory_order_release);
     const bool is_empty = segments_.back() == pending_first_;
     batch.new_segment = batch.bytes.size() > current_left_ || (rotate_ && next_ && !is_empty);
     if (batch.new_segment) {
@@ -204,10 +205,11 @@ Result<void> GroupCommitLog::Writer::activate_next(std::uint64_t first_sequence)
     }
     TRY_VOID(sync_directory(settings_.directory));
     const Lock lock(mutex_);
-    file_ = std::move(next_->file);
-    salt_ = next_->salt;
+    if (auto next = std::exchange(next_, std::nullopt)) {
+        file_ = std::move(next->file);
+        salt_ = next->salt;
+    }
     offset_ = internal::kSegmentHeaderSize;
-    next_.reset();
     upkeep_.notify_one();
     return {};
 }
