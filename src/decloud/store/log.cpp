@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <system_error>
 #include <utility>
@@ -37,6 +38,10 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
     std::vector<Waiter> waiting;
     std::atomic<std::size_t> count{0};
     Writer* writer = nullptr;
+    bool armed = false;
+    /// Those who wait for a batch that is not being written yet, while `taken` is the writer's.
+    std::size_t gathered = 0;
+    std::uint64_t taken = 0;
 
     /// On any thread.
     void post_wake() {
@@ -45,24 +50,39 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
         }
     }
 
-    void add(std::uint64_t sequence, Handler handler) {
+    void add(std::uint64_t sequence, std::size_t expected, Handler handler) {
         waiting.push_back({sequence, std::chrono::steady_clock::now(), std::move(handler)});
         count.store(waiting.size());
-        if (waiting.size() == 1) {
-            arm();
+        if (!armed) {
+            arm(timeout);
         }
         if (writer == nullptr || writer->durable() >= sequence || writer->failure()) {
             post_wake();
-        } else {
+        } else if (gather(sequence) * 2 >= expected) {
             writer->want();
         }
     }
 
-    void arm() {
-        watchdog.expires_after(timeout);
+    /// How many wait for the batch after the one that is being written.
+    std::size_t gather(std::uint64_t sequence) {
+        const std::uint64_t now = writer->taken();
+        if (now != taken) {
+            taken = now;
+            gathered = static_cast<std::size_t>(std::ranges::count_if(
+                waiting, [now](const Waiter& waiter) { return waiter.sequence > now; }));
+        } else if (sequence > now) {
+            ++gathered;
+        }
+        return gathered;
+    }
+
+    void arm(std::chrono::steady_clock::duration limit) {
+        armed = true;
+        watchdog.expires_after(limit);
         watchdog.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
             const auto waiters = self.lock();
             if (!error && waiters) {
+                waiters->armed = false;
                 waiters->finish_late();
             }
         });
@@ -94,6 +114,10 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
             }
             return std::nullopt;
         });
+        if (!waiting.empty() && !armed) {
+            const auto oldest = std::ranges::min_element(waiting, {}, &Waiter::since)->since;
+            arm(oldest + timeout - now);
+        }
     }
 
     /// Takes out those whose outcome is known, then resumes them: they may wait again or close the
@@ -111,10 +135,9 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
         }
         waiting.swap(left);
         count.store(waiting.size());
-        if (waiting.empty()) {
+        if (waiting.empty() && armed) {
+            armed = false;
             watchdog.cancel();
-        } else if (!done.empty() || watchdog.expiry() <= std::chrono::steady_clock::now()) {
-            arm();
         }
         for (auto& [handler, result] : done) {
             std::move(handler)(std::move(result));
@@ -161,14 +184,15 @@ Result<std::uint64_t> GroupCommitLog::append(std::uint8_t type, BytesView payloa
     return writer_->append(type, payload, use);
 }
 
-async::Task<Result<void>> GroupCommitLog::durable(std::uint64_t sequence) {
+async::Task<Result<void>> GroupCommitLog::durable(std::uint64_t sequence, std::size_t expected) {
     if (is_durable(sequence)) {
         co_return Result<void>{};
     }
     auto waiters = waiters_;
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Result<void>)>(
-        [waiters, sequence](
-            auto handler) { waiters->add(sequence, Waiters::Handler(std::move(handler))); },
+        [waiters, sequence, expected](auto handler) {
+            waiters->add(sequence, expected, Waiters::Handler(std::move(handler)));
+        },
         asio::use_awaitable);
 }
 

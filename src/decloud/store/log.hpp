@@ -20,7 +20,7 @@ struct LogSettings {
     /// Size of a segment file; it is allocated and zeroed before use, so that a sync moves data
     /// only. At least 64 KiB.
     std::uint64_t segment_bytes = 8 * kMiB;
-    /// How long the writer gathers records that nobody waits for.
+    /// How long the writer gathers records at most before it syncs.
     std::chrono::microseconds gather{1000};
     /// How long `durable` waits for a disk that does not answer.
     std::chrono::seconds sync_timeout{30};
@@ -41,7 +41,8 @@ struct LogRecovery {
     /// Bytes of records that were being written when the process or the machine stopped; never
     /// acknowledged.
     std::uint64_t bytes_cut = 0;
-    /// Where they were: "segment 00000000000000000001.log, offset 4096". Empty if nothing was cut.
+    /// Where they were, or where a file that had lost its end was made whole: "segment
+    /// 00000000000000000001.log, offset 4096". Empty if nothing was cut.
     std::string cut_at;
 };
 
@@ -87,9 +88,13 @@ class GroupCommitLog {
     /// cannot keep up, limit_exceeded, StoreError::closed.
     [[nodiscard]] Result<std::uint64_t> append(std::uint8_t type, BytesView payload, LogUse use);
 
-    /// Resumes when everything up to `sequence` is on disk. Errors: disk_full, io, timeout,
-    /// StoreError::closed. After an error the record may still become durable.
-    [[nodiscard]] async::Task<Result<void>> durable(std::uint64_t sequence);
+    /// Resumes when everything up to `sequence` is on disk. A sync starts once half of the
+    /// `expected` callers wait for it, or after `gather`: syncs cost processor time, so that many
+    /// calls at once are cheaper in few of them, and one call alone does not wait. Errors:
+    /// disk_full, io, timeout, StoreError::closed. After an error the record may still become
+    /// durable.
+    [[nodiscard]] async::Task<Result<void>> durable(
+        std::uint64_t sequence, std::size_t expected = 1);
     [[nodiscard]] bool is_durable(std::uint64_t sequence) const;
 
     /// The next record starts a new segment, so that `drop_before` can free the ones before it.

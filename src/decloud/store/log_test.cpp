@@ -8,6 +8,8 @@
 #include <decloud/async/timeout.hpp>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -436,6 +438,45 @@ TEST(GroupCommitLog, TellsWaitersThatItClosed) {
         log.close();
         EXPECT_EQ((co_await log.durable(1)).error(), make_error_code(StoreError::closed));
         EXPECT_EQ(log.append(1, {}, LogUse::opening).error(), make_error_code(StoreError::closed));
+    });
+}
+
+TEST(GroupCommitLog, SyncsOnceHalfOfThoseWhoAreExpectedWait) {
+    const TemporaryFolder folder;
+    boost::asio::io_context context;
+    LogSettings settings = settings_for(folder.path());
+    // Nobody waits for its end: the fourth of eight starts the sync.
+    settings.gather = std::chrono::hours(1);
+    const auto log = GroupCommitLog::open(
+        settings, context.get_executor(), 1, [](const LogRecord&) -> Result<void> { return {}; });
+    ASSERT_TRUE(log);
+    int durable = 0;
+    async::TaskGroup group(context.get_executor());
+    for (int turns = 0; turns < 4000; turns += 1000) {
+        group.spawn([](GroupCommitLog& target, int wait, int& count) -> async::Task<void> {
+            // The writer has every opportunity to start too early.
+            for (int turn = 0; turn < wait; ++turn) {
+                co_await boost::asio::post(boost::asio::use_awaitable);
+            }
+            const auto sequence = target.append(1, as_bytes("payload"), LogUse::opening);
+            if (sequence && co_await target.durable(*sequence, 8)) {
+                ++count;
+            }
+        }(**log, turns, durable));
+    }
+    context.run();
+    EXPECT_EQ(durable, 4);
+    EXPECT_EQ((*log)->statistics().syncs, 1U);
+}
+
+TEST(GroupCommitLog, DoesNotWaitForEverForThoseWhoAreExpected) {
+    const TemporaryFolder folder;
+    boost::asio::io_context context;
+    const auto opened = open_log(folder.path(), context);
+    ASSERT_TRUE(opened.log);
+    run(context, [&]() -> async::Task<void> {
+        const auto sequence = (*opened.log)->append(1, as_bytes("payload"), LogUse::opening);
+        EXPECT_TRUE(co_await (*opened.log)->durable(sequence.value(), 1000));
     });
 }
 

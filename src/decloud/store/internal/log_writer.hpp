@@ -28,6 +28,8 @@ class GroupCommitLog::Writer {
     /// Asks for a sync as soon as possible.
     void want();
     [[nodiscard]] std::uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
+    /// The last record of the batch that is being written, or was.
+    [[nodiscard]] std::uint64_t taken() const { return taken_.load(std::memory_order_acquire); }
     /// Why waiting is in vain now.
     [[nodiscard]] std::optional<Error> failure() const;
     void rotate();
@@ -80,6 +82,7 @@ class GroupCommitLog::Writer {
     std::uint64_t syncs_ = 0;
     std::chrono::nanoseconds last_sync_{};
     std::atomic<std::uint64_t> durable_{0};
+    std::atomic<std::uint64_t> taken_{0};
 
     // Of the writing thread alone once it runs.
     internal::File file_;
