@@ -28,6 +28,8 @@ metrics::Histogram& duration_metric(metrics::Registry& metrics) {
 net::http::ClientSettings default_client_settings() {
     net::http::ClientSettings settings;
     settings.continue_timeout = std::chrono::seconds(30);
+    // A GET of a function is a paid call.
+    settings.replay_idempotent = false;
     return settings;
 }
 

@@ -22,7 +22,8 @@ class ProxyState;
 }
 
 /// The time-outs towards providers. A client's `Expect` is passed on; its body is asked for when
-/// the provider asks, or after half a minute if that has no answer ready by then.
+/// the provider asks, or after half a minute if that has no answer ready by then. Nothing is sent
+/// twice, as every request may be a paid call.
 [[nodiscard]] net::http::ClientSettings default_client_settings();
 
 struct ProxySettings {

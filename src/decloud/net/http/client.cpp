@@ -119,7 +119,8 @@ async::Task<Result<ClientResponse>> ClientImpl::request(Url url, ClientRequest r
             guard.call.reset();
             co_return ClientResponse(call);
         }
-        if (!(pooled && replayable && call->failed_stale())) {
+        const bool again = settings_.replay_idempotent ? replayable : !call->head_sent();
+        if (!(pooled && again && call->failed_stale())) {
             co_return fail(std::move(result.error()));
         }
         may_use_pool = false;

@@ -94,12 +94,17 @@ struct ClientSettings {
     std::chrono::milliseconds pool_timeout{30'000};
     std::chrono::milliseconds continue_timeout{5'000};
     std::size_t max_idle_per_host = 64;
+    /// An idempotent request that a pooled connection took without an answer is sent again on a new
+    /// one (RFC 9110 §9.2.2). False where a request may cost money: then only what cannot have
+    /// reached the server whole is sent again.
+    bool replay_idempotent = true;
     /// PEM file with certificates to trust besides the system's; empty: none.
     std::string ca_file;
 };
 
 /// HTTP/1.1 client with a pool of connections. Follows no redirects, retries only a replayable
-/// request on a pooled connection that turned out dead before a byte was received. Single threaded.
+/// request on a pooled connection that turned out dead before a byte was received (see
+/// `ClientSettings::replay_idempotent`). Single threaded.
 class Client {
   public:
     Client(async::Executor executor, ClientSettings settings, OutboundPolicy policy);

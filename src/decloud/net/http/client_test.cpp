@@ -273,6 +273,28 @@ TEST(HttpClient, RetriesOnceOnAConnectionThatTheServerHasClosed) {
     });
 }
 
+TEST(HttpClient, SendsNothingTwiceThatMayHaveArrivedWhereRequestsCostMoney) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        // The second request is read and then dropped without a byte.
+        Script script(executor, {{{ok, ""}}, {{ok}}});
+        ClientSettings settings;
+        settings.replay_idempotent = false;
+        Client client(executor, settings, OutboundPolicy::trusted());
+        auto response = co_await client.request(script.url(), {});
+        EXPECT_EQ(text_of(co_await response->read_all(10)), "ok");
+        response = co_await client.request(script.url(), {});
+        EXPECT_EQ(response.error().code(), NetError::connection_closed);
+        EXPECT_EQ(script.requests.size(), 2U);
+        EXPECT_EQ(client.connections_made(), 1U);
+        response = co_await client.request(script.url(), {});
+        EXPECT_EQ(text_of(co_await response->read_all(10)), "ok");
+        EXPECT_EQ(script.requests.size(), 3U);
+        co_await client.stop();
+        co_await script.group.join();
+    });
+}
+
 TEST(HttpClient, DoesNotUseAConnectionThatWasClosedMeanwhile) {
     run_loop([](async::Executor executor) -> async::Task<void> {
         const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

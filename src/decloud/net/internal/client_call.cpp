@@ -91,6 +91,7 @@ async::Task<Result<void>> ClientCall::run(
     request_sent_ = inline_body || std::holds_alternative<std::monostate>(request_->body);
     // A server may answer and close without reading all: what it said is worth more than the error.
     const auto written = co_await send_part(parts);
+    head_sent_ = written.has_value() || inline_body;
     if (written && !request_sent_) {
         start_sending();
     }

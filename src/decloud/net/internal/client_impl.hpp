@@ -76,6 +76,8 @@ class ClientCall : public std::enable_shared_from_this<ClientCall> {
         std::string head, std::shared_ptr<ClientRequest> request);
     /// True if it failed in the way a connection does that the server had closed before.
     [[nodiscard]] bool failed_stale() const { return !received_ && !connection_->timed_out; }
+    /// False if the request's head, at least, has not left whole.
+    [[nodiscard]] bool head_sent() const { return head_sent_; }
 
     [[nodiscard]] const ResponseParser& parser() const { return parser_; }
     [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> buffer);
@@ -108,6 +110,7 @@ class ClientCall : public std::enable_shared_from_this<ClientCall> {
     bool head_request_;
     std::size_t list_index_ = 0;
     std::size_t interims_ = 0;
+    bool head_sent_ = false;
     bool received_ = false;
     bool final_head_ = false;
     bool ended_ = false;
