@@ -14,6 +14,16 @@ using protocol::Terms;
 
 namespace {
 
+/// An authorisation whose signature is its payer's, for this provider and in time.
+class InspectedAuthorization final : public protocol::InspectedPayment {
+  public:
+    explicit InspectedAuthorization(CallAuthorization fields) : fields_(std::move(fields)) {}
+    [[nodiscard]] const CallAuthorization& fields() const { return fields_; }
+
+  private:
+    CallAuthorization fields_;
+};
+
 class AuthorizationMethod final : public protocol::PaymentMethod {
   public:
     AuthorizationMethod(EscrowCharging& charging, identity::Domain domain)
@@ -29,20 +39,40 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
 
     [[nodiscard]] bool needs_digest() const override { return true; }
 
-    [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
-        protocol::PaymentRequest request) override {
-        auto statement =
-            identity::parse_signed<CallAuthorization>(as_text(request.call->payment.payload));
+    [[nodiscard]] Checked<std::shared_ptr<const protocol::InspectedPayment>> inspect(
+        const protocol::Call& call, const Terms& /*terms*/) const override {
+        auto statement = identity::parse_signed<CallAuthorization>(as_text(call.payment.payload));
         if (!statement) {
-            co_return protocol::refuse(400, Status::bad_request,
+            return protocol::refuse(400, Status::bad_request,
                 "the authorization cannot be read: " + statement.error().detail());
         }
-        const CallAuthorization& fields = statement->fields;
-        if (auto checked = check(fields, request.digest.value_or(Bytes32{})); !checked) {
-            co_return std::unexpected(std::move(checked.error()));
+        if (auto checked = check(statement->fields); !checked) {
+            return std::unexpected(std::move(checked.error()));
         }
         if (auto verified = identity::verify(*statement, domain_); !verified) {
-            co_return protocol::refuse(401, Status::invalid_signature, verified.error().detail());
+            return protocol::refuse(401, Status::invalid_signature, verified.error().detail());
+        }
+        return std::make_shared<const InspectedAuthorization>(std::move(statement->fields));
+    }
+
+    [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
+        protocol::PaymentRequest request) override {
+        auto inspected = std::dynamic_pointer_cast<const InspectedAuthorization>(request.inspected);
+        if (!inspected) {
+            auto now = inspect(*request.call, request.terms);
+            if (!now) {
+                co_return std::unexpected(std::move(now.error()));
+            }
+            inspected = std::dynamic_pointer_cast<const InspectedAuthorization>(*now);
+        }
+        const CallAuthorization& fields = inspected->fields();
+        // Reading the body may have taken its time.
+        if (auto checked = check(fields); !checked) {
+            co_return std::unexpected(std::move(checked.error()));
+        }
+        if (fields.request_digest != request.digest.value_or(Bytes32{})) {
+            co_return protocol::refuse(
+                401, Status::invalid_signature, "the authorization is for another request");
         }
         SingleUse single_use{
             .key = "authorization:" + to_string(fields.payer) + ":" + to_string(fields.nonce),
@@ -71,16 +101,11 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
     }
 
   private:
-    [[nodiscard]] Checked<void> check(
-        const CallAuthorization& fields, const Bytes32& digest) const {
+    [[nodiscard]] Checked<void> check(const CallAuthorization& fields) const {
         const UnixSeconds now = charging_.clock.unix_seconds();
         if (fields.provider != charging_.provider) {
             return protocol::refuse(401, Status::invalid_signature,
                 "the authorization is for another provider, " + to_string(fields.provider));
-        }
-        if (fields.request_digest != digest) {
-            return protocol::refuse(
-                401, Status::invalid_signature, "the authorization is for another request");
         }
         if (fields.valid_before <= now.value) {
             return protocol::refuse(401, Status::invalid_signature, "the authorization has expired",

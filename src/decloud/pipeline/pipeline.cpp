@@ -65,6 +65,23 @@ class RunCharge final : public protocol::Charge {
     protocol::PaymentHold* hold_;
 };
 
+/// True if the body is read and verified before anything runs. Without a length that is tried.
+bool is_small(const protocol::Call& call) {
+    return call.content_length.value_or(0) <= kWholeBodyBytes;
+}
+
+std::uint64_t small_body_bytes(const protocol::Call& call) {
+    return call.content_length.value_or(kWholeBodyBytes);
+}
+
+std::unexpected<Problem> no_room() {
+    auto busy = protocol::refuse(503, Status::server_error,
+        "too many bodies are being received; nothing was charged",
+        "send Content-Digest with a paid request, or try again");
+    busy.error().headers.emplace_back("Retry-After", "1");
+    return busy;
+}
+
 net::http::ResponseHead problem_head(const Problem& problem) {
     net::http::ResponseHead head;
     head.status = problem.http_status;
@@ -82,9 +99,13 @@ net::http::ResponseHead problem_head(const Problem& problem) {
 
 }  // namespace
 
-Pipeline::Pipeline(const Clock& clock, metrics::Registry& metrics, AnswerCache::Limits answers)
+Pipeline::Pipeline(const Clock& clock,
+    metrics::Registry& metrics,
+    AnswerCache::Limits answers,
+    BodyBudget::Limits unpaid_bodies)
     : clock_(clock),
       answers_(answers, clock),
+      unpaid_bodies_(unpaid_bodies),
       duration_(metrics.histogram("decloud_request_duration_seconds",
           "From a request's head to its answer.",
           {},
@@ -140,6 +161,10 @@ async::Task<void> Pipeline::handle(
         .announced_digest = {},
         .request_digest = {},
         .answer_key = {}};
+    if (auto screened = screen(run.call->client); !screened) {
+        co_await refuse_run(run, std::move(screened.error()));
+        co_return;
+    }
     const auto service = services_.find(run.call->service);
     if (service == services_.end()) {
         co_await refuse_run(run, protocol::refuse(404, Status::service_unsupported,
@@ -193,6 +218,21 @@ async::Task<Checked<void>> Pipeline::admit(Run& run) {
     co_return Checked<void>{};
 }
 
+Checked<void> Pipeline::screen(std::string_view client) {
+    for (const auto& rule : admissions_) {
+        if (auto verdict = rule->screen(client); !verdict) {
+            return verdict;
+        }
+    }
+    return {};
+}
+
+void Pipeline::tell_refused(std::string_view client, const Problem& problem) {
+    for (const auto& rule : admissions_) {
+        rule->refused(client, problem);
+    }
+}
+
 Problem Pipeline::no_payment(const protocol::Terms& terms) const {
     std::vector<protocol::AcceptablePayment> acceptable;
     for (const auto& method : methods_) {
@@ -203,7 +243,7 @@ Problem Pipeline::no_payment(const protocol::Terms& terms) const {
     return protocol::payment_required(Status::payment_acceptable,
         "this call costs " + to_string(terms.max_price) + " of " + terms.asset.text +
             " and the request brings no payment that this node takes",
-        "decloud call pays from your channel; decloud escrow approve opens one",
+        "decloud call --pay pays from your channel; decloud escrow approve opens one",
         std::move(acceptable));
 }
 
@@ -225,14 +265,20 @@ async::Task<Checked<bool>> Pipeline::pay(Run& run) {
         co_return std::unexpected(no_payment(terms));
     }
     if (method != nullptr) {
+        auto inspected = method->inspect(*run.call, terms);
+        if (!inspected) {
+            co_return std::unexpected(std::move(inspected.error()));
+        }
         if (method->needs_digest()) {
             auto known = co_await find_digest(run);
             if (!known) {
                 co_return std::unexpected(std::move(known.error()));
             }
         }
-        auto outcome =
-            co_await method->hold({.call = run.call, .terms = terms, .digest = run.request_digest});
+        auto outcome = co_await method->hold({.call = run.call,
+            .terms = terms,
+            .digest = run.request_digest,
+            .inspected = std::move(*inspected)});
         if (!outcome) {
             co_return std::unexpected(std::move(outcome.error()));
         }
@@ -246,8 +292,12 @@ async::Task<Checked<bool>> Pipeline::pay(Run& run) {
             co_return std::unexpected(protocol::problem_from(ready.error()));
         }
     }
-    const bool whole = run.call->content_length.value_or(0) <= kWholeBodyBytes;
-    if (whole && !run.body->loaded()) {
+    if (is_small(*run.call) && !run.body->loaded()) {
+        const auto room =
+            unpaid_bodies_.reserve(run.call->client, run.hold ? 0 : small_body_bytes(*run.call));
+        if (!room) {
+            co_return no_room();
+        }
         auto received = co_await receive_body(run);
         if (!received) {
             co_return std::unexpected(std::move(received.error()));
@@ -256,19 +306,28 @@ async::Task<Checked<bool>> Pipeline::pay(Run& run) {
     co_return true;
 }
 
-/// From `Content-Digest` if the client sent it, else from the body, which then must be small.
+/// From the body if it is small, so that a wrong one does not use up its payment; from
+/// `Content-Digest` where the body is not.
 async::Task<Checked<void>> Pipeline::find_digest(Run& run) {
     auto digest = run.announced_digest;
+    if (is_small(*run.call)) {
+        const auto room = unpaid_bodies_.reserve(run.call->client, small_body_bytes(*run.call));
+        if (!room && !digest) {
+            co_return no_room();
+        }
+        if (room) {
+            auto received = co_await receive_body(run);
+            if (!received) {
+                co_return std::unexpected(std::move(received.error()));
+            }
+        }
+    }
     if (!digest) {
-        auto received = co_await receive_body(run);
-        if (!received) {
-            co_return std::unexpected(std::move(received.error()));
-        }
         digest = run.body->digest();
-        if (!digest) {
-            co_return protocol::refuse(
-                413, Status::bad_request, "a paid body of more than 1 MiB needs Content-Digest");
-        }
+    }
+    if (!digest) {
+        co_return protocol::refuse(
+            413, Status::bad_request, "a paid body of more than 1 MiB needs Content-Digest");
     }
     run.request_digest = run.digest_with(*digest);
     co_return Checked<void>{};
@@ -353,6 +412,7 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
     ExchangeResponder& responder = *run.responder;
     Answer answer;
     if (completion.problem) {
+        tell_refused(run.call->client, *completion.problem);
         answer = {problem_head(*completion.problem),
             to_bytes(protocol::problem_json(*completion.problem))};
     } else if (responder.has_answer()) {
@@ -470,8 +530,20 @@ async::Task<void> Pipeline::refuse_run(Run& run, Problem problem) {
         run.hold.reset();
     }
     count(run, problem.http_status);
+    tell_refused(run.call->client, problem);
     auto head = problem_head(problem);
     (void)co_await run.exchange.send(std::move(head), protocol::problem_json(problem));
+}
+
+async::Task<void> Pipeline::refuse(
+    net::http::Exchange exchange, std::string client, Problem problem) {
+    if (auto screened = screen(client); !screened) {
+        problem = std::move(screened.error());
+    } else {
+        tell_refused(client, problem);
+    }
+    refused_.increment();
+    co_await send_problem(std::move(exchange), std::move(problem));
 }
 
 async::Task<void> Pipeline::send_problem(net::http::Exchange exchange, Problem problem) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "answer_cache.hpp"
+#include "body_budget.hpp"
 
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
@@ -24,7 +25,10 @@ namespace decloud::pipeline {
 class Pipeline {
   public:
     /// Both outlive the pipeline.
-    Pipeline(const Clock& clock, metrics::Registry& metrics, AnswerCache::Limits answers = {});
+    Pipeline(const Clock& clock,
+        metrics::Registry& metrics,
+        AnswerCache::Limits answers = {},
+        BodyBudget::Limits unpaid_bodies = {});
     ~Pipeline();
 
     void add_service(std::unique_ptr<protocol::Service> service);
@@ -43,7 +47,11 @@ class Pipeline {
     [[nodiscard]] async::Task<void> handle(
         net::http::Exchange exchange, std::shared_ptr<const protocol::Call> call);
 
-    /// Answers with a problem; for edges that refuse before there is a call.
+    /// Refuses a request of `client` from which no call could be made; admission rules are told.
+    [[nodiscard]] async::Task<void> refuse(
+        net::http::Exchange exchange, std::string client, protocol::Problem problem);
+
+    /// Answers with a problem, without more; for what is not a call.
     [[nodiscard]] static async::Task<void> send_problem(
         net::http::Exchange exchange, protocol::Problem problem);
 
@@ -52,6 +60,8 @@ class Pipeline {
 
     [[nodiscard]] async::Task<protocol::Checked<void>> admit(Run& run);
     [[nodiscard]] async::Task<protocol::Checked<bool>> pay(Run& run);
+    [[nodiscard]] protocol::Checked<void> screen(std::string_view client);
+    void tell_refused(std::string_view client, const protocol::Problem& problem);
     [[nodiscard]] async::Task<protocol::Checked<void>> find_digest(Run& run);
     [[nodiscard]] async::Task<protocol::Checked<void>> receive_body(Run& run);
     [[nodiscard]] async::Task<void> serve(Run& run);
@@ -79,6 +89,7 @@ class Pipeline {
     const Clock& clock_;
     const crypto::Ed25519PrivateKey* answer_signing_key_ = nullptr;
     AnswerCache answers_;
+    BodyBudget unpaid_bodies_;
     std::map<std::string, std::unique_ptr<protocol::Service>, std::less<>> services_;
     std::vector<std::unique_ptr<protocol::PaymentMethod>> methods_;
     std::vector<std::unique_ptr<protocol::Admission>> admissions_;

@@ -1,5 +1,6 @@
 #include "pipeline.hpp"
 
+#include "failed_attempts.hpp"
 #include "testing/metered_service.hpp"
 #include "testing/voucher_book_method.hpp"
 
@@ -20,7 +21,8 @@ using testing::VoucherBook;
 /// client.
 class PipelineTest : public ::testing::Test {
   protected:
-    PipelineTest() : pipeline_(system_clock(), metrics::null_registry()) {
+    explicit PipelineTest(BodyBudget::Limits unpaid_bodies = {})
+        : pipeline_(system_clock(), metrics::null_registry(), {}, unpaid_bodies) {
         pipeline_.add_service(testing::make_metered_service());
         pipeline_.add_payment_method(testing::make_voucher_book_method(book_));
         book_.asset = {testing::kMeteredAsset};
@@ -39,6 +41,7 @@ class PipelineTest : public ::testing::Test {
         call->service = std::string(call->head.path().substr(1));
         call->method = call->head.query();
         call->content_length = exchange.content_length();
+        call->client = call->head.headers.find("Test-Client").value_or("192.0.2.1");
         if (const auto field = call->head.headers.find("OpenCloud-Payment")) {
             call->payment = protocol::parse_payment_header(*field).value();
         }
@@ -149,6 +152,80 @@ TEST_F(PipelineTest, ABodyThatIsNotWhatItsDigestSaysIsRefusedAndNotCharged) {
     run(std::move(requests));
     EXPECT_EQ(replies_[0].status, 400);
     EXPECT_EQ(book_.left["ann"], Amount(150));
+}
+
+constexpr const char* kDigestOfNothing = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+constexpr const char* kDigestOfAbc = "sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:";
+
+TEST_F(PipelineTest, ASmallBodyThatIsNotWhatItsDigestSaysDoesNotUseUpItsPayment) {
+    book_.binds_body = true;
+    std::vector<net::http::ClientRequest> requests;
+    requests.push_back(request("/metered?count", "abc", "ann/1"));
+    requests.back().headers.add("Content-Digest", kDigestOfNothing);
+    requests.push_back(request("/metered?count", "abc", "ann/1"));
+    requests.back().headers.add("Content-Digest", kDigestOfAbc);
+    run(std::move(requests));
+    EXPECT_EQ(replies_[0].status, 400);
+    EXPECT_EQ(replies_[1].status, 200);
+    EXPECT_EQ(book_.held, 1);
+    EXPECT_EQ(book_.left["ann"], Amount(147));
+}
+
+TEST_F(PipelineTest, APaymentThatIsNotValidIsRefusedBeforeItsBodyIsRead) {
+    book_.binds_body = true;
+    bool read = false;
+    auto forged = request("/metered?count", "", "forged/1");
+    forged.headers.add("Expect", "100-continue");
+    forged.body = net::http::BodySource{
+        .read = [&read](std::span<std::uint8_t>) -> async::Task<Result<std::size_t>> {
+            read = true;
+            co_return std::size_t{0};
+        },
+        .length = 50,
+        .trailers = {}};
+    std::vector<net::http::ClientRequest> requests;
+    requests.push_back(std::move(forged));
+    run(std::move(requests));
+    EXPECT_EQ(replies_[0].status, 401);
+    EXPECT_FALSE(read);
+}
+
+TEST_F(PipelineTest, WhoFailsTooOftenIsTurnedAwayAndNobodyElse) {
+    book_.binds_body = true;
+    pipeline_.add_admission(
+        make_failed_attempts_rule({.per_minute = 2}, system_clock(), metrics::null_registry()));
+    auto other = request("/metered?count", "abc", "ann/2");
+    other.headers.add("Test-Client", "192.0.2.2");
+    std::vector<net::http::ClientRequest> requests;
+    requests.push_back(request("/metered?count", "abc", "forged/1"));
+    requests.push_back(request("/metered?count", "abc", "forged/2"));
+    requests.push_back(request("/metered?count", "abc", "ann/1"));
+    requests.push_back(std::move(other));
+    run(std::move(requests));
+    EXPECT_EQ(replies_[1].status, 401);
+    EXPECT_EQ(replies_[2].status, 429);
+    EXPECT_EQ(replies_[2].headers.find("OpenCloud-Status"), "request-declined");
+    EXPECT_TRUE(replies_[2].headers.find("Retry-After"));
+    EXPECT_EQ(replies_[3].status, 200);
+}
+
+/// A pipeline without room for bodies that nobody has paid for.
+class FullPipelineTest : public PipelineTest {
+  protected:
+    FullPipelineTest() : PipelineTest({.total = 0, .per_client = 0}) {}
+};
+
+TEST_F(FullPipelineTest, OnlyBodiesWhoseDigestIsKnownAreStillTaken) {
+    book_.binds_body = true;
+    std::vector<net::http::ClientRequest> requests;
+    requests.push_back(request("/metered?count", "abc", "ann/1"));
+    requests.push_back(request("/metered?count", "abc", "ann/2"));
+    requests.back().headers.add("Content-Digest", kDigestOfAbc);
+    run(std::move(requests));
+    EXPECT_EQ(replies_[0].status, 503);
+    EXPECT_EQ(replies_[0].headers.find("Retry-After"), "1");
+    EXPECT_EQ(replies_[1].status, 200);
+    EXPECT_EQ(book_.held, 1);
 }
 
 TEST_F(PipelineTest, AnAnswerThatCannotBeChargedIsNotGiven) {

@@ -61,11 +61,19 @@ struct HoldOutcome {
     std::string key;
 };
 
+/// What a payment method has found out about a payment and wants to know again in `hold`.
+class InspectedPayment {
+  public:
+    virtual ~InspectedPayment() = default;
+};
+
 /// What a payment method is asked with. The digest is there if `needs_digest` said so.
 struct PaymentRequest {
     std::shared_ptr<const Call> call;
     Terms terms;
     std::optional<Bytes32> digest;
+    /// As `inspect` returned it.
+    std::shared_ptr<const InspectedPayment> inspected;
 };
 
 /// A way to pay. Registered once under its name. Single threaded.
@@ -77,6 +85,13 @@ class PaymentMethod {
     /// registered method that says so is asked; a refusal of its is final.
     [[nodiscard]] virtual bool handles(const Call& call, const Terms& terms) const = 0;
     [[nodiscard]] virtual bool needs_digest() const = 0;
+    /// Refuses what can be refused by the request's head alone, before a byte of its body is read:
+    /// a payment that is malformed, not for this node, out of time, or not signed by its payer.
+    /// Holds nothing. May return null.
+    [[nodiscard]] virtual Checked<std::shared_ptr<const InspectedPayment>> inspect(
+        const Call& /*call*/, const Terms& /*terms*/) const {
+        return nullptr;
+    }
     /// Holds `terms.max_price`, or refuses.
     [[nodiscard]] virtual async::Task<Checked<HoldOutcome>> hold(PaymentRequest request) = 0;
     /// What this method would take for such a call; nothing if it cannot be paid by it.
@@ -91,6 +106,11 @@ class Admission {
     [[nodiscard]] virtual std::string_view name() const = 0;
     [[nodiscard]] virtual async::Task<Checked<void>> check(
         std::shared_ptr<const Call> call, Terms terms) = 0;
+    /// Before anything is done for a request of `client` (as `Call::client`), not even a look at
+    /// whether it is valid.
+    [[nodiscard]] virtual Checked<void> screen(std::string_view /*client*/) { return {}; }
+    /// Told of each request of `client` that ended in a problem.
+    virtual void refused(std::string_view /*client*/, const Problem& /*problem*/) {}
 };
 
 /// What others' behaviour so far says about a provider or caller.

@@ -51,7 +51,14 @@ class BookMethod final : public protocol::PaymentMethod {
         const protocol::Call& call, const protocol::Terms& terms) const override {
         return call.payment.method == "book" && terms.asset == book_.asset;
     }
-    [[nodiscard]] bool needs_digest() const override { return false; }
+    [[nodiscard]] bool needs_digest() const override { return book_.binds_body; }
+    [[nodiscard]] protocol::Checked<std::shared_ptr<const protocol::InspectedPayment>> inspect(
+        const protocol::Call& call, const protocol::Terms& /*terms*/) const override {
+        if (book_.binds_body && as_text(call.payment.payload).starts_with("forged/")) {
+            return protocol::refuse(401, protocol::Status::invalid_signature, "forged");
+        }
+        return nullptr;
+    }
     [[nodiscard]] async::Task<protocol::Checked<protocol::HoldOutcome>> hold(
         protocol::PaymentRequest request) override {
         const std::string payload(as_text(request.call->payment.payload));
@@ -69,6 +76,7 @@ class BookMethod final : public protocol::PaymentMethod {
                 "the book of " + name + " has too little left", "", acceptable(request.terms)));
         }
         book_.left[name] = *left;
+        ++book_.held;
         outcome.hold = std::make_unique<BookHold>(book_, name, nonce, request.terms.max_price);
         co_return outcome;
     }

@@ -13,8 +13,10 @@ struct VoucherBook {
     AssetId asset;
     std::map<std::string, Amount> left;
     std::map<std::string, std::string> used;  ///< nonce → receipt
+    int held = 0;
     int served = 0;
-    bool disk_full = false;  ///< nothing can be committed
+    bool binds_body = false;  ///< payments are for one body; those named "forged" are not valid
+    bool disk_full = false;   ///< nothing can be committed
 };
 
 /// `book` outlives the method.
