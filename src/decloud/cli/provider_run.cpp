@@ -7,6 +7,8 @@
 #include <decloud/client/provider_setup.hpp>
 #include <decloud/node/node.hpp>
 
+#include <algorithm>
+
 namespace decloud::cli {
 
 namespace {
@@ -40,6 +42,13 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.first_block = config.chain.first_block;
     settings.price = config.provider.price;
     settings.free_bytes = config.provider.free_bytes;
+    for (const std::string& gateway : config.provider.gateways) {
+        TRY(const net::IpAddress address, net::parse_ip_address(gateway));
+        settings.trusted_gateways.push_back(address.unmapped());
+    }
+    settings.failed_attempts_per_minute = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(config.provider.failed_attempts, 1'000'000));
+    settings.cache_bytes = config.provider.cache_bytes;
     return settings;
 }
 

@@ -81,6 +81,14 @@ class SqlitePins final : public Pins {
         return to_unsigned(database_.changes());
     }
 
+    Result<std::uint64_t> unpin_reason(std::string_view owner, std::string_view reason) override {
+        const std::lock_guard lock(mutex_);
+        TRY(store::Statement statement,
+            database_.prepare("DELETE FROM pins WHERE owner = ?1 AND reason = ?2"));
+        TRY_VOID(statement.bind(1, owner).bind(2, reason).run());
+        return to_unsigned(database_.changes());
+    }
+
     [[nodiscard]] Result<std::vector<Pin>> list() const override {
         const std::lock_guard lock(mutex_);
         TRY(store::Statement rows, database_.prepare(std::string(kColumns)));

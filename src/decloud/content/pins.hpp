@@ -45,6 +45,8 @@ class Pins {
     /// Removes what matches; an empty reason matches all. Returns how many.
     virtual Result<std::uint64_t> unpin(
         const Cid& root, std::string_view owner, std::string_view reason) = 0;
+    /// Removes all pins of one owner for one reason. Returns how many.
+    virtual Result<std::uint64_t> unpin_reason(std::string_view owner, std::string_view reason) = 0;
     [[nodiscard]] virtual Result<std::vector<Pin>> list() const = 0;
     [[nodiscard]] virtual Result<std::vector<Pin>> list_owner(std::string_view owner) const = 0;
     [[nodiscard]] virtual Result<bool> is_pinned(const Cid& root) const = 0;

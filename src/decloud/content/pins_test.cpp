@@ -93,6 +93,25 @@ TEST(Pins, AreRemovedByOwnerAndReason) {
     EXPECT_EQ(pins->is_pinned(pin.root), false);
 }
 
+TEST(Pins, OfOneReasonAreRemovedTogether) {
+    const TemporaryFolder home;
+    const auto pins = *open_pins(home.path() / "pins.sqlite");
+    const Pin shared = pin_of("program", "alice", 0);
+    for (const char* reason : {"first", "second"}) {
+        Pin spec = pin_of(reason, "alice", 10);
+        Pin program = shared;
+        spec.reason = program.reason = reason;
+        ASSERT_TRUE(pins->pin(spec));
+        ASSERT_TRUE(pins->pin(program));
+    }
+    EXPECT_EQ(pins->unpin_reason("bob", "first"), 0U);
+    EXPECT_EQ(pins->unpin_reason("alice", "first"), 2U);
+    EXPECT_EQ(pins->is_pinned(shared.root), true);
+    EXPECT_EQ(pins->owner_bytes("alice"), 10U);
+    EXPECT_EQ(pins->unpin_reason("alice", "second"), 2U);
+    EXPECT_EQ(pins->is_pinned(shared.root), false);
+}
+
 TEST(Pins, EndWhenTheyExpire) {
     const TemporaryFolder home;
     const auto pins = *open_pins(home.path() / "pins.sqlite");

@@ -19,6 +19,7 @@
 #include <decloud/payments/authorization_method.hpp>
 #include <decloud/payments/owner_charging.hpp>
 #include <decloud/payments/settler.hpp>
+#include <decloud/pipeline/failed_attempts.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/services/compute/compute_service.hpp>
 #include <decloud/services/content/content_service.hpp>
@@ -52,10 +53,11 @@ Result<Keys> open_keys(const std::filesystem::path& folder) {
     return Keys{std::move(identity_key), std::move(settler), std::move(rsa), std::move(mac)};
 }
 
-sandbox::SandboxSettings sandbox_settings(
-    const std::filesystem::path& home, const crypto::Secret& key) {
+sandbox::SandboxSettings sandbox_settings(const NodeSettings& node, const crypto::Secret& key) {
     sandbox::SandboxSettings settings;
-    settings.cache_dir = home / "cache";
+    settings.cache_dir = node.home / "cache";
+    settings.compiled_cache_bytes = node.cache_bytes;
+    settings.unpacked_cache_bytes = node.cache_bytes;
     std::ranges::copy(key.view().first(settings.mac_key.size()), settings.mac_key.begin());
     return settings;
 }
@@ -72,6 +74,17 @@ payments::LedgerSettings ledger_settings(const NodeSettings& settings) {
 AssetId usdc_asset(const NodeSettings& settings) {
     return {"eip155:" + std::to_string(settings.chain_id) +
             "/erc20:" + to_string(settings.contracts.usdc)};
+}
+
+/// As whom the requests count in which a gateway does not say whose they are.
+std::vector<std::string> gateway_clients(const std::vector<net::IpAddress>& gateways) {
+    std::vector<std::string> out;
+    for (const net::IpAddress& gateway : gateways) {
+        net::PeerAddress peer;
+        peer.ip = gateway;
+        out.push_back(client_key(peer));
+    }
+    return out;
 }
 
 /// What is on disk, opened before anything is served.
@@ -129,9 +142,10 @@ class Node::Impl {
           journal_(payments::make_sender_journal(*storage_.records, pool_)),
           sender_(
               executor, client_, head_, *journal_, settler_key_, {.chain_id = settings_.chain_id}),
-          sandbox_(executor, sandbox_settings(settings_.home, keys.module_cache)),
+          sandbox_(executor, sandbox_settings(settings_, keys.module_cache)),
           deployments_(executor,
               *storage_.blocks,
+              *storage_.pins,
               *storage_.records,
               sandbox_,
               std::move(keys.rsa),
@@ -207,7 +221,7 @@ Result<void> Node::Impl::open_ledger() {
         payments::make_sqlite_state_engine(settings_.home / "ledger" / "slices.sqlite", pool_));
     TRY(ledger_, payments::Ledger::open(ledger_settings(settings_), executor_, *engine_, clock_));
     const payments::LedgerRecovery& recovery = ledger_->recovery();
-    if (recovery.bytes_cut > 0) {
+    if (!recovery.cut_at.empty()) {
         log::warning("node", "the ledger's log had a torn tail: {} bytes were cut at {}",
             recovery.bytes_cut, recovery.cut_at);
     }
@@ -218,7 +232,7 @@ Result<void> Node::Impl::open_ledger() {
             to_string(recovery.amount_released));
     }
     channels_ = std::make_unique<payments::EscrowChannels>(executor_, client_, head_, escrow_,
-        *ledger_, clock_,
+        *ledger_, clock_, *storage_.records, pool_,
         payments::EscrowChannelsSettings{
             .provider = settings_.provider, .asset = asset_, .first_block = settings_.first_block});
     settler_ = std::make_unique<payments::Settler>(executor_, *ledger_, sender_, *channels_, clock_,
@@ -234,10 +248,14 @@ Result<void> Node::Impl::open_ledger() {
 
 /// Where services, payment methods and admission rules join.
 void Node::Impl::register_everything() {
-    content_context_ =
-        std::make_unique<services::ContentContext>(services::ContentContext{*storage_.blocks,
-            *storage_.pins, *ledger_, clock_, pool_, {.free_bytes = settings_.free_bytes}});
+    content_context_ = std::make_unique<services::ContentContext>(
+        services::ContentContext{*storage_.blocks, *storage_.pins, *ledger_, clock_, pool_,
+            {.free_bytes = settings_.free_bytes}, channels_.get()});
     pipeline_.set_answer_key(identity_.key);
+    pipeline_.add_admission(pipeline::make_failed_attempts_rule(
+        {.per_minute = settings_.failed_attempts_per_minute,
+            .exempt = gateway_clients(settings_.trusted_gateways)},
+        clock_, *metrics_));
     pipeline_.add_service(services::make_compute_service(deployments_, function_context_));
     pipeline_.add_service(services::make_content_service(*content_context_));
     pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));
@@ -271,7 +289,9 @@ Result<void> Node::Impl::listen() {
 
 async::Task<Result<void>> Node::Impl::start() {
     CO_TRY_VOID(open_ledger());
+    CO_TRY_VOID(co_await channels_->start());
     CO_TRY_VOID(co_await deployments_.start());
+    sandbox_.on_full_cache([this] { return deployments_.release_one(); });
     CO_TRY_VOID(co_await sender_.start());
     register_everything();
     CO_TRY_VOID(listen());
@@ -324,6 +344,20 @@ async::Task<void> Node::Impl::review() {
         co_await async::delay(kReviewInterval);
         if (const auto reviewed = co_await services::review_pins(*content_context_); !reviewed) {
             log::warning("node", "pins could not be reviewed: {}", reviewed.error().message());
+            continue;
+        }
+        const auto collected =
+            co_await services::collect_garbage(*content_context_, *storage_.blocks);
+        if (!collected) {
+            log::warning("node", "space could not be freed: {}", collected.error().message());
+            continue;
+        }
+        for (const content::Cid& cid : collected->missing) {
+            log::warning("node", "pinned content is damaged or missing: {}", cid.to_string());
+        }
+        if (collected->blocks_removed > 0) {
+            log::info("node", "removed {} blocks, {} bytes, that nothing pins",
+                collected->blocks_removed, collected->bytes_removed);
         }
     }
 }
@@ -331,7 +365,8 @@ async::Task<void> Node::Impl::review() {
 async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
     auto route = route_request(exchange, edge_, clock_);
     if (!route) {
-        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(route.error()));
+        std::string client = client_key(exchange.request(), exchange.peer(), edge_);
+        co_await pipeline_.refuse(std::move(exchange), std::move(client), std::move(route.error()));
         co_return;
     }
     switch (route->kind) {

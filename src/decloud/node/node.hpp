@@ -38,6 +38,8 @@ struct NodeSettings {
     std::optional<identity::Signed<identity::Delegation>> delegation;
     /// Gateways whose `Forwarded` header is believed.
     std::vector<net::IpAddress> trusted_gateways;
+    /// Malformed or wrongly signed requests of one client that are forgiven in a minute; 0: all.
+    std::uint32_t failed_attempts_per_minute = 60;
 
     std::vector<std::string> rpc_urls;
     std::uint64_t chain_id = 31337;
@@ -49,6 +51,8 @@ struct NodeSettings {
 
     /// Of one call.
     Amount price{1000};
+    /// Most disk for compiled programs, and as much again for unpacked ones.
+    std::uint64_t cache_bytes = 4 * kGiB;
     /// Content that an owner may keep here without reserved money.
     std::uint64_t free_bytes = 0;
     payments::SettlementThresholds thresholds{

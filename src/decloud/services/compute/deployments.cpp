@@ -1,5 +1,6 @@
 #include "deployments.hpp"
 
+#include "../content/content_service.hpp"
 #include "function_call.hpp"
 
 #include <decloud/async/offload.hpp>
@@ -21,6 +22,29 @@ using protocol::Status;
 namespace {
 
 constexpr std::string_view kRevokedPrefix = "revoked/";
+constexpr std::string_view kRevokedCidPrefix = "revoked-cid/";
+/// A program may have failed to compile in time on a busy machine.
+constexpr auto kUnfitFor = std::chrono::hours(1);
+
+/// The engine that could not make it ready is this process's.
+std::string unfit_key(const std::string& program, const sandbox::Manifest& manifest) {
+    return program + "\n" + manifest.runtime + "\n" + manifest.entry;
+}
+
+std::unexpected<protocol::Problem> refuse_unfit(const std::string& reason) {
+    return refuse(
+        502, Status::server_error, "the program of this deployment cannot run: " + reason);
+}
+
+std::unexpected<protocol::Problem> refuse_revoked() {
+    return refuse(410, Status::declined, "the owner has revoked this deployment");
+}
+
+bool is_fault_of_package(const Error& error) {
+    return error == make_error_code(CommonError::invalid_input) ||
+           error == make_error_code(CommonError::limit_exceeded) ||
+           error == make_error_code(CommonError::not_found);
+}
 
 /// A spec as it came out of the store, and whether it was encrypted.
 struct OpenedSpec {
@@ -83,6 +107,7 @@ Checked<OpenedSpec> open_spec(const content::BlockStore& blocks,
 
 Deployments::Deployments(async::Executor executor,
     content::BlockStore& blocks,
+    content::Pins& pins,
     store::RecordStore& records,
     sandbox::Sandbox& sandbox,
     std::vector<crypto::RsaPrivateKey> keys,
@@ -90,6 +115,7 @@ Deployments::Deployments(async::Executor executor,
     DeploymentsSettings settings)
     : executor_(std::move(executor)),
       blocks_(blocks),
+      pins_(pins),
       records_(records),
       sandbox_(sandbox),
       keys_(std::move(keys)),
@@ -102,6 +128,11 @@ async::Task<Result<void>> Deployments::start() {
     for (const auto& [key, value] : entries) {
         CO_TRY(const Bytes32 hash, parse_bytes32(key.substr(kRevokedPrefix.size())));
         revoked_.insert(hash);
+    }
+    CO_TRY(const auto cids,
+        co_await async::offload(pool_, [this] { return records_.list(kRevokedCidPrefix); }));
+    for (const auto& [key, value] : cids) {
+        revoked_cids_.insert(key.substr(kRevokedCidPrefix.size()));
     }
     co_return Result<void>{};
 }
@@ -119,6 +150,12 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(multif
     const std::string text = cid.to_v1().to_string();
     if (auto found = find_loaded(text)) {
         co_return found;
+    }
+    if (revoked_cids_.contains(text)) {
+        co_return refuse_revoked();
+    }
+    if (const std::string* reason = find_unfit(text)) {
+        co_return refuse_unfit(*reason);
     }
     if (const auto running = loading_.find(text); running != loading_.end()) {
         const std::shared_ptr<Loading> loading = running->second;
@@ -165,7 +202,7 @@ async::Task<Checked<SignedSpec>> Deployments::open(multiformats::Cid cid) {
 Checked<void> Deployments::check(const SignedSpec& spec, bool encrypted) const {
     const identity::Deployment& fields = spec.signature.fields;
     if (revoked_.contains(spec.spec_hash)) {
-        return refuse(410, Status::declined, "the owner has revoked this deployment");
+        return refuse_revoked();
     }
     if (fields.escrow != settings_.domain.escrow || fields.chain_id != settings_.domain.chain_id) {
         return refuse(
@@ -207,43 +244,54 @@ async::Task<Checked<Bytes>> Deployments::load_package(SignedSpec signed_spec) {
     co_return content;
 }
 
+async::Task<Checked<Deployments::Made>> Deployments::make_artifact(
+    SignedSpec signed_spec, std::string program, sandbox::Manifest manifest) {
+    const std::string owner = to_string(signed_spec.spec.owner);
+    if (sandbox_.is_prepared(program, owner, manifest)) {
+        auto artifact = co_await sandbox_.prepare(program, owner, {}, manifest);
+        if (artifact || artifact.error() != make_error_code(CommonError::not_found)) {
+            co_return artifact;
+        }
+        // What was kept of it turned out to be unusable.
+    }
+    auto package = co_await load_package(std::move(signed_spec));
+    if (!package) {
+        co_return std::unexpected(std::move(package.error()));
+    }
+    co_return co_await sandbox_.prepare(program, owner, std::move(*package), manifest);
+}
+
 async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
     std::string cid, SignedSpec signed_spec) {
     const protocol::DeploymentSpec& spec = signed_spec.spec;
     const sandbox::Manifest manifest = sandbox_manifest(spec.manifest);
     const std::string program = spec.program.to_v1().to_string();
-    const std::string owner = to_string(spec.owner);
-    Bytes package;
-    if (!sandbox_.is_prepared(program, owner, manifest)) {
-        auto loaded = co_await load_package(signed_spec);
-        if (!loaded) {
-            co_return std::unexpected(std::move(loaded.error()));
-        }
-        package = std::move(*loaded);
+    if (const auto accepted = sandbox_.accepts(manifest); !accepted) {
+        remember_unfit(cid, accepted.error().detail());
+        co_return refuse_unfit(accepted.error().detail());
     }
-    const bool had_package = !package.empty();
-    auto artifact = co_await sandbox_.prepare(program, owner, std::move(package), manifest);
-    if (!artifact && !had_package && artifact.error() == make_error_code(CommonError::not_found)) {
-        // What was kept of it turned out to be unusable.
-        auto loaded = co_await load_package(signed_spec);
-        if (!loaded) {
-            co_return std::unexpected(std::move(loaded.error()));
-        }
-        artifact = co_await sandbox_.prepare(program, owner, std::move(*loaded), manifest);
+    if (const std::string* reason = find_unfit(unfit_key(program, manifest))) {
+        remember_unfit(cid, *reason);
+        co_return refuse_unfit(*reason);
     }
+    auto artifact = co_await make_artifact(signed_spec, program, manifest);
     if (!artifact) {
-        const Error& error = artifact.error();
-        const bool package_fault = error == make_error_code(CommonError::invalid_input) ||
-                                   error == make_error_code(CommonError::limit_exceeded) ||
-                                   error == make_error_code(CommonError::not_found);
+        co_return std::unexpected(std::move(artifact.error()));
+    }
+    if (const auto& made = *artifact; !made) {
+        const Error& error = made.error();
         log::warning("services", "deployment {} cannot run: {}", cid, error.message());
-        co_return refuse(package_fault ? 502 : 503, Status::server_error,
-            package_fault ? "the program of this deployment cannot run: " + error.detail()
-                          : "the provider could not make the program ready; nothing was charged");
+        if (!is_fault_of_package(error)) {
+            co_return refuse(503, Status::server_error,
+                "the provider could not make the program ready; nothing was charged");
+        }
+        remember_unfit(cid, error.detail());
+        remember_unfit(unfit_key(program, manifest), error.detail());
+        co_return refuse_unfit(error.detail());
     }
     auto deployment = std::make_shared<Deployment>(Deployment{.cid = std::move(cid),
         .signed_spec = std::move(signed_spec),
-        .artifact = std::move(*artifact),
+        .artifact = std::move(**artifact),
         .limits = manifest.limits,
         .variables = {}});
     deployment->variables = deployment->spec().environment;
@@ -259,9 +307,36 @@ void Deployments::remember(const std::shared_ptr<const Deployment>& deployment) 
     recent_.push_front(deployment->cid);
     loaded_[deployment->cid] = Entry{deployment, recent_.begin()};
     while (loaded_.size() > settings_.max_loaded) {
-        loaded_.erase(recent_.back());
-        recent_.pop_back();
+        release_one();
     }
+}
+
+bool Deployments::release_one() {
+    if (recent_.empty()) {
+        return false;
+    }
+    loaded_.erase(recent_.back());
+    recent_.pop_back();
+    return true;
+}
+
+void Deployments::remember_unfit(std::string key, std::string reason) {
+    const auto until = std::chrono::steady_clock::now() + kUnfitFor;
+    if (!unfit_.insert_or_assign(key, Unfit{std::move(reason), until}).second) {
+        return;
+    }
+    unfit_order_.push_back(std::move(key));
+    while (unfit_order_.size() > settings_.max_unfit) {
+        unfit_.erase(unfit_order_.front());
+        unfit_order_.pop_front();
+    }
+}
+
+const std::string* Deployments::find_unfit(const std::string& key) const {
+    const auto found = unfit_.find(key);
+    const bool holds =
+        found != unfit_.end() && std::chrono::steady_clock::now() < found->second.until;
+    return holds ? &found->second.reason : nullptr;
 }
 
 async::Task<Checked<void>> Deployments::revoke(
@@ -276,14 +351,20 @@ async::Task<Checked<void>> Deployments::revoke(
         co_return refuse(403, Status::invalid_signature,
             "the revocation is not signed by the deployment's owner");
     }
-    const auto saved = co_await async::offload(pool_, [this, hash = spec->spec_hash] {
-        return records_.put(std::string(kRevokedPrefix) + to_string(hash), {});
-    });
+    const std::string text = cid.to_v1().to_string();
+    const auto saved = co_await async::offload(
+        pool_, [this, hash = spec->spec_hash, &text, &cid, &fields]() -> Result<void> {
+            TRY_VOID(records_.put(std::string(kRevokedPrefix) + to_string(hash), {}));
+            TRY_VOID(records_.put(std::string(kRevokedCidPrefix) + text, {}));
+            TRY_VOID(pins_.unpin_reason(to_string(fields.owner), deployment_pin(cid)));
+            return {};
+        });
     if (!saved) {
         co_return std::unexpected(protocol::problem_from(saved.error()));
     }
     revoked_.insert(spec->spec_hash);
-    const std::string text = cid.to_v1().to_string();
+    revoked_cids_.insert(text);
+    unfit_.erase(text);
     if (const auto found = loaded_.find(text); found != loaded_.end()) {
         recent_.erase(found->second.recent);
         loaded_.erase(found);

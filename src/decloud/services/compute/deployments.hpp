@@ -4,6 +4,7 @@
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/content/block_store.hpp>
+#include <decloud/content/pins.hpp>
 #include <decloud/crypto/rsa.hpp>
 #include <decloud/identity/signed_structs.hpp>
 #include <decloud/multiformats/cid.hpp>
@@ -14,6 +15,8 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <chrono>
+#include <deque>
 #include <list>
 #include <memory>
 #include <string>
@@ -42,6 +45,8 @@ struct DeploymentsSettings {
     Bytes32 provider_node;
     /// Loaded deployments that are kept; the longest unused go first.
     std::size_t max_loaded = 4096;
+    /// Programs that are remembered as not fit to run here; the oldest go first.
+    std::size_t max_unfit = 4096;
     std::uint64_t max_spec_bytes = 2 * kMiB;
     std::uint64_t max_package_bytes = 256 * kMiB;
 };
@@ -52,6 +57,7 @@ class Deployments {
     /// All of them outlive this. `keys`: the current RSA key and retired ones.
     Deployments(async::Executor executor,
         content::BlockStore& blocks,
+        content::Pins& pins,
         store::RecordStore& records,
         sandbox::Sandbox& sandbox,
         std::vector<crypto::RsaPrivateKey> keys,
@@ -66,11 +72,14 @@ class Deployments {
     [[nodiscard]] async::Task<protocol::Checked<std::shared_ptr<const Deployment>>> find(
         multiformats::Cid cid);
 
+    /// Forgets the longest unused of those that are kept ready. False if there is none.
+    bool release_one();
+
     /// From memory only; null if it is not there under exactly this text.
     [[nodiscard]] std::shared_ptr<const Deployment> find_loaded(const std::string& cid);
 
-    /// Ends a deployment for good, if its owner signed that. Durable when it returns. Problems as
-    /// `find`, and 403.
+    /// Ends a deployment for good and lets go of its content, if its owner signed that. Durable
+    /// when it returns. Problems as `find`, and 403.
     [[nodiscard]] async::Task<protocol::Checked<void>> revoke(
         multiformats::Cid cid, identity::Signed<identity::Revocation> revocation);
 
@@ -96,11 +105,18 @@ class Deployments {
         const protocol::SignedSpec& spec, bool encrypted) const;
     /// The program as a package, decrypted if the spec has its key.
     [[nodiscard]] async::Task<protocol::Checked<Bytes>> load_package(protocol::SignedSpec spec);
+    /// The sandbox's word on the program; problems are those of finding it.
+    using Made = Result<std::shared_ptr<const sandbox::Artifact>>;
+    [[nodiscard]] async::Task<protocol::Checked<Made>> make_artifact(
+        protocol::SignedSpec spec, std::string program, sandbox::Manifest manifest);
     [[nodiscard]] async::Task<Found> prepare(std::string cid, protocol::SignedSpec spec);
     void remember(const std::shared_ptr<const Deployment>& deployment);
+    void remember_unfit(std::string key, std::string reason);
+    [[nodiscard]] const std::string* find_unfit(const std::string& key) const;
 
     async::Executor executor_;
     content::BlockStore& blocks_;
+    content::Pins& pins_;
     store::RecordStore& records_;
     sandbox::Sandbox& sandbox_;
     std::vector<crypto::RsaPrivateKey> keys_;
@@ -110,6 +126,16 @@ class Deployments {
     std::list<std::string> recent_;
     std::unordered_map<std::string, std::shared_ptr<Loading>> loading_;
     std::unordered_set<Bytes32> revoked_;
+    /// Their cids, as their content may be gone.
+    std::unordered_set<std::string> revoked_cids_;
+    struct Unfit {
+        std::string reason;
+        std::chrono::steady_clock::time_point until;
+    };
+    /// What cannot run here: deployments by cid, programs by `unfit_key`, so that neither is tried
+    /// again for each call.
+    std::unordered_map<std::string, Unfit> unfit_;
+    std::deque<std::string> unfit_order_;
 };
 
 }  // namespace decloud::services

@@ -5,6 +5,7 @@
 #include <decloud/content/car_transfer.hpp>
 #include <decloud/payments/channel_directory.hpp>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -22,7 +23,8 @@ constexpr std::size_t kReadBytes = 256 * 1024;
 
 class ImportCall final : public PreparedCall {
   public:
-    explicit ImportCall(ContentContext& context) : context_(context) {
+    ImportCall(ContentContext& context, std::optional<std::uint64_t> length)
+        : context_(context), length_(length) {
         terms_.subject = "import";
         terms_.needs_caller = true;
         // Framing and headers of a CAR come on top of what is counted.
@@ -39,8 +41,7 @@ class ImportCall final : public PreparedCall {
         if (!owner) {
             co_return Completion::failed(protocol::problem_from(Error(CommonError::internal)));
         }
-        const std::uint64_t quota =
-            quota_bytes(context_.quota, unclaimed_money(context_.ledger, *owner));
+        const std::uint64_t quota = co_await quota_for(*owner, length_.value_or(~std::uint64_t{0}));
         if (quota == 0) {
             co_return Completion::charged_problem({}, over_quota(quota));
         }
@@ -67,11 +68,27 @@ class ImportCall final : public PreparedCall {
     }
 
   private:
+    /// Of an owner who wants to bring this much, with the money that the chain has now.
+    [[nodiscard]] async::Task<std::uint64_t> quota_for(Address owner, std::uint64_t bytes) {
+        const auto known = [&] {
+            return quota_bytes(context_.quota, unclaimed_money(context_.ledger, owner));
+        };
+        const std::uint64_t quota = known();
+        if (quota >= std::min(bytes, context_.quota.max_bytes) || context_.channels == nullptr) {
+            co_return quota;
+        }
+        if (const auto asked = co_await context_.channels->refresh(owner); !asked) {
+            log::warning("services", "{} may have more money than is known: {}", to_string(owner),
+                asked.error().message());
+        }
+        co_return known();
+    }
+
     [[nodiscard]] static protocol::Problem over_quota(std::uint64_t quota) {
         return refuse(413, Status::bad_request,
             "the content is larger than the " + std::to_string(quota) +
                 " bytes that your reserved money pays for here",
-            "decloud escrow approve PROVIDER --budget MORE: each reserved USDC keeps 64 MiB")
+            "decloud escrow increase PROVIDER AMOUNT: each reserved USDC keeps 64 MiB")
             .error();
     }
 
@@ -125,21 +142,12 @@ class ImportCall final : public PreparedCall {
     /// All roots share one import's bytes: the first carries them, so that each block counts once.
     [[nodiscard]] async::Task<Checked<void>> pin(
         content::CarImported imported, Address owner, std::uint64_t quota) {
-        const UnixSeconds now = context_.clock.unix_seconds();
-        auto pinned = co_await async::offload(context_.pool,
-            [this, imported = std::move(imported), owner, quota, now]() -> Result<void> {
-                std::uint64_t bytes = imported.bytes;
-                for (const content::Cid& root : imported.roots) {
-                    content::Pin pin{.root = root,
-                        .owner = to_string(owner),
-                        .reason = "deployment",
-                        .bytes = std::exchange(bytes, 0),
-                        .created = now,
-                        .expires = {}};
-                    TRY_VOID(context_.pins.pin_within(pin, quota));
-                }
-                return {};
-            });
+        auto pinned = co_await pin_within(imported, owner, quota);
+        if (!pinned && pinned.error() == make_error_code(CommonError::limit_exceeded)) {
+            // With what the owner has here already it is too much for the money known so far.
+            quota = co_await quota_for(owner, context_.quota.max_bytes);
+            pinned = co_await pin_within(std::move(imported), owner, quota);
+        }
         if (!pinned && pinned.error() == make_error_code(CommonError::limit_exceeded)) {
             co_return std::unexpected(over_quota(quota));
         }
@@ -149,7 +157,27 @@ class ImportCall final : public PreparedCall {
         co_return Checked<void>{};
     }
 
+    [[nodiscard]] async::Task<Result<void>> pin_within(
+        content::CarImported imported, Address owner, std::uint64_t quota) {
+        const UnixSeconds now = context_.clock.unix_seconds();
+        co_return co_await async::offload(context_.pool,
+            [this, imported = std::move(imported), owner, quota, now]() -> Result<void> {
+                std::uint64_t bytes = imported.bytes;
+                for (const content::Cid& root : imported.roots) {
+                    content::Pin pin{.root = root,
+                        .owner = to_string(owner),
+                        .reason = deployment_pin(imported.roots.front()),
+                        .bytes = std::exchange(bytes, 0),
+                        .created = now,
+                        .expires = {}};
+                    TRY_VOID(context_.pins.pin_within(pin, quota));
+                }
+                return {};
+            });
+    }
+
     ContentContext& context_;
+    std::optional<std::uint64_t> length_;
     protocol::Terms terms_;
 };
 
@@ -168,7 +196,7 @@ class ContentService final : public protocol::Service {
         if (call->head.method != "POST") {
             co_return refuse(405, Status::bad_request, "content/import takes POST");
         }
-        co_return std::make_unique<ImportCall>(context_);
+        co_return std::make_unique<ImportCall>(context_, call->content_length);
     }
 
   private:
@@ -188,6 +216,10 @@ Amount unclaimed_money(const payments::Ledger& ledger, const Address& owner) {
         }
     }
     return sum;
+}
+
+std::string deployment_pin(const content::Cid& root) {
+    return "deployment:" + root.to_v1().to_string();
 }
 
 std::unique_ptr<protocol::Service> make_content_service(ContentContext& context) {
@@ -231,6 +263,21 @@ async::Task<Result<void>> review_pins(ContentContext& context) {
         co_return std::unexpected(removed.error());
     }
     co_return Result<void>{};
+}
+
+async::Task<Result<content::GarbageResult>> collect_garbage(
+    ContentContext& context, content::DiskBlockStore& store) {
+    const UnixSeconds now = context.clock.unix_seconds();
+    CO_TRY(auto collection, co_await async::offload(context.pool, [&context, &store, now] {
+        return content::GarbageCollection::begin(store, context.pins, {.now = now});
+    }));
+    for (;;) {
+        CO_TRY(const bool more,
+            co_await async::offload(context.pool, [&collection] { return collection.step(); }));
+        if (!more) {
+            co_return collection.result();
+        }
+    }
 }
 
 }  // namespace decloud::services

@@ -3,7 +3,7 @@
 #include "quota.hpp"
 
 #include <decloud/content/pins.hpp>
-#include <decloud/payments/escrow_channels.hpp>
+#include <decloud/payments/channel_directory.hpp>
 #include <decloud/payments/ledger.hpp>
 #include <decloud/protocol/service.hpp>
 
@@ -22,10 +22,15 @@ struct ContentContext {
     const Clock& clock;
     boost::asio::thread_pool& pool;
     QuotaRules quota;
+    /// Asked before content is refused for lack of money, which may have come just now.
+    payments::ChannelDirectory* channels = nullptr;
 };
 
 /// Reserved and unclaimed money on `owner`'s channels that are not closing.
 [[nodiscard]] Amount unclaimed_money(const payments::Ledger& ledger, const Address& owner);
+
+/// Why the roots of one import are pinned: they are one deployment's, which `root` names.
+[[nodiscard]] std::string deployment_pin(const content::Cid& root);
 
 /// Service `content`: `import` takes a CAR and keeps it for the account that signed, within its
 /// quota.
@@ -34,5 +39,10 @@ struct ContentContext {
 /// Ends pins of owners whose money no longer covers them after the grace, and forgets what has
 /// ended.
 [[nodiscard]] async::Task<Result<void>> review_pins(ContentContext& context);
+
+/// Frees the space of what no pin reaches, in steps between which the pool does other work. `store`
+/// is the context's.
+[[nodiscard]] async::Task<Result<content::GarbageResult>> collect_garbage(
+    ContentContext& context, content::DiskBlockStore& store);
 
 }  // namespace decloud::services
