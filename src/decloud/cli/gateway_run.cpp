@@ -2,16 +2,23 @@
 
 #include "internal/service_loop.hpp"
 
+#include <decloud/async/task_group.hpp>
 #include <decloud/base/log.hpp>
-#include <decloud/base/metrics.hpp>
 #include <decloud/client/error.hpp>
 #include <decloud/gateway/gateway.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/node/console.hpp>
+
+#include <memory>
+#include <optional>
+#include <utility>
 
 namespace decloud::cli {
 
 namespace {
 
 constexpr std::chrono::milliseconds kGrace{5000};
+constexpr std::chrono::milliseconds kConsoleGrace{1000};
 
 Result<gateway::GatewaySettings> gateway_settings(const client::Config& config) {
     if (config.chain.rpc_urls.empty()) {
@@ -30,27 +37,73 @@ Result<gateway::GatewaySettings> gateway_settings(const client::Config& config) 
     return settings;
 }
 
-async::Task<Result<internal::Service>> start_gateway(
-    async::Executor executor, gateway::GatewaySettings settings) {
-    auto started = co_await gateway::Gateway::start(
-        executor, std::move(settings), system_clock(), metrics::null_registry());
-    if (!started) {
-        co_return fail(std::move(started.error()));
+/// A gateway and, if it is wanted, its console.
+class GatewayService {
+  public:
+    explicit GatewayService(async::Executor executor) : executor_(std::move(executor)) {}
+
+    [[nodiscard]] async::Task<Result<void>> start(
+        gateway::GatewaySettings settings, std::optional<net::Endpoint> console) {
+        CO_TRY(gateway_, co_await gateway::Gateway::start(
+                             executor_, std::move(settings), system_clock(), *metrics_));
+        log::info("gateway", "listens on {}", gateway_->endpoint().to_string());
+        if (console) {
+            CO_TRY(console_, net::http::Server::listen(executor_, std::move(*console), {},
+                                 [this](net::http::Exchange exchange) {
+                                     return node::answer_console(std::move(exchange), context_);
+                                 }));
+            log::info("gateway", "console on {}", console_->local_endpoint().to_string());
+        }
+        co_return Result<void>{};
     }
-    const std::shared_ptr<gateway::Gateway> gateway = std::move(*started);
-    log::info("gateway", "listens on {}", gateway->endpoint().to_string());
-    co_return internal::Service{.run = [gateway] { return gateway->run(); },
-        .stop = [gateway] { return gateway->stop(kGrace); }};
+
+    [[nodiscard]] async::Task<void> run() {
+        async::TaskGroup servers(executor_);
+        servers.spawn(gateway_->run());
+        if (console_) {
+            servers.spawn(console_->run());
+        }
+        co_await servers.join();
+    }
+
+    [[nodiscard]] async::Task<void> stop() {
+        if (console_) {
+            co_await console_->stop(kConsoleGrace);
+        }
+        co_await gateway_->stop(kGrace);
+    }
+
+  private:
+    async::Executor executor_;
+    std::unique_ptr<node::MetricsRegistry> metrics_ = node::make_metrics_registry();
+    std::unique_ptr<gateway::Gateway> gateway_;
+    node::ConsoleContext context_{
+        *metrics_, [this] { return gateway_->chain_status(); }, "decloud gateway"};
+    std::unique_ptr<net::http::Server> console_;
+};
+
+async::Task<Result<internal::Service>> start_gateway(async::Executor executor,
+    gateway::GatewaySettings settings,
+    std::optional<net::Endpoint> console) {
+    const auto service = std::make_shared<GatewayService>(std::move(executor));
+    CO_TRY_VOID(co_await service->start(std::move(settings), std::move(console)));
+    co_return internal::Service{
+        .run = [service] { return service->run(); }, .stop = [service] { return service->stop(); }};
 }
 
 }  // namespace
 
-Outcome run_gateway(const Context& context) {
+Outcome run_gateway(const Context& context, const std::string& console) {
     TRY(const Workspace workspace, context.open());
     TRY(gateway::GatewaySettings settings, gateway_settings(workspace.config));
-    return internal::run_service([settings = std::move(settings)](async::Executor executor) {
-        return start_gateway(executor, settings);
-    });
+    const std::string& address = console.empty() ? workspace.config.gateway.console : console;
+    std::optional<net::Endpoint> endpoint;
+    if (!address.empty()) {
+        TRY(endpoint, net::parse_endpoint(address));
+    }
+    return internal::run_service(
+        [settings = std::move(settings), endpoint](
+            async::Executor executor) { return start_gateway(executor, settings, endpoint); });
 }
 
 }  // namespace decloud::cli

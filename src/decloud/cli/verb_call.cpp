@@ -161,7 +161,9 @@ async::Task<Outcome> send_call(
     std::optional<client::CallerPayment> payment;
     if (work.key) {
         payment = client::CallerPayment{.key = &*work.key, .max_price = {}};
-        if (!work.options.max_price.empty()) {
+        if (work.options.max_price == "0") {
+            payment->max_price = Amount{};
+        } else if (!work.options.max_price.empty()) {
             CO_TRY(payment->max_price, parse_money(work.options.max_price));
         } else {
             CO_TRY(const auto channel,
@@ -223,7 +225,8 @@ void add_call(CLI::App& app, Context& context) {
     verb->add_option("-o,--output", options->output, "Where the answer goes")->type_name("FILE");
     verb->add_flag("--pay", options->pay, "Pay from your own channel instead of the owner's");
     verb->add_option("--max-price", options->max_price,
-        "With --pay: the most this call may cost; default: the channel's price");
+        "With --pay: the most this call may cost; default: the channel's price. 0 only says who "
+        "calls, for a function whose owner pays for you");
     verb->callback([&context, options] {
         context.action = [&context, options] { return call(context, *options); };
     });

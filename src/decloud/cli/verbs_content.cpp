@@ -1,3 +1,4 @@
+#include "internal/content_stream.hpp"
 #include "verbs.hpp"
 
 #include <decloud/client/error.hpp>
@@ -6,19 +7,20 @@
 #include <decloud/content/car_transfer.hpp>
 #include <decloud/content/importer.hpp>
 #include <decloud/content/reader.hpp>
-#include <decloud/store/atomic_file.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <cstdio>
+#include <functional>
 #include <memory>
 
 namespace decloud::cli {
 
 namespace {
 
-constexpr std::uint64_t kMaxCar = std::uint64_t{4} << 30U;
+using internal::OutputFile;
+using internal::ScratchStore;
 
 struct ContentOptions {
     std::string target;
@@ -37,7 +39,8 @@ Outcome ask_node(
     });
 }
 
-Outcome import_car(const Context& context, const ContentOptions& options, Bytes car) {
+Outcome import_car(
+    const Context& context, const ContentOptions& options, net::http::BodySource car) {
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY(json::Object answer, co_await node.import_content(options.pin, std::move(car)));
         CO_TRY(const json::Array roots, json::array_member(answer, "roots"));
@@ -54,26 +57,19 @@ Outcome import_car(const Context& context, const ContentOptions& options, Bytes 
 }
 
 Outcome add_content(const Context& context, const ContentOptions& options) {
-    const auto store = content::make_memory_block_store();
-    TRY(const auto entry, content::import_path(*store, options.target));
-    TRY(Bytes car, content::car_export(*store, {entry.cid}, kMaxCar));
-    return import_car(context, options, std::move(car));
+    TRY(const Workspace workspace, context.open());
+    TRY(const auto scratch, ScratchStore::make(workspace.home.cache));
+    TRY(const auto entry, content::import_path(scratch->blocks(), options.target));
+    return import_car(context, options, internal::car_source(scratch->blocks(), entry.cid));
 }
 
 Outcome import_file(const Context& context, const ContentOptions& options) {
-    TRY(Bytes car, read_input(options.target, kMaxCar, "name the CAR file"));
+    if (options.target == "-" && isatty(STDIN_FILENO) != 0) {
+        return fail_with_help(ClientError::usage,
+            "standard input is a terminal, and nothing is asked for", "name the CAR file");
+    }
+    TRY(auto car, internal::file_source(options.target));
     return import_car(context, options, std::move(car));
-}
-
-Result<void> write_output(const std::string& path, BytesView bytes) {
-    if (!path.empty() && path != "-") {
-        return store::write_file_atomically(path, bytes, 0644);
-    }
-    if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() ||
-        std::fflush(stdout) != 0) {
-        return fail(errno_error("write standard output"));
-    }
-    return {};
 }
 
 /// "CID", "CID/path" or "/ipfs/CID/path".
@@ -93,48 +89,74 @@ Result<ContentPath> parse_path(std::string text) {
     return ContentPath{.root = std::move(*cid), .path = text.substr(end)};
 }
 
-/// Everything under a root, verified, in memory.
-async::Task<Result<std::unique_ptr<content::BlockStore>>> load(
+/// Brings everything under a root into `store`, verified.
+async::Task<Result<void>> load(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     client::OperatorClient& node,
-    multiformats::Cid root) {
-    CO_TRY(const Bytes car, co_await node.export_content(root.to_string(), kMaxCar));
-    auto store = content::make_memory_block_store();
-    CO_TRY(const auto imported, content::car_import(*store, car, {.max_total_bytes = kMaxCar}));
+    multiformats::Cid root,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    content::BlockStore& store) {
+    CO_TRY(const auto import,
+        content::CarImport::begin(store, {.max_total_bytes = std::uint64_t{1} << 40U}));
+    CO_TRY_VOID(co_await node.export_content(
+        root.to_string(), [&import](BytesView bytes) { return import->write(bytes); }));
+    CO_TRY(const auto imported, import->finish());
     if (imported.roots != std::vector<multiformats::Cid>{root}) {
         co_return fail(CommonError::corrupt, "the node sent other content than was asked for");
     }
-    co_return store;
+    co_return Result<void>{};
+}
+
+/// `work` on what a path names, whose blocks are in the store.
+Outcome with_content(const Context& context,
+    const ContentOptions& options,
+    std::function<Outcome(const content::BlockStore&, const multiformats::Cid&)> work) {
+    TRY(const ContentPath path, parse_path(options.target));
+    TRY(const Workspace workspace, context.open());
+    TRY(const auto scratch, ScratchStore::make(workspace.home.cache));
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY_VOID(co_await load(node, path.root, scratch->blocks()));
+        CO_TRY(const auto cid, content::resolve_path(scratch->blocks(), path.root, path.path));
+        co_return work(scratch->blocks(), cid);
+    });
+}
+
+Outcome write_file(const content::BlockStore& blocks, const multiformats::Cid& cid) {
+    TRY(auto output, OutputFile::open({}));
+    TRY(auto file, content::FileReader::open(blocks, cid));
+    for (;;) {
+        TRY(const Bytes bytes, file.next());
+        if (bytes.empty()) {
+            break;
+        }
+        TRY_VOID(output.write(bytes));
+    }
+    TRY_VOID(output.finish());
+    return ExitCode::ok;
 }
 
 Outcome cat(const Context& context, const ContentOptions& options) {
-    TRY(const ContentPath path, parse_path(options.target));
-    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
-        CO_TRY(const auto store, co_await load(node, path.root));
-        CO_TRY(const auto cid, content::resolve_path(*store, path.root, path.path));
-        CO_TRY(const Bytes bytes, content::read_file(*store, cid, kMaxCar));
-        CO_TRY_VOID(write_output({}, bytes));
-        co_return ExitCode::ok;
-    });
+    return with_content(context, options, write_file);
 }
 
 Outcome get(const Context& context, const ContentOptions& options) {
     TRY(const ContentPath path, parse_path(options.target));
     const std::string target = options.output.empty() ? path.root.to_string() : options.output;
-    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
-        CO_TRY(const auto store, co_await load(node, path.root));
-        CO_TRY(const auto cid, content::resolve_path(*store, path.root, path.path));
-        CO_TRY_VOID(content::export_tree(*store, cid, target));
-        context.print({{"path", target}}, target);
-        co_return ExitCode::ok;
-    });
+    return with_content(context, options,
+        [&](const content::BlockStore& blocks, const multiformats::Cid& cid) -> Outcome {
+            TRY_VOID(content::export_tree(blocks, cid, target));
+            context.print({{"path", target}}, target);
+            return ExitCode::ok;
+        });
 }
 
 Outcome export_file(const Context& context, const ContentOptions& options) {
     TRY(const ContentPath path, parse_path(options.target));
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
-        CO_TRY(const Bytes car, co_await node.export_content(path.root.to_string(), kMaxCar));
-        CO_TRY_VOID(write_output(options.output, car));
+        CO_TRY(auto output, OutputFile::open(options.output));
+        CO_TRY_VOID(co_await node.export_content(
+            path.root.to_string(), [&output](BytesView bytes) { return output.write(bytes); }));
+        CO_TRY_VOID(output.finish());
         co_return ExitCode::ok;
     });
 }
@@ -173,12 +195,12 @@ void add_content_verbs(CLI::App& app, Context& context) {
         });
         return inner;
     };
-    const char* const kCid = "CID, with /path";
+    const char* const cid = "CID, with /path";
     add("add", "Add a file or folder; prints its cid", "The file or folder", add_content)
         ->add_option("--pin", options->pin, "Why it is kept")
         ->capture_default_str();
-    (void)add("cat", "Write a file to standard output", kCid, cat);
-    add("get", "Write a file or folder to the disk", kCid, get)
+    (void)add("cat", "Write a file to standard output", cid, cat);
+    add("get", "Write a file or folder to the disk", cid, get)
         ->add_option("-o,--output", options->output, "Where to; default: the cid")
         ->type_name("PATH");
     add("import", "Add what a CAR file holds", "The CAR file; - is standard input", import_file)

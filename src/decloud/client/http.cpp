@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kMaxJson = 16U << 20U;
 constexpr std::uint64_t kMaxProblem = 256U << 10U;
+constexpr std::size_t kReadBytes = 256U << 10U;
 
 ClientError code_of(int status) {
     switch (status) {
@@ -40,6 +41,8 @@ std::unique_ptr<net::http::Client> make_http_client(async::Executor executor) {
     net::http::ClientSettings settings;
     settings.head_timeout = std::chrono::minutes(16);
     settings.idle_timeout = std::chrono::minutes(16);
+    // A GET of a function is a paid call.
+    settings.replay_idempotent = false;
     return std::make_unique<net::http::Client>(
         std::move(executor), settings, net::OutboundPolicy::trusted());
 }
@@ -63,6 +66,31 @@ Error remote_error(int status, std::string_view content_type, BytesView body) {
     return {make_error_code(code_of(status)), text};
 }
 
+namespace {
+
+/// An answer of status 2xx; another one is an error with what its body says.
+async::Task<Result<net::http::ClientResponse>> send(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    net::http::Client& client,
+    net::Url url,
+    net::http::ClientRequest request) {
+    const std::string where =
+        url.scheme == net::Scheme::unix_socket ? url.unix_path : url.authority();
+    auto response = co_await client.request(std::move(url), std::move(request));
+    if (!response) {
+        co_return fail(response.error().within(where));
+    }
+    const int status = response->status();
+    if (status >= 200 && status < 300) {
+        co_return response;
+    }
+    const std::string type(response->head().headers.find("Content-Type").value_or(""));
+    const auto body = co_await response->read_all(kMaxProblem);
+    co_return fail(remote_error(status, type, body ? BytesView(*body) : BytesView{}));
+}
+
+}  // namespace
+
 async::Task<Result<Bytes>> fetch(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     net::http::Client& client,
@@ -71,17 +99,8 @@ async::Task<Result<Bytes>> fetch(
     std::uint64_t max_bytes) {
     const std::string where =
         url.scheme == net::Scheme::unix_socket ? url.unix_path : url.authority();
-    auto response = co_await client.request(std::move(url), std::move(request));
-    if (!response) {
-        co_return fail(response.error().within(where));
-    }
-    const int status = response->status();
-    const std::string type(response->head().headers.find("Content-Type").value_or(""));
-    const bool good = status >= 200 && status < 300;
-    auto body = co_await response->read_all(good ? max_bytes : kMaxProblem);
-    if (!good) {
-        co_return fail(remote_error(status, type, body ? BytesView(*body) : BytesView{}));
-    }
+    CO_TRY(auto response, co_await send(client, std::move(url), std::move(request)));
+    auto body = co_await response.read_all(max_bytes);
     if (!body) {
         co_return fail(body.error().within(where));
     }
@@ -106,26 +125,39 @@ async::Task<Result<json::Object>> OperatorClient::list_content() {
     co_return co_await ask("GET", "/operator/content/list");
 }
 
-async::Task<Result<json::Object>> OperatorClient::import_content(std::string pin, Bytes car) {
-    CO_TRY(const Bytes answer,
-        co_await exchange("POST", "/operator/content/import?pin=" + percent_encode(pin),
-            std::move(car), kMaxJson));
-    CO_TRY(const json::Value value, json::parse(as_text(answer), {.max_bytes = kMaxJson}));
-    if (!value.is_object()) {
-        co_return fail(ClientError::remote, "the node's answer is not a JSON object");
-    }
-    co_return value.get_object();
+async::Task<Result<json::Object>> OperatorClient::import_content(
+    std::string pin, net::http::BodySource car) {
+    CO_TRY(
+        auto response, co_await exchange("POST",
+                           "/operator/content/import?pin=" + percent_encode(pin), std::move(car)));
+    co_return co_await read_object(std::move(response));
 }
 
-async::Task<Result<Bytes>> OperatorClient::export_content(
-    std::string cid, std::uint64_t max_bytes) {
-    co_return co_await exchange(
-        "GET", "/operator/content/export?cid=" + percent_encode(cid), {}, max_bytes);
+async::Task<Result<void>> OperatorClient::export_content(
+    std::string cid, std::function<Result<void>(BytesView)> sink) {
+    CO_TRY(auto response,
+        co_await exchange("GET", "/operator/content/export?cid=" + percent_encode(cid), {}));
+    Bytes buffer(kReadBytes);
+    for (;;) {
+        CO_TRY(const std::size_t count, co_await response.read(buffer));
+        if (count == 0) {
+            co_return Result<void>{};
+        }
+        CO_TRY_VOID(sink(BytesView(buffer).first(count)));
+    }
 }
 
 async::Task<Result<json::Object>> OperatorClient::ask(std::string method, std::string target) {
-    CO_TRY(
-        const Bytes answer, co_await exchange(std::move(method), std::move(target), {}, kMaxJson));
+    Body body;
+    if (method == "POST") {
+        body = Bytes{};
+    }
+    CO_TRY(auto response, co_await exchange(std::move(method), std::move(target), std::move(body)));
+    co_return co_await read_object(std::move(response));
+}
+
+async::Task<Result<json::Object>> OperatorClient::read_object(net::http::ClientResponse response) {
+    CO_TRY(const Bytes answer, co_await response.read_all(kMaxJson));
     CO_TRY(const json::Value value, json::parse(as_text(answer), {.max_bytes = kMaxJson}));
     if (!value.is_object()) {
         co_return fail(ClientError::remote, "the node's answer is not a JSON object");
@@ -133,19 +165,17 @@ async::Task<Result<json::Object>> OperatorClient::ask(std::string method, std::s
     co_return value.get_object();
 }
 
-async::Task<Result<Bytes>> OperatorClient::exchange(
-    std::string method, std::string target, Bytes body, std::uint64_t max_bytes) {
+async::Task<Result<net::http::ClientResponse>> OperatorClient::exchange(
+    std::string method, std::string target, Body body) {
     net::Url url;
     url.scheme = net::Scheme::unix_socket;
     url.unix_path = socket_;
     net::http::ClientRequest request;
-    request.method = method;
+    request.method = std::move(method);
     request.target = std::move(target);
     request.headers.set("Host", "localhost");
-    if (method == "POST") {
-        request.body = std::move(body);
-    }
-    auto answer = co_await fetch(client_, std::move(url), std::move(request), max_bytes);
+    request.body = std::move(body);
+    auto answer = co_await send(client_, std::move(url), std::move(request));
     const bool nobody_there =
         !answer && answer.error() == make_error_code(net::NetError::connect_failed);
     if (nobody_there) {

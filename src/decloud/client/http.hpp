@@ -8,6 +8,8 @@
 #include <decloud/net/url.hpp>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -41,15 +43,22 @@ class OperatorClient {
     [[nodiscard]] async::Task<Result<json::Object>> status();
     [[nodiscard]] async::Task<Result<json::Object>> settle();
     /// The roots of the CAR, which the node keeps under `pin`.
-    [[nodiscard]] async::Task<Result<json::Object>> import_content(std::string pin, Bytes car);
-    [[nodiscard]] async::Task<Result<Bytes>> export_content(
-        std::string cid, std::uint64_t max_bytes);
+    [[nodiscard]] async::Task<Result<json::Object>> import_content(
+        std::string pin, net::http::BodySource car);
+    /// Everything under `cid` as a CAR, in pieces, as it arrives. On error what `sink` got is not
+    /// whole. Errors also: the sink's.
+    [[nodiscard]] async::Task<Result<void>> export_content(
+        std::string cid, std::function<Result<void>(BytesView)> sink);
     [[nodiscard]] async::Task<Result<json::Object>> list_content();
 
   private:
     [[nodiscard]] async::Task<Result<json::Object>> ask(std::string method, std::string target);
-    [[nodiscard]] async::Task<Result<Bytes>> exchange(
-        std::string method, std::string target, Bytes body, std::uint64_t max_bytes);
+    [[nodiscard]] static async::Task<Result<json::Object>> read_object(
+        net::http::ClientResponse response);
+    using Body = decltype(net::http::ClientRequest::body);
+    /// An answer of status 2xx whose body is still to be read.
+    [[nodiscard]] async::Task<Result<net::http::ClientResponse>> exchange(
+        std::string method, std::string target, Body body);
 
     net::http::Client& client_;
     std::string socket_;

@@ -1,12 +1,12 @@
 #include "up_processes.hpp"
 
+#include "restart_pause.hpp"
+
 #include <decloud/async/timeout.hpp>
 #include <decloud/client/error.hpp>
 #include <decloud/client/http.hpp>
 
 #include <fmt/format.h>
-
-#include <algorithm>
 
 namespace decloud::cli::internal {
 
@@ -17,7 +17,6 @@ namespace {
 constexpr auto kReadyLimit = std::chrono::seconds(60);
 constexpr auto kReadyPoll = std::chrono::milliseconds(50);
 constexpr auto kWatchPoll = std::chrono::milliseconds(200);
-constexpr auto kLongestPause = std::chrono::milliseconds(5000);
 constexpr auto kGatewayGrace = std::chrono::seconds(10);
 constexpr auto kNodeGrace = std::chrono::seconds(25);
 
@@ -108,7 +107,8 @@ void UpProcesses::keep_running() {
 }
 
 async::Task<void> UpProcesses::keep(Part& part) {
-    std::chrono::milliseconds pause{0};
+    RestartPause pause;
+    auto started_at = std::chrono::steady_clock::now();
     while (!stopping_) {
         co_await part.process->wait_exit();
         if (stopping_) {
@@ -116,8 +116,8 @@ async::Task<void> UpProcesses::keep(Part& part) {
         }
         tell(fmt::format("decloud: {} ended and is started again; its log: {}", part.what,
             (state_.workspace.home.logs() / part.log).string()));
-        co_await async::delay(pause);
-        pause = std::min<std::chrono::milliseconds>(2 * pause + kWatchPoll, kLongestPause);
+        co_await async::delay(pause.after(std::chrono::steady_clock::now() - started_at));
+        started_at = std::chrono::steady_clock::now();
         if (auto started = start(part); !started) {
             tell_error(started.error());
         }
@@ -135,7 +135,7 @@ async::Task<void> UpProcesses::keep_chain() {
         auto started = co_await start_chain();
         if (!started) {
             tell_error(started.error());
-            co_await async::delay(kLongestPause);
+            co_await async::delay(RestartPause::kLongest);
         }
     }
 }
