@@ -267,6 +267,29 @@ def test_a_body_too_large_is_413(cloud):
             expect_equal(answer.status, 413, url)
 
 
+def half_a_body(url, end):
+    """The answer to a chunked body that breaks off with `end` after two MiB, which is when a program has begun."""
+    with http1.Connection(http1.address_of(url)) as connection:
+        connection.send(http1.request_bytes("POST", http1.target_of(url), url.split("/")[2],
+                                            {"Transfer-Encoding": "chunked"}, length=False))
+        try:
+            connection.send((b"10000\r\n" + b"x" * 65536 + b"\r\n") * 32 + end)
+        except ConnectionError:
+            pass
+        return connection.response()
+
+
+def test_a_program_never_takes_half_a_body_for_a_whole_one(cloud):
+    for runtime, content in (("wasm", wasm()), ("native", probe().read_bytes())):
+        cid = cloud.upload(owner_of(cloud), {"program": content}, runtime=runtime, entry="program",
+                           limits={"requestBytes": 3 << 20})
+        for url in (cloud.node(cid, "?count=1"), cloud.gateway(cid, "?count=1")):
+            expect_equal(half_a_body(url, b"0\r\n\r\n").body, b"%d bytes" % (2 << 20), f"{runtime} {url}")
+            expect_equal(half_a_body(url, b"nonsense\r\n").status, 400, f"{runtime} {url}, a broken chunk")
+            more = (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 17
+            expect_equal(half_a_body(url, more).status, 413, f"{runtime} {url}, above the limit")
+
+
 def test_a_bad_content_digest_is_400(cloud):
     cid = probe_cid(cloud)
     for digest in ("sha-256=:AAAA:", "nonsense=", http1.content_digest(b"another")):
@@ -352,8 +375,11 @@ def test_hostile_packages_are_refused_and_hurt_nothing(cloud):
 def test_a_program_that_is_no_program_is_502_and_not_charged(cloud):
     for files, runtime in (({"program.wasm": b"\0asm\1\0\0\0garbage"}, "wasm"), ({"program.wasm": b"text"}, "native")):
         cid = cloud.upload(owner_of(cloud), files, runtime=runtime)
-        answer = http1.request(cloud.node(cid))
-        expect_equal(answer.status, 502, answer.text)
+        for _ in range(3):
+            answer = http1.request(cloud.node(cid))
+            expect_equal(answer.status, 502, answer.text)
+        tried = (cloud.home / "state" / "logs" / "provider.log").read_text().count(f"deployment {cid} cannot run")
+        expect_equal(tried, 1, "times that it was compiled or unpacked")
     cid = cloud.upload(owner_of(cloud), {"program.wasm": wasm()}, runtime="cobol")
     with cloud.costs(0):
         expect(http1.request(cloud.node(cid)).status in (502, 503), "an unknown runtime")

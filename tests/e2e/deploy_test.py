@@ -100,10 +100,16 @@ def test_an_encrypted_program_is_in_clear_nowhere_at_the_provider(cloud, folder)
         expect(b"marked" not in pathlib.Path(at).read_bytes(), f"the program's package in clear in {at}")
 
 
+def pinned(cloud):
+    return json.dumps(cloud.good("content", "list", "--json").json)
+
+
 def test_undeploy_is_410_and_stays_so(cloud, folder):
     cid = to_alice(cloud, project(folder / "gone", "gone"))
     answer_of(cloud, cid)
+    expect(cid in pinned(cloud), "a deployment that is not pinned")
     cloud.good("undeploy", cid)
+    expect(cid not in pinned(cloud), "still pinned")
     with cloud.costs(0):
         expect_equal(http1.request(cloud.gateway(cid)).status, 410, "after undeploy")
         cloud.kill_node()

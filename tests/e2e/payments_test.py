@@ -112,8 +112,10 @@ def test_an_authorisation_cannot_be_moved_to_another_request(cloud):
 
 def test_a_body_that_only_claims_to_be_the_signed_one_is_refused(cloud):
     url, body = url_of(cloud), b"body"
-    refused(cloud, (400, 401), url, signed(cloud, url, body), b"other body",
-            [("Content-Digest", http1.content_digest(body))])
+    paid, digest = signed(cloud, url, body), [("Content-Digest", http1.content_digest(body))]
+    refused(cloud, 400, url, paid, b"other body", digest)
+    with cloud.costs(PRICE, CALLER.address):
+        expect_equal(post(url, paid, body, digest).status, 200, "the payment is not used up by what was refused")
 
 
 def test_an_authorisation_for_another_provider_or_signer_is_401(cloud):
@@ -127,6 +129,16 @@ def test_an_authorisation_for_another_provider_or_signer_is_401(cloud):
         "nonce": "0x" + os.urandom(32).hex(), "validBefore": int(time.time()) + 100})
     for change in ({"maxPrice": 10 * PRICE}, {"nonce": "0x" + "1" * 64}, {"validBefore": statement["validBefore"] + 1}):
         refused(cloud, 401, url, payment(statement | change))
+
+
+def test_a_payment_that_is_not_valid_is_refused_before_its_body_is_read(cloud):
+    url = url_of(cloud)
+    host, port = http1.address_of(url)
+    paid = signed(cloud, url, b"x" * 1000, provider=OTHER.address)
+    with http1.Connection((host, port)) as connection:
+        connection.send(http1.request_bytes("POST", http1.target_of(url), f"{host}:{port}", [
+            ("OpenCloud-Payment", paid), ("Content-Length", "1000")], length=False))
+        expect_equal(connection.response().status, 401, "without a byte of the body")
 
 
 def test_an_authorisation_has_its_time(cloud):
