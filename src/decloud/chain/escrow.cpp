@@ -20,6 +20,7 @@ ChannelState to_state(const Bytes32& id, const abi::Channel& channel) {
         .reserved = Amount(channel.reserved),
         .claimed = Amount(channel.claimed),
         .calls = channel.calls,
+        .opened = UnixSeconds{channel.opened_at},
         .close_at = UnixSeconds{channel.close_at},
         .final = channel.finalized};
 }

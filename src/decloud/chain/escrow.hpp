@@ -24,6 +24,7 @@ struct ChannelState {
     Amount reserved{};
     Amount claimed{};
     std::uint64_t calls = 0;
+    UnixSeconds opened{};
     /// 0: not closing.
     UnixSeconds close_at{};
     bool final = false;

@@ -7,6 +7,7 @@
 #include <decloud/contracts/test_usdc.hpp>
 #include <decloud/crypto/random.hpp>
 #include <decloud/identity/keystore.hpp>
+#include <decloud/payments/running_low.hpp>
 
 #include <algorithm>
 
@@ -16,7 +17,6 @@ namespace abi = contracts::escrow;
 
 namespace {
 
-constexpr std::uint64_t kSecondsPerDay = 86'400;
 constexpr std::uint64_t kLogRange = 10'000;
 
 }  // namespace
@@ -160,13 +160,6 @@ Result<void> check_key(const Address& account, const ChainConfig& chain) {
     return {};
 }
 
-bool is_running_low(Amount reserved, Amount spent, UnixSeconds opened, UnixSeconds now) {
-    const Uint128 left = reserved.saturating_minus(spent).units();
-    const std::uint64_t age = now.value > opened.value ? now.value - opened.value : 0;
-    const Uint128 a_day = spent.units() * kSecondsPerDay / std::max(age, kSecondsPerDay);
-    return left * 10 < reserved.units() || left < a_day;
-}
-
 namespace {
 
 async::Task<Result<std::vector<Bytes32>>> opened_channels(
@@ -224,7 +217,8 @@ async::Task<Result<EscrowReport>> read_escrow(
             row.spent = std::max(row.spent, found->second);
         }
         row.running_low =
-            channel.close_at == 0 && is_running_low(row.reserved, row.spent, row.opened, now);
+            channel.close_at == 0 &&
+            payments::is_running_low(row.reserved, row.spent, row.opened, now);
         report.channels.push_back(row);
     }
     co_return report;

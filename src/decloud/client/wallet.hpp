@@ -103,7 +103,7 @@ struct ChannelReport {
     UnixSeconds opened;
     /// 0: not closing.
     UnixSeconds close_at;
-    /// Under a tenth is left, or less than a day's use at this rate.
+    /// As payments::is_running_low says.
     bool running_low = false;
 };
 
@@ -121,10 +121,5 @@ struct EscrowReport {
     Address payer,
     std::map<Bytes32, Amount> served,
     UnixSeconds now);
-
-/// True if under a tenth is left of what was reserved, or less than a day's use at the rate since
-/// the channel was opened; the first day counts as a whole one.
-[[nodiscard]] bool is_running_low(
-    Amount reserved, Amount spent, UnixSeconds opened, UnixSeconds now);
 
 }  // namespace decloud::client

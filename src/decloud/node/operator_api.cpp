@@ -80,7 +80,7 @@ json::Object status_json(const OperatorContext& context) {
 }
 
 async::Task<void> answer_settle(net::http::Exchange exchange, OperatorContext& context) {
-    const auto settled = co_await context.settler.flush();
+    const auto settled = co_await context.settler.flush(exchange.hang_up());
     if (!settled) {
         auto problem =
             protocol::refuse(503, protocol::Status::server_error, settled.error().message(),

@@ -28,9 +28,12 @@ struct PayerMoney {
 class ChannelDirectory {
   public:
     virtual ~ChannelDirectory() = default;
-    /// From memory where the payer is known, else from the chain. Errors: the chain's, for an
-    /// unknown payer only.
+    /// From memory where the payer is known, else from the chain. For an unknown payer only:
+    /// errors of the chain, PaymentError::overloaded.
     [[nodiscard]] virtual async::Task<Result<PayerMoney>> find(Address payer) = 0;
+    /// Asks the chain about a payer now, known or not, ahead of what is followed. Errors: the
+    /// chain's; PaymentError::overloaded.
+    [[nodiscard]] virtual async::Task<Result<void>> refresh(Address payer) = 0;
     /// Why no paid call may be served now, if so: the chain has been silent for too long.
     [[nodiscard]] virtual std::optional<std::string> suspended() const = 0;
 };

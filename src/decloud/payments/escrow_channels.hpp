@@ -8,9 +8,14 @@
 #include <decloud/chain/escrow.hpp>
 #include <decloud/chain/ethereum.hpp>
 #include <decloud/chain/head_follower.hpp>
+#include <decloud/store/record_store.hpp>
+
+#include <boost/asio/thread_pool.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -18,26 +23,45 @@
 
 namespace decloud::payments {
 
+namespace internal {
+class EscrowRecords;
+struct BlockMark;
+}  // namespace internal
+
 struct EscrowChannelsSettings {
     Address provider;
     AssetId asset;
     /// Where the escrow was deployed; nothing before it is read.
     std::uint64_t first_block = 0;
+    /// Questions about single payers that are with the chain at once.
+    std::size_t max_questions = 8;
+    /// How long a question waits for its turn.
+    std::chrono::steady_clock::duration patience = std::chrono::seconds(5);
 };
 
 /// Follows the escrow: tells the ledger about every channel and trial of this provider as of the
-/// newest final block. Single threaded; run `run()` in a TaskGroup.
+/// newest final block. How far it came is kept in the node's records with the hashes of blocks, so
+/// that a start reads only what is new, and a reorganisation of what was final is noticed: then it
+/// goes back to a block that is still there. Single threaded; run `run()` in a TaskGroup.
 class EscrowChannels final : public ChannelDirectory {
   public:
-    /// All of them outlive this.
+    /// All of them outlive this; `records` is used on `pool`.
     EscrowChannels(async::Executor executor,
         chain::EthereumClient& client,
         chain::HeadFollower& head,
         chain::EscrowView& escrow,
         Ledger& ledger,
         const Clock& clock,
+        store::RecordStore& records,
+        boost::asio::thread_pool& pool,
         EscrowChannelsSettings settings);
+    ~EscrowChannels() override;
+    EscrowChannels(const EscrowChannels&) = delete;
+    EscrowChannels& operator=(const EscrowChannels&) = delete;
 
+    /// Takes up where the last process stopped. Before anything else. Errors:
+    /// StoreError::newer_format, damaged, database.
+    [[nodiscard]] async::Task<Result<void>> start();
     /// Follows until cancelled. An unreachable chain is tried again.
     [[nodiscard]] async::Task<void> run();
     /// Takes over everything up to the newest final block. Errors: the chain's.
@@ -45,43 +69,75 @@ class EscrowChannels final : public ChannelDirectory {
     /// Waits until events up to `block` were taken over. Error: timeout.
     [[nodiscard]] async::Task<Result<void>> wait_for(
         std::uint64_t block, std::chrono::steady_clock::duration limit);
+    /// The block up to which events were taken over, if any.
+    [[nodiscard]] std::optional<std::uint64_t> followed() const { return followed_; }
 
     [[nodiscard]] async::Task<Result<PayerMoney>> find(Address payer) override;
+    [[nodiscard]] async::Task<Result<void>> refresh(Address payer) override;
     [[nodiscard]] std::optional<std::string> suspended() const override;
 
-    /// One payer's channel, for the operator.
-    struct Known {
-        Address payer;
-        PayerMoney money;
-    };
-    [[nodiscard]] std::vector<Known> known() const;
+    /// When a channel was opened; the beginning of time for what is not a channel known here.
+    [[nodiscard]] UnixSeconds opened(const PayerAccount& account) const;
 
   private:
     struct Entry {
         std::optional<PayerMoney::Channel> channel;
+        /// Of which block `channel` is.
+        std::uint64_t channel_block = 0;
         UnixSeconds trial_expires;
         bool has_trial = false;
     };
+    struct Question;
+    /// A payer, and whether the newest block is asked.
+    using QuestionKey = std::pair<Address, bool>;
 
     [[nodiscard]] async::Task<Result<void>> read_events(std::uint64_t from, std::uint64_t to);
-    [[nodiscard]] async::Task<Result<void>> read_channel(Bytes32 id, std::uint64_t block);
-    [[nodiscard]] async::Task<Result<void>> read_trial(Address user, std::uint64_t block);
-    [[nodiscard]] async::Task<Result<void>> ask(Address payer);
     void note_events(const std::vector<chain::Log>& logs);
+    void note_channel_event(const chain::Log& entry);
+    [[nodiscard]] bool is_known(const Bytes32& channel) const;
+    [[nodiscard]] async::Task<Result<void>> read_dirty(std::uint64_t block);
+    [[nodiscard]] async::Task<Result<void>> read_channel(Bytes32 id, std::uint64_t block);
+    [[nodiscard]] async::Task<Result<void>> take_over(
+        chain::ChannelState channel, std::uint64_t block);
+    [[nodiscard]] async::Task<Result<void>> read_trial(Address user, std::uint64_t block);
+    void note_channel(const Address& payer, PayerMoney::Channel channel, std::uint64_t block);
 
+    [[nodiscard]] async::Task<Result<void>> go_back_if_reorganised();
+    void mark_everything_dirty();
+    void restore();
+    [[nodiscard]] async::Task<Result<void>> remember(chain::BlockHeader block, bool changed);
+
+    [[nodiscard]] async::Task<Result<void>> ask(Address payer, bool newest);
+    [[nodiscard]] async::Task<Result<void>> ask_chain(Address payer, bool newest);
+
+    async::Executor executor_;
     chain::EthereumClient& client_;
     chain::HeadFollower& head_;
     chain::EscrowView& escrow_;
     Ledger& ledger_;
     const Clock& clock_;
     EscrowChannelsSettings settings_;
+    std::unique_ptr<internal::EscrowRecords> records_;
+    chain::HeadFollower::Subscription reorganisations_;
     async::Event changed_;
-    /// The block up to which events were taken over, if any.
+    async::Event question_ended_;
     std::optional<std::uint64_t> followed_;
+    /// Up to which events are being read.
+    std::uint64_t reading_ = 0;
+    std::vector<internal::BlockMark> marks_;
+    /// The newest mark is still to be compared with the chain.
+    bool verified_ = false;
+    bool reorganised_ = false;
+    ChainMove move_ = ChainMove::forward;
+    /// What the ledger knew at the start is in `payers_`.
+    bool restored_ = false;
     std::unordered_map<Address, Entry> payers_;
     std::unordered_map<Bytes32, Address> channels_;
+    std::unordered_map<Bytes32, UnixSeconds> opened_;
+    std::unordered_map<Address, UnixSeconds> trial_ends_;
     /// Asked in vain, and at which block.
     std::unordered_map<Address, std::uint64_t> unknown_;
+    std::map<QuestionKey, std::shared_ptr<Question>> questions_;
     std::set<Bytes32> dirty_channels_;
     std::set<Address> dirty_trials_;
 };

@@ -1,7 +1,8 @@
 #include "settler.hpp"
 
+#include "running_low.hpp"
+
 #include <decloud/async/offload.hpp>
-#include <decloud/async/timeout.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/log.hpp>
 #include <decloud/contracts/escrow.hpp>
@@ -17,6 +18,8 @@ namespace {
 namespace escrow_abi = contracts::escrow;
 constexpr std::string_view kJournalPrefix = "transaction/";
 constexpr auto kFollowLimit = std::chrono::seconds(60);
+/// As long as a sender waits for one transaction.
+constexpr auto kFlushLimit = std::chrono::minutes(10);
 
 /// Names a batch: the same rows are the same intent, also after a restart.
 std::string intent_of(const Bytes& data) {
@@ -100,92 +103,130 @@ Settler::Settler(async::Executor executor,
           "Finished or running and not yet on the final chain, in the token's smallest unit.",
           {})),
       running_low_(metrics.gauge("decloud_channels_running_low",
-          "Open channels and trials with under a tenth of their budget left.",
+          "Open channels and trials with under a tenth, or less than a day's use, left.",
           {})),
-      idle_(std::move(executor)) {
-    idle_.set();
-}
+      executor_(executor),
+      wished_(executor) {}
+
+struct Settler::Wish {
+    explicit Wish(const async::Executor& executor) : done(executor) {}
+    async::Event done;
+    std::optional<Result<Settled>> outcome;
+
+    void end(Result<Settled> with) {
+        if (!outcome) {
+            outcome = std::move(with);
+            done.set();
+        }
+    }
+};
 
 void Settler::measure() {
     const auto exposure = ledger_.exposure();
     if (const auto found = exposure.find(settings_.asset); found != exposure.end()) {
         exposure_.set(static_cast<double>(found->second.amount.units()));
     }
+    const UnixSeconds now = clock_.unix_seconds();
     const auto payers = ledger_.payers();
-    running_low_.set(static_cast<double>(std::ranges::count_if(payers, [](const PayerView& view) {
-        const Amount left = view.chain.reserved.saturating_minus(view.spent.amount);
+    running_low_.set(static_cast<double>(std::ranges::count_if(payers, [&](const PayerView& view) {
         return !view.chain.is_final && !view.chain.closing &&
-               left.units() * 10 < view.chain.reserved.units();
+               is_running_low(
+                   view.chain.reserved, view.spent.amount, channels_.opened(view.payer), now);
     })));
 }
 
 async::Task<void> Settler::run() {
+    const std::shared_ptr<void> end(nullptr, [this](void* /*nothing*/) {
+        for (const auto& wish : std::exchange(wishes_, {})) {
+            wish->end(fail(CommonError::cancelled, "the node is stopping"));
+        }
+    });
     for (;;) {
-        co_await async::delay(settings_.poll);
+        const auto woken = co_await wished_.wait(settings_.poll);
+        if (!woken && woken.error() == make_error_code(CommonError::cancelled)) {
+            co_return;
+        }
+        wished_.reset();
         measure();
-        auto rows = ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds);
-        if (rows.empty() || busy_) {
-            continue;
-        }
-        const auto settled = co_await send(std::move(rows));
-        if (!settled) {
-            log::warning("payments", "a settlement did not go through, trying again: {}",
-                settled.error().message());
-        }
+        co_await clean_up();
+        co_await settle();
     }
 }
 
-async::Task<Result<Settled>> Settler::flush() {
-    while (busy_) {
-        CO_TRY_VOID(co_await idle_.wait(std::chrono::minutes(2)));
+async::Task<void> Settler::settle() {
+    const auto wishes =
+        std::make_shared<std::vector<std::shared_ptr<Wish>>>(std::exchange(wishes_, {}));
+    // However this ends, nobody waits for it any longer.
+    const std::shared_ptr<void> end(nullptr, [wishes](void* /*nothing*/) {
+        for (const auto& wish : *wishes) {
+            wish->end(fail(CommonError::cancelled, "the node is stopping"));
+        }
+    });
+    auto rows = wishes->empty()
+                    ? ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds)
+                    : ledger_.unsettled();
+    Result<Settled> settled{};
+    if (!rows.empty()) {
+        settled = co_await send(std::move(rows));
     }
-    co_return co_await send(ledger_.unsettled());
+    for (const auto& wish : *wishes) {
+        wish->end(settled);
+    }
+    if (!settled) {
+        log::warning("payments", "a settlement did not go through, trying again: {}",
+            settled.error().message());
+    }
+}
+
+/// Outcomes that nobody took: the process ended, or the wait for the follower did.
+async::Task<void> Settler::clean_up() {
+    const auto followed = channels_.followed();
+    if (!followed) {
+        co_return;
+    }
+    if (const auto forgotten = co_await sender_.forget_final(*followed); !forgotten) {
+        log::warning(
+            "payments", "old transactions stay in the journal: {}", forgotten.error().message());
+    }
+}
+
+async::Task<Result<Settled>> Settler::flush(async::CancellationToken gone) {
+    const auto wish = std::make_shared<Wish>(executor_);
+    wishes_.push_back(wish);
+    wished_.set();
+    const auto registration = gone.on_cancel([wish] { wish->end(fail(CommonError::cancelled)); });
+    CO_TRY_VOID(co_await wish->done.wait(kFlushLimit));
+    co_return wish->outcome.value_or(fail(CommonError::internal));
 }
 
 async::Task<Result<Settled>> Settler::send(std::vector<SettlementRow> rows) {
-    busy_ = true;
-    idle_.reset();
     Settled total;
     std::vector<SettlementRow> trial_rows;
     std::ranges::copy_if(rows, std::back_inserter(trial_rows), is_trial_row);
     std::erase_if(rows, is_trial_row);
-    Result<void> status;
     for (const bool is_trial : {false, true}) {
         const auto& all = is_trial ? trial_rows : rows;
-        for (std::size_t at = 0; at < all.size() && status; at += settings_.max_rows) {
+        for (std::size_t at = 0; at < all.size(); at += settings_.max_rows) {
             const auto end = std::min(all.size(), at + settings_.max_rows);
             std::vector<SettlementRow> some(all.begin() + static_cast<std::ptrdiff_t>(at),
                 all.begin() + static_cast<std::ptrdiff_t>(end));
-            auto settled = co_await send_some(std::move(some), is_trial);
-            if (!settled) {
-                status = std::unexpected(settled.error());
-                break;
-            }
-            total.rows += settled->rows;
-            total.amount = total.amount.plus(settled->amount).value_or(total.amount);
-            total.block = std::max(total.block, settled->block);
+            CO_TRY(const Settled settled, co_await send_some(std::move(some), is_trial));
+            total.rows += settled.rows;
+            total.amount = total.amount.plus(settled.amount).value_or(total.amount);
+            total.block = std::max(total.block, settled.block);
         }
-    }
-    busy_ = false;
-    idle_.set();
-    if (!status) {
-        co_return std::unexpected(status.error());
     }
     co_return total;
 }
 
 async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows, bool trials) {
-    Settled settled;
+    std::vector<Amount> before;
     for (const SettlementRow& row : rows) {
         const auto view = ledger_.payer(row.payer);
-        const Amount before = view ? view->chain.claimed_on_chain : Amount();
-        if (!trials) {
-            CO_TRY(settled.amount, settled.amount.plus(row.amount.saturating_minus(before)));
-        }
+        before.push_back(view ? view->chain.claimed_on_chain : Amount());
     }
     CO_TRY(Bytes data, trials ? encode_trials(settings_.provider, rows) : encode_channels(rows));
-    settled.rows = rows.size();
-    CO_TRY_VOID(co_await ledger_.note_sent_rows(std::move(rows)));
+    CO_TRY_VOID(co_await ledger_.note_sent_rows(rows));
     const std::string intent = intent_of(data);
     const auto outcome = co_await sender_.submit(
         {.intent = intent, .to = settings_.escrow, .data = std::move(data), .value = 0});
@@ -195,14 +236,34 @@ async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows,
         (void)co_await sender_.forget(intent);
         co_return std::unexpected(outcome.error());
     }
-    settled.block = outcome->block_number;
-    settled_rows_.add(static_cast<double>(settled.rows));
-    log::info("payments", "settled {} rows, {} USDC, in block {}", settled.rows,
-        format_usdc(settled.amount), settled.block);
     CO_TRY_VOID(co_await channels_.wait_for(outcome->block_number, kFollowLimit));
     // From here on the chain itself says what was settled.
     CO_TRY_VOID(co_await sender_.forget(intent));
+    Settled settled = accepted(rows, before);
+    settled.block = outcome->block_number;
+    if (trials) {
+        settled.amount = Amount();
+    }
+    settled_rows_.add(static_cast<double>(settled.rows));
+    log::info("payments", "settled {} rows of {}, {} USDC, in block {}", settled.rows, rows.size(),
+        format_usdc(settled.amount), settled.block);
     co_return settled;
+}
+
+/// What the final chain has of the rows, over what it had before.
+Settled Settler::accepted(
+    const std::vector<SettlementRow>& rows, const std::vector<Amount>& before) const {
+    Settled out;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto view = ledger_.payer(rows[i].payer);
+        if (!view || view->chain.claimed_on_chain < rows[i].amount) {
+            continue;
+        }
+        ++out.rows;
+        out.amount =
+            out.amount.plus(rows[i].amount.saturating_minus(before[i])).value_or(out.amount);
+    }
+    return out;
 }
 
 }  // namespace decloud::payments

@@ -3,6 +3,8 @@
 #include "escrow_channels.hpp"
 #include "ledger.hpp"
 
+#include <decloud/async/cancellation.hpp>
+#include <decloud/async/event.hpp>
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/metrics.hpp>
@@ -29,9 +31,10 @@ struct SettlerSettings {
     std::size_t max_rows = 200;
 };
 
-/// What a flush brought about.
+/// What the chain took.
 struct Settled {
     std::uint64_t rows = 0;
+    /// Money; trials are rows without any.
     Amount amount;
     /// Of the last transaction; 0 if none was needed.
     std::uint64_t block = 0;
@@ -42,7 +45,7 @@ struct Settled {
 /// Single threaded; run `run()` in a TaskGroup.
 class Settler {
   public:
-    /// All of them outlive this.
+    /// All of them outlive this; `sender` is used by nobody else.
     Settler(async::Executor executor,
         Ledger& ledger,
         chain::TransactionSender& sender,
@@ -53,14 +56,20 @@ class Settler {
 
     /// Settles what is due until cancelled.
     [[nodiscard]] async::Task<void> run();
-    /// Settles everything now and returns when it is final on the chain and taken over.
-    [[nodiscard]] async::Task<Result<Settled>> flush();
+    /// Has `run` settle everything now, and returns when it is final on the chain and taken over.
+    /// Errors: cancelled with `gone` (what was begun goes on) or when `run` ends; the chain's.
+    [[nodiscard]] async::Task<Result<Settled>> flush(async::CancellationToken gone);
 
   private:
+    struct Wish;
     void measure();
+    [[nodiscard]] async::Task<void> settle();
+    [[nodiscard]] async::Task<void> clean_up();
     [[nodiscard]] async::Task<Result<Settled>> send(std::vector<SettlementRow> rows);
     [[nodiscard]] async::Task<Result<Settled>> send_some(
         std::vector<SettlementRow> rows, bool trials);
+    [[nodiscard]] Settled accepted(
+        const std::vector<SettlementRow>& rows, const std::vector<Amount>& before) const;
 
     Ledger& ledger_;
     chain::TransactionSender& sender_;
@@ -70,8 +79,10 @@ class Settler {
     metrics::Counter& settled_rows_;
     metrics::Gauge& exposure_;
     metrics::Gauge& running_low_;
-    bool busy_ = false;
-    async::Event idle_;
+    async::Executor executor_;
+    /// Of those who wait for everything to be settled.
+    std::vector<std::shared_ptr<Wish>> wishes_;
+    async::Event wished_;
 };
 
 /// A TransactionSender's journal in a RecordStore, written on `pool`. Both outlive it.
