@@ -24,6 +24,9 @@ class FixedChannels final : public ChannelDirectory {
     [[nodiscard]] async::Task<Result<PayerMoney>> find(Address payer) override {
         co_return money[payer];
     }
+    [[nodiscard]] async::Task<Result<void>> refresh(Address /*payer*/) override {
+        co_return Result<void>{};
+    }
     [[nodiscard]] std::optional<std::string> suspended() const override { return reason; }
 
     std::map<Address, PayerMoney> money;
