@@ -42,11 +42,29 @@ std::optional<std::string> variable_of(std::string_view name) {
     return variable;
 }
 
+bool is_reserved(std::string_view name) {
+    constexpr std::array<std::string_view, 5> kPrefixes{
+        "opencloud-", "payment-", "x-payment", "signature", "x-decloud-"};
+    constexpr std::array<std::string_view, 8> kNames{"accept-signature", "alt-svc",
+        "strict-transport-security", "clear-site-data", "service-worker-allowed", "nel",
+        "report-to", "reporting-endpoints"};
+    return std::ranges::any_of(kPrefixes, [&](std::string_view prefix) {
+        return name.starts_with(prefix);
+    }) || std::ranges::find(kNames, name) != kNames.end();
+}
+
+bool is_hop_by_hop(std::string_view name) {
+    constexpr std::array<std::string_view, 9> kNames{"connection", "keep-alive", "proxy-connection",
+        "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
+        "upgrade"};
+    return std::ranges::find(kNames, name) != kNames.end();
+}
+
 /// The names that the request's own Connection fields list.
-std::set<std::string> connection_names(const HeaderPairs& headers) {
+std::set<std::string> connection_names(const HeaderPairs& lower_case_headers) {
     std::set<std::string> names;
-    for (const auto& [name, value] : headers) {
-        if (lower_case(name) != "connection") {
+    for (const auto& [name, value] : lower_case_headers) {
+        if (name != "connection") {
             continue;
         }
         std::string_view rest = value;
@@ -66,14 +84,13 @@ std::set<std::string> connection_names(const HeaderPairs& headers) {
     return names;
 }
 
-void add_headers(const CgiRequest& request, Pairs& variables) {
-    const auto connection = connection_names(request.headers);
+void add_headers(const CgiRequest& request, const HeaderPairs& headers, Pairs& variables) {
+    const auto connection = connection_names(headers);
     std::map<std::string, std::size_t> places;
-    for (const auto& [raw, value] : request.headers) {
-        const std::string name = lower_case(raw);
+    for (const auto& [name, value] : headers) {
         const bool authorization = name == "authorization" && !request.pass_authorization;
         if (authorization || name == "proxy" || name == "content-type" ||
-            name == "content-length" || is_hop_by_hop_header(name) || is_reserved_header(name) ||
+            name == "content-length" || is_hop_by_hop(name) || is_reserved(name) ||
             connection.contains(name) || !is_clean(value)) {
             continue;
         }
@@ -92,9 +109,9 @@ void add_headers(const CgiRequest& request, Pairs& variables) {
     }
 }
 
-std::optional<std::string> content_type(const HeaderPairs& headers) {
-    for (const auto& [name, value] : headers) {
-        if (lower_case(name) == "content-type" && is_clean(value)) {
+std::optional<std::string> content_type(const HeaderPairs& lower_case_headers) {
+    for (const auto& [name, value] : lower_case_headers) {
+        if (name == "content-type" && is_clean(value)) {
             return value;
         }
     }
@@ -103,28 +120,18 @@ std::optional<std::string> content_type(const HeaderPairs& headers) {
 
 }  // namespace
 
-bool is_reserved_header(std::string_view raw) {
-    constexpr std::array<std::string_view, 5> kPrefixes{
-        "opencloud-", "payment-", "x-payment", "signature", "x-decloud-"};
-    constexpr std::array<std::string_view, 8> kNames{"accept-signature", "alt-svc",
-        "strict-transport-security", "clear-site-data", "service-worker-allowed", "nel",
-        "report-to", "reporting-endpoints"};
-    const std::string name = lower_case(raw);
-    return std::ranges::any_of(kPrefixes, [&](std::string_view prefix) {
-        return name.starts_with(prefix);
-    }) || std::ranges::find(kNames, name) != kNames.end();
-}
+bool is_reserved_header(std::string_view raw) { return is_reserved(lower_case(raw)); }
 
-bool is_hop_by_hop_header(std::string_view raw) {
-    constexpr std::array<std::string_view, 9> kNames{"connection", "keep-alive", "proxy-connection",
-        "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
-        "upgrade"};
-    return std::ranges::find(kNames, lower_case(raw)) != kNames.end();
-}
+bool is_hop_by_hop_header(std::string_view raw) { return is_hop_by_hop(lower_case(raw)); }
 
 Pairs make_cgi_environment(const CgiRequest& request, const Pairs& own) {
     Pairs variables;
     variables.reserve(20 + request.headers.size() + own.size());
+    HeaderPairs headers;
+    headers.reserve(request.headers.size());
+    for (const auto& [name, value] : request.headers) {
+        headers.emplace_back(lower_case(name), value);
+    }
     const auto add = [&](std::string_view name, std::string value) {
         if (is_clean(value)) {
             variables.emplace_back(name, std::move(value));
@@ -147,13 +154,16 @@ Pairs make_cgi_environment(const CgiRequest& request, const Pairs& own) {
     if (request.content_length) {
         add("CONTENT_LENGTH", std::to_string(*request.content_length));
     }
-    if (auto type = content_type(request.headers)) {
+    if (auto type = content_type(headers)) {
         add("CONTENT_TYPE", std::move(*type));
     }
     add("DECLOUD_CID", request.cid);
     add("DECLOUD_DEADLINE_MS", std::to_string(request.deadline.count()));
-    add_headers(request, variables);
+    add_headers(request, headers, variables);
 
+    if (own.empty()) {
+        return variables;
+    }
     std::set<std::string, std::less<>> taken;
     for (const auto& [name, value] : variables) {
         taken.insert(name);

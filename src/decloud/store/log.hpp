@@ -21,7 +21,7 @@ struct LogSettings {
     /// only. At least 64 KiB.
     std::uint64_t segment_bytes = 8 * kMiB;
     /// How long the writer gathers records at most before it syncs.
-    std::chrono::microseconds gather{1000};
+    std::chrono::microseconds gather{2000};
     /// How long `durable` waits for a disk that does not answer.
     std::chrono::seconds sync_timeout{30};
 };

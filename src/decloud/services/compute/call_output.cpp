@@ -74,6 +74,15 @@ CallOutput::CallOutput(protocol::Responder& responder,
       executor_(std::move(executor)),
       parser_(parser_mode(mode)) {}
 
+bool CallOutput::take_whole(BytesView output, const sandbox::Outcome& outcome) {
+    if (!outcome.succeeded() || output.size() > kWholeAnswerBytes) {
+        return false;
+    }
+    received_ = output.size();
+    parser_.feed(output);
+    return true;
+}
+
 async::Task<Result<void>> CallOutput::write(BytesView data) {
     const bool first = received_ == 0;
     received_ += data.size();

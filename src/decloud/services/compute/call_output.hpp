@@ -44,6 +44,7 @@ class CallOutput final : public sandbox::ResponseSink,
         std::string prefix,
         async::Executor executor);
 
+    [[nodiscard]] bool take_whole(BytesView output, const sandbox::Outcome& outcome) override;
     [[nodiscard]] async::Task<Result<void>> write(BytesView data) override;
     /// Sends what has come so far, and from now on everything at once.
     [[nodiscard]] async::Task<Result<void>> stream();
