@@ -60,6 +60,9 @@ class Bob:
         settler = good(self.home, "provider", "register", "bob", "--url", self.url, "--price", "0.001", "--json",
                        "--account", "provider").json["settler"]
         cloud.chain.rpc("anvil_setBalance", settler, hex(10**19))
+        self.start()
+
+    def start(self):
         self.process = subprocess.Popen([PROGRAM, "provider", "run"], stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, env=environment_of(self.home), preexec_fn=ends_with_parent)
         wait_for("bob to be ready", self.is_ready, 40)

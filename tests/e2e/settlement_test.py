@@ -1,10 +1,12 @@
 """Settlements that are dropped, stuck, rolled back or made by somebody else: chain = log afterwards."""
 
+import os
+import signal
 import threading
 
 import http1
 from ethereum import development_account, word, keccak
-from harness import PRICE, USDC, Cloud, Failure, expect, expect_equal, probe, wait_for
+from harness import PRICE, USDC, Cloud, Failure, expect, expect_equal, is_alive, probe, wait_for
 from crash_test import settle_until_equal, settle_quietly
 
 OWNER = development_account(3)
@@ -127,6 +129,25 @@ def test_a_row_of_another_node_on_the_account_stops_the_channel(cloud):
     expect(refused.status == 402 and "never sent" in refused.json["detail"], refused.text)
     calls(cloud, 1)
     expect_equal(cloud.on_chain(payer.address)["claimed"], 9 * PRICE, "the chain")
+
+
+def test_a_node_that_is_told_to_stop_while_it_settles_stops(cloud):
+    settle_until_equal(cloud)
+    calls(cloud, 2)
+    stop_mining(cloud)
+    chain, node = cloud.part("chain"), cloud.part("node")
+    try:
+        thread = settling(cloud)
+        wait_for("the settlement in the pool", lambda: pending(cloud), 20)
+        os.kill(chain, signal.SIGSTOP)
+        os.kill(node, signal.SIGTERM)
+        wait_for("the node to end", lambda: not is_alive(node), 20)
+    finally:
+        os.kill(chain, signal.SIGCONT)
+        start_mining(cloud)
+    thread.join()
+    wait_for("the node to be ready again", cloud.node_is_ready, 40)
+    settle_until_equal(cloud)
 
 
 def test_thresholds_settle_without_being_asked(cloud):
