@@ -8,7 +8,7 @@ namespace {
 TEST(BodyBudget, BoundsAllClientsAndEachOne) {
     BodyBudget budget({.total = 100, .per_client = 60});
     auto first = budget.reserve("ann", 60);
-    EXPECT_TRUE(first);
+    ASSERT_TRUE(first);
     EXPECT_FALSE(budget.reserve("ann", 1));
     EXPECT_TRUE(budget.reserve("ann", 0));
     {

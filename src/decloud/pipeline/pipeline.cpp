@@ -353,8 +353,8 @@ async::Task<void> Pipeline::serve(Run& run) {
     RunCharge charge(run.hold.get());
     Completion completion =
         co_await run.prepared->serve(*run.body, *run.responder, charge, run.exchange.hang_up());
-    if (run.responder->refusal()) {
-        completion = Completion::failed(protocol::problem_from(*run.responder->refusal()));
+    if (const std::optional<Error>& refusal = run.responder->refusal()) {
+        completion = Completion::failed(protocol::problem_from(*refusal));
     }
     const bool refused = completion.problem && completion.problem->http_status < 500;
     // A program that was stopped by the mismatch may have answered, which nobody has seen.

@@ -59,7 +59,7 @@ class DeploymentsTest : public ::testing::Test {
             });
         restart();
     }
-    ~DeploymentsTest() override {
+    void TearDown() override {
         run([this]() -> async::Task<void> { co_await sandbox_.stop(); });
         pool_.join();
     }
