@@ -6,7 +6,7 @@ import subprocess
 
 import http1
 from ethereum import Account
-from harness import USDC, clean_environment, expect, expect_equal, project, run_program, wait_for
+from harness import USDC, clean_environment, expect, expect_equal, in_threads, project, run_program, wait_for
 
 VERBS = ["up", "init", "deploy", "undeploy", "versions", "rollback", "secret", "call", "ls", "show", "account", "escrow",
          "provider", "gateway", "content", "status", "doctor", "completion"]
@@ -23,7 +23,9 @@ def test_every_verb_has_help_and_refuses_what_it_does_not_know(folder):
         done = run_program(verb, "--no-such-flag", environment=environment)
         expect_equal(done.code, 64, str(done))
         expect(not done.out and done.err, str(done))
-    expect_equal(run_program("nonsense", environment=environment).code, 64, "an unknown verb")
+    done = run_program("nonsense", environment=environment)
+    expect_equal(done.code, 64, "an unknown verb")
+    expect("nonsense" in done.err, str(done))
     expect(not (folder / "home" / "data" / "node").exists(), "help changed the home")
 
 
@@ -48,6 +50,13 @@ def test_exit_codes_say_what_failed(cloud, folder):
     cid = cloud.upload(cloud.user(), {"x": b""}, ownerPays={"callers": "none", "perDay": 1}, package=b"PK")
     done = cloud.cli("call", cid, "--provider", "alice.decloud")
     expect(done.code in (1, 5), str(done))
+
+
+def test_commands_of_one_home_wait_for_each_other(cloud, folder):
+    folders = [project(folder / f"at-once-{each}", f"at-once-{each}") for each in range(4)]
+    commands = [["deploy", at, "--provider", "alice.decloud"] for at in folders] + [["escrow", "deposit", "0.001"]] * 2
+    for done in in_threads(len(commands), lambda index: cloud.cli(*commands[index])):
+        expect_equal(done.code, 0, str(done))
 
 
 def test_nothing_prompts_without_a_terminal(cloud, folder):

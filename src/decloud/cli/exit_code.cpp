@@ -33,6 +33,8 @@ ExitCode of(CommonError code) {
     switch (code) {
         case CommonError::not_found:
             return ExitCode::not_found;
+        case CommonError::invalid_input:
+            return ExitCode::usage;
         case CommonError::permission_denied:
             return ExitCode::not_authorised;
         case CommonError::limit_exceeded:

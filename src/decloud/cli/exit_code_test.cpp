@@ -20,6 +20,7 @@ namespace {
 
 TEST(ExitCode, SaysWhatKindOfThingFailed) {
     EXPECT_EQ(exit_code(Error(ClientError::usage)), ExitCode::usage);
+    EXPECT_EQ(exit_code(Error(CommonError::invalid_input)), ExitCode::usage);
     EXPECT_EQ(exit_code(Error(ClientError::not_found)), ExitCode::not_found);
     EXPECT_EQ(exit_code(Error(registry::RegistryError::unknown_provider)), ExitCode::not_found);
     EXPECT_EQ(exit_code(Error(ClientError::not_authorised)), ExitCode::not_authorised);

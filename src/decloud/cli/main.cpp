@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace decloud::cli {
@@ -30,6 +31,22 @@ void let_options_fall_through(CLI::App& app) {
         verb->fallthrough();
         let_options_fall_through(*verb);
     }
+}
+
+/// The first word that is where a verb belongs and is none; empty if there is no such word.
+std::string unknown_verb(const CLI::App& app, std::span<char*> args) {
+    for (const char* const arg : args.subspan(std::min<std::size_t>(args.size(), 1))) {
+        const std::string word(arg);
+        if (word == "--home" || word == "--account") {
+            return {};
+        }
+        if (!word.starts_with("-")) {
+            const auto named =
+                app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == word; });
+            return named.empty() ? word : std::string();
+        }
+    }
+    return {};
 }
 
 int finish(const Outcome& outcome) {
@@ -70,6 +87,10 @@ int main(std::span<char*> args) {
     } catch (const CLI::Success& shown) {
         return app.exit(shown);
     } catch (const CLI::ParseError& error) {
+        if (const std::string word = unknown_verb(app, args); !word.empty()) {
+            tell("decloud: there is no verb " + word + "; decloud --help lists them");
+            return static_cast<int>(ExitCode::usage);
+        }
         (void)app.exit(error, std::cerr, std::cerr);
         return static_cast<int>(ExitCode::usage);
     }

@@ -78,6 +78,9 @@ Outcome export_account(const Context& context, const AccountOptions& options) {
     if (!written) {
         return fail(written.error());
     }
+    context.print(
+        {{"name", options.name}, {"address", to_string(key.address())}, {"file", options.file}},
+        "");
     tell("whoever reads " + options.file + " can spend everything that this account has");
     return ExitCode::ok;
 }

@@ -107,12 +107,25 @@ async::Task<Result<chain::TransactionOutcome>> approve_provider(
 ) {
     CO_TRY(const auto name, identity::ProviderName::parse(provider_name));
     CO_TRY(const auto provider, co_await session.find_provider(name));
-    co_return co_await wallet.approve(provider.address, price, budget);
+    CO_TRY(
+        const auto open, co_await session.escrow().allowance(wallet.address(), provider.address));
+    CO_TRY(auto done, co_await wallet.approve(provider.address, price, budget));
+    if (open && open->price != price) {
+        tell(
+            fmt::format("the channel with {} at {} per call is closing; when its delay is over: "
+                        "decloud escrow finalize {}",
+                name.full(), format_usdc(open->price), to_string(open->id)));
+    }
+    co_return done;
 }
 
 Outcome approve(const Context& context, const EscrowOptions& options) {
     TRY(const Amount price, parse_money(options.price));
     TRY(const Amount budget, parse_money(options.budget));
+    if (budget < price) {
+        return fail_with_help(ClientError::usage, "a budget below the price pays for no call",
+            "--budget is the sum for all calls, --price is for one");
+    }
     return act(context, options,
         [&options, price, budget](client::ChainSession& session, client::Wallet& wallet) {
             return approve_provider(session, wallet, options.target, price, budget);

@@ -129,7 +129,8 @@ std::string status_text(const json::Object& status) {
             json::uint_member(*chain, "finalized").value_or(0));
     }
     text += fmt::format("price      {} USDC per call\n", amount_text(status, "price"));
-    if (const auto exposure = json::object_member(status, "exposure")) {
+    if (const auto exposure = json::object_member(status, "exposure");
+        exposure && exposure->contains("amount")) {
         text += fmt::format("exposure   {} of at most {} USDC served and not settled\n",
             amount_text(*exposure, "amount"), amount_text(*exposure, "limit"));
     }
@@ -161,9 +162,10 @@ Outcome status(const Context& context, const ProviderOptions&) {
 Outcome settle(const Context& context, const ProviderOptions&) {
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY(const json::Object answer, co_await node.settle());
-        context.print(
-            answer, fmt::format("+{} USDC settled in block {}", amount_text(answer, "amount"),
-                        json::uint_member(answer, "block").value_or(0)));
+        const auto block = json::uint_member(answer, "block").value_or(0);
+        context.print(answer, block == 0 ? "nothing to settle"
+                                         : fmt::format("+{} USDC settled in block {}",
+                                               amount_text(answer, "amount"), block));
         co_return ExitCode::ok;
     });
 }

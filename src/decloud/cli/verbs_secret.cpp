@@ -25,6 +25,7 @@ struct SecretOptions {
 /// A new version of what `name` is now, with these secrets.
 async::Task<Outcome> redeploy(
     // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const Context& context,
     const Workspace& workspace,
     const client::DeployedVersion& current,
     const crypto::Secp256k1PrivateKey& key,
@@ -40,6 +41,8 @@ async::Task<Outcome> redeploy(
     CO_TRY(const auto deployed, co_await internal::deploy_plan(http, workspace.home,
                                     std::move(plan), providers, key, session.domain()));
     internal::tell_outcomes(deployed.outcomes);
+    context.print(
+        {{"name", options.name}, {"key", options.key}, {"cid", deployed.version.cid}}, "");
     tell(fmt::format("{} is now {}", options.name, deployed.version.cid));
     CO_TRY(const auto old,
         internal::answering_versions(workspace.home, options.name, deployed.version.cid));
@@ -61,10 +64,12 @@ Outcome apply(const Context& context,
     const client::DeployedVersion* current =
         function == nullptr ? nullptr : function->current_version();
     if (current == nullptr || current->revoked) {
+        context.print({{"name", options.name}, {"key", options.key}, {"cid", nullptr}}, "");
         tell(fmt::format("the next decloud deploy of {} carries it", options.name));
         return ExitCode::ok;
     }
     if (current->is_public) {
+        context.print({{"name", options.name}, {"key", options.key}, {"cid", nullptr}}, "");
         tell(fmt::format(
             "{} is public, so it has no secrets; deploy it without --public", options.name));
         return ExitCode::ok;
@@ -74,8 +79,8 @@ Outcome apply(const Context& context,
         return with_chain(
             executor, workspace.config.chain, [&, executor](client::ChainSession& session) {
                 return with_http(executor, [&](net::http::Client& http) {
-                    return redeploy(
-                        workspace, *current, key, session, http, options, secrets.variables());
+                    return redeploy(context, workspace, *current, key, session, http, options,
+                        secrets.variables());
                 });
             });
     });

@@ -146,7 +146,8 @@ Outcome rollback(const Context& context, const RollbackOptions& options) {
     TRY(const Workspace workspace, context.open());
     std::string target;
     {
-        TRY(const auto lock, store::HomeLock::acquire(workspace.home.state / "deployments"));
+        TRY(const auto lock, store::HomeLock::acquire(
+                                 workspace.home.state / "deployments", std::chrono::seconds(10)));
         TRY(auto deployments, client::Deployments::load(workspace.home.deployments_file()));
         client::NamedFunction* function = deployments.find(options.name);
         if (function == nullptr) {

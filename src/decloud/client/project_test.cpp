@@ -71,6 +71,15 @@ TEST(Project, RefusesWhatItDoesNotKnowWithTheLine) {
     EXPECT_THAT(refusal("[ownerPays]\ncallers = \"some\"\n"), HasSubstr("callers"));
 }
 
+TEST(Project, RefusesVariablesThatTheProviderSets) {
+    for (const char* const name : {"REQUEST_METHOD", "HTTP_HOST", "DECLOUD_CID"}) {
+        const auto project = parse_project(
+            std::string(kSmall) + "[environment]\n" + name + " = \"x\"\n", "decloud.toml");
+        ASSERT_FALSE(project) << name;
+        EXPECT_THAT(project.error().detail(), testing::HasSubstr(name));
+    }
+}
+
 TEST(Project, RefusesPathsThatLeaveIt) {
     EXPECT_THAT(refusal("root = \"../x\"\n"), HasSubstr("root"));
     EXPECT_THAT(refusal("root = \"/etc\"\n"), HasSubstr("root"));

@@ -2,12 +2,14 @@
 
 #include "error.hpp"
 
+#include <decloud/async/timeout.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/contracts/escrow.hpp>
 #include <decloud/contracts/test_usdc.hpp>
 #include <decloud/crypto/random.hpp>
 #include <decloud/identity/keystore.hpp>
 #include <decloud/payments/running_low.hpp>
+#include <decloud/store/error.hpp>
 
 #include <algorithm>
 
@@ -18,6 +20,9 @@ namespace abi = contracts::escrow;
 namespace {
 
 constexpr std::uint64_t kLogRange = 10'000;
+// A command that sends waits for a block or two.
+constexpr auto kLockPatience = std::chrono::seconds(30);
+constexpr auto kLockPoll = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -34,6 +39,12 @@ async::Task<Result<std::unique_ptr<Wallet>>> Wallet::open(
     CO_TRY_VOID(check_key(key.address(), session.config()));
     const std::filesystem::path own = folder / to_string(key.address());
     auto lock = store::HomeLock::acquire(own);
+    const auto end = std::chrono::steady_clock::now() + kLockPatience;
+    while (!lock && lock.error() == make_error_code(StoreError::in_use) &&
+           std::chrono::steady_clock::now() < end) {
+        co_await async::delay(kLockPoll);
+        lock = store::HomeLock::acquire(own);
+    }
     if (!lock) {
         co_return fail(lock.error().within(
             "another command sends for " + to_string(key.address()) + " right now"));
@@ -216,9 +227,8 @@ async::Task<Result<EscrowReport>> read_escrow(
         if (const auto found = served.find(id); found != served.end()) {
             row.spent = std::max(row.spent, found->second);
         }
-        row.running_low =
-            channel.close_at == 0 &&
-            payments::is_running_low(row.reserved, row.spent, row.opened, now);
+        row.running_low = channel.close_at == 0 &&
+                          payments::is_running_low(row.reserved, row.spent, row.opened, now);
         report.channels.push_back(row);
     }
     co_return report;

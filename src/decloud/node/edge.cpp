@@ -32,9 +32,10 @@ bool looks_like_cid(std::string_view text) {
                text.starts_with("k") || text.starts_with("f") || text.starts_with("u"));
 }
 
-/// A broken cid is told from a path that is nothing here.
+/// Whatever stands where a cid belongs is a malformed one, but for what browsers and crawlers look
+/// for everywhere (/favicon.ico): no cid has a dot.
 bool is_meant_as_cid(std::string_view text) {
-    return text.size() >= 20 || text.starts_with("baf") || text.starts_with("Qm");
+    return !text.empty() && text.find('.') == std::string_view::npos;
 }
 
 Checked<std::vector<std::string>> query_args(std::string_view query) {

@@ -218,6 +218,12 @@ TEST_F(ChargingTest, RefusalsSayWhatIsNeeded) {
         test.open_channel(test.owner_.address(), Amount(1'000'000), Amount(999));
         EXPECT_EQ(co_await test.pay(*test.owner_method_, call_from("a"), terms), 402);
         EXPECT_EQ(test.last_problem_.status, protocol::Status::payment_too_low);
+        EXPECT_NE(test.last_problem_.help.find("decloud escrow approve"), std::string::npos);
+        auto dear = terms;
+        dear.sponsor->max_price = Amount(999);
+        EXPECT_EQ(co_await test.pay(*test.owner_method_, call_from("a"), dear), 402);
+        EXPECT_NE(
+            test.last_problem_.help.find("price = \"0.001\" in decloud.toml"), std::string::npos);
         test.open_channel(test.owner_.address(), Amount(1500));
         EXPECT_EQ(co_await test.pay(*test.owner_method_, call_from("a"), terms), 200);
         EXPECT_EQ(co_await test.pay(*test.owner_method_, call_from("a"), terms), 402);

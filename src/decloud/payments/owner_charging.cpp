@@ -2,7 +2,10 @@
 
 #include "ledger_hold.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
 
 namespace decloud::payments {
 
@@ -30,6 +33,10 @@ std::string approve_command(const EscrowCharging& charging, Amount price) {
            " --budget 5";
 }
 
+std::string pay_command(const Terms& terms) {
+    return "decloud call --pay " + terms.subject + " pays from your own channel";
+}
+
 std::unexpected<protocol::Problem> payment_refused(const EscrowCharging& charging,
     const Terms& terms,
     Status status,
@@ -50,9 +57,8 @@ std::unexpected<protocol::Problem> from_ledger(
     }
     if (error == make_error_code(PaymentError::counter_exhausted)) {
         return payment_refused(charging, terms, Status::payment_acceptable,
-            "what the owner pays for callers is used up (" + error.detail() + ")",
-            "decloud call pays from your own channel; the owner can raise [ownerPays] in "
-            "decloud.toml");
+            "the calls that the owner pays for others are used up, for today or in all",
+            pay_command(terms) + "; the owner can raise [ownerPays] in decloud.toml");
     }
     if (error == make_error_code(PaymentError::payer_stopped)) {
         return payment_refused(charging, terms, Status::payment_acceptable,
@@ -73,6 +79,19 @@ std::unexpected<protocol::Problem> from_ledger(
         return protocol::refuse(401, Status::invalid_signature, "the payment has expired");
     }
     return std::unexpected(protocol::problem_from(error));
+}
+
+/// What raises the bound that is too low: what was signed for this call, or the channel's price.
+std::string higher_price_command(
+    const EscrowCharging& charging, const Terms& terms, Amount signed_price, bool by_caller) {
+    const std::string price = format_usdc(terms.max_price);
+    if (terms.max_price <= signed_price) {
+        return approve_command(charging, terms.max_price);
+    }
+    if (by_caller) {
+        return "decloud call --pay --max-price " + price + " " + terms.subject;
+    }
+    return "the owner sets price = \"" + price + "\" in decloud.toml and runs decloud deploy again";
 }
 
 /// A repeat if the ledger knows the key.
@@ -121,11 +140,19 @@ HoldOutcome held(EscrowCharging& charging,
     return outcome;
 }
 
+/// "2026-11-21". `format_utc` asks the C library, which costs more than the rest of a count.
+std::string date_of(std::uint64_t day) {
+    const std::chrono::year_month_day date{
+        std::chrono::sys_days{std::chrono::days{static_cast<std::int64_t>(day)}}};
+    return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+}
+
 std::vector<CounterClaim> owner_counters(
     const std::string& subject, const OwnerPays& pays, const Caller& caller, UnixSeconds now) {
     const std::uint64_t day = now.value / kDaySeconds;
     const UnixSeconds tomorrow{(day + 1) * kDaySeconds};
-    const std::string date = format_utc(now).substr(0, 10);
+    const std::string date = date_of(day);
     std::vector<CounterClaim> claims;
     claims.push_back({subject + "|day:" + date, pays.per_day, tomorrow});
     if (pays.per_caller) {
@@ -208,7 +235,7 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
         co_return payment_refused(charging, terms, Status::payment_too_low,
             "the call costs " + format_usdc(terms.max_price) + " USDC, more than the " +
                 format_usdc(allowed) + " that " + to_string(payer) + " allows",
-            approve_command(charging, terms.max_price));
+            higher_price_command(charging, terms, max_price, single_use.has_value()));
     }
     auto id = co_await charging.ledger.acquire(hold_request(money.channel->account, terms.asset,
         terms.max_price, single_use, std::move(counters), std::move(call_id)));
@@ -230,8 +257,7 @@ async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
     std::string call_id) {
     if (!terms.sponsor) {
         co_return payment_refused(charging, terms, Status::payment_acceptable,
-            "nobody has undertaken to pay for this call",
-            "decloud call pays from your own channel");
+            "nobody has undertaken to pay for this call", pay_command(terms));
     }
     const protocol::Sponsor sponsor = *terms.sponsor;
     const bool is_owner = caller.account == sponsor.owner;
@@ -247,8 +273,7 @@ async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
         if (pays.callers == OwnerPays::Callers::none ||
             (pays.callers == OwnerPays::Callers::list && !listed)) {
             co_return payment_refused(charging, terms, Status::payment_acceptable,
-                "the owner does not pay for this caller",
-                "decloud call pays from your own channel");
+                "the owner does not pay for this caller", pay_command(terms));
         }
     }
     std::vector<CounterClaim> counters;

@@ -7,8 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
 namespace decloud::store {
 namespace {
@@ -62,6 +65,16 @@ TEST_F(Files, HomeLockRefusesASecondHolderAndNamesTheFirst) {
             std::string::npos);
     }
     EXPECT_TRUE(HomeLock::acquire(home));
+}
+
+TEST_F(Files, HomeLockWaitsForAnotherHolder) {
+    std::optional<HomeLock> held = HomeLock::acquire(folder_).value();
+    EXPECT_EQ(HomeLock::acquire(folder_, std::chrono::milliseconds(50)).error(),
+        make_error_code(StoreError::in_use));
+    std::thread waiter(
+        [&] { EXPECT_TRUE(HomeLock::acquire(folder_, std::chrono::minutes(1)).has_value()); });
+    held.reset();
+    waiter.join();
 }
 
 TEST_F(Files, HomeLockEndsWithItsProcess) {

@@ -11,11 +11,14 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace decloud::store {
 
 namespace {
+
+constexpr std::chrono::milliseconds kPoll{20};
 
 std::string holder(int descriptor) {
     std::array<char, 32> text{};
@@ -61,6 +64,19 @@ Result<HomeLock> HomeLock::acquire(const std::filesystem::path& home) {
     HomeLock lock(descriptor);
     TRY_VOID(take(descriptor, path));
     return lock;
+}
+
+Result<HomeLock> HomeLock::acquire(
+    const std::filesystem::path& home, std::chrono::milliseconds patience) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+        auto lock = acquire(home);
+        if (lock || lock.error() != make_error_code(StoreError::in_use) ||
+            std::chrono::steady_clock::now() >= end) {
+            return lock;
+        }
+        std::this_thread::sleep_for(kPoll);
+    }
 }
 
 HomeLock::HomeLock(HomeLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}

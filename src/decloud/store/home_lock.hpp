@@ -2,6 +2,7 @@
 
 #include <decloud/base/result.hpp>
 
+#include <chrono>
 #include <filesystem>
 
 namespace decloud::store {
@@ -13,6 +14,9 @@ class HomeLock {
     /// Makes the home (0700) if it is missing. Error: StoreError::in_use with the holder's process
     /// id.
     [[nodiscard]] static Result<HomeLock> acquire(const std::filesystem::path& home);
+    /// Waits for another process for so long; blocks. For work of milliseconds.
+    [[nodiscard]] static Result<HomeLock> acquire(
+        const std::filesystem::path& home, std::chrono::milliseconds patience);
     HomeLock(HomeLock&& other) noexcept;
     HomeLock& operator=(HomeLock&& other) noexcept;
     HomeLock(const HomeLock&) = delete;

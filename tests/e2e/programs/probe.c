@@ -30,6 +30,14 @@ static void copy_input(void) {
     }
 }
 
+static void count_input(void) {
+    long count = 0;
+    while (getchar() != EOF) {
+        ++count;
+    }
+    printf("%ld bytes", count);
+}
+
 static void print_environment(void) {
     puts("Content-Type: text/plain\n");
     for (char** each = environ; *each != NULL; ++each) {
@@ -61,6 +69,9 @@ int main(void) {
     }
     if (value(query, "echo") != NULL) {
         copy_input();
+    }
+    if (value(query, "count") != NULL) {
+        count_input();
     }
     if ((number = value(query, "status")) != NULL) {
         printf("Status: %d Said\nX-Probe: a\nX-Probe: b\n\nbody", atoi(number));

@@ -11,10 +11,12 @@ namespace decloud::cli::internal {
 
 namespace {
 
+constexpr auto kLockPatience = std::chrono::seconds(10);
+
 /// Changes the file of deployments while no other process does.
 Result<void> change_deployments(
     const client::Home& home, const std::function<Result<void>(client::Deployments&)>& change) {
-    TRY(const auto lock, store::HomeLock::acquire(home.state / "deployments"));
+    TRY(const auto lock, store::HomeLock::acquire(home.state / "deployments", kLockPatience));
     TRY(auto deployments, client::Deployments::load(home.deployments_file()));
     TRY_VOID(change(deployments));
     return deployments.save(home.deployments_file());
@@ -29,6 +31,9 @@ async::Task<Result<std::vector<registry::Provider>>> find_providers(
     std::vector<registry::Provider> out;
     for (const std::string& text : names) {
         CO_TRY(const identity::ProviderName name, identity::ProviderName::parse(text));
+        if (std::ranges::find(out, name, &registry::Provider::name) != out.end()) {
+            continue;
+        }
         CO_TRY(registry::Provider provider, co_await session.find_provider(name));
         out.push_back(std::move(provider));
     }
