@@ -29,6 +29,21 @@ constexpr std::chrono::seconds kLeaseTimeout{10};
 constexpr std::chrono::seconds kLogPatience{5};
 constexpr std::chrono::milliseconds kLogRetry{2};
 
+/// For a log that is not ready. Begins when it is first asked for, as most calls never are.
+class Patience {
+  public:
+    [[nodiscard]] bool lasts() {
+        const auto now = std::chrono::steady_clock::now();
+        if (!until_) {
+            until_ = now + kLogPatience;
+        }
+        return now < *until_;
+    }
+
+  private:
+    std::optional<std::chrono::steady_clock::time_point> until_;
+};
+
 /// How many calls at `price` an amount stands for, so that a row never asks for more than price ×
 /// calls.
 std::uint64_t calls_for(Amount amount, Amount price) {
@@ -166,9 +181,14 @@ void Ledger::State::end(Hold& hold) {
     for (CounterEntry* counter : hold.counters) {
         --counter->running;
     }
-    Hold fresh;
-    fresh.generation = hold.generation + 1;
-    hold = std::move(fresh);
+    ++hold.generation;
+    hold.serial = 0;
+    hold.held = Amount();
+    hold.sequence = 0;
+    hold.served = false;
+    hold.key = nullptr;
+    hold.call_id.clear();
+    hold.counters.clear();
     free_holds_.push_back(static_cast<std::uint32_t>(&hold - holds_.data()));
 }
 
@@ -269,7 +289,7 @@ void Ledger::State::lease_ahead(const PayerEntry& payer) {
 
 async::Task<Result<HoldId>> Ledger::State::acquire(HoldRequest request) {
     constexpr int kLeases = 4;
-    const auto patience = std::chrono::steady_clock::now() + kLogPatience;
+    Patience patience;
     int leases = 0;
     while (true) {
         auto held = hold(request);
@@ -281,8 +301,7 @@ async::Task<Result<HoldId>> Ledger::State::acquire(HoldRequest request) {
             const PayerEntry& payer = *book_.find_payer(request.payer.text);
             const Amount want = std::max(request.max, settings_.slice);
             CO_TRY_VOID(co_await lease(payer.record.index, want));
-        } else if (held.error() == make_error_code(CommonError::unavailable) &&
-                   std::chrono::steady_clock::now() < patience) {
+        } else if (held.error() == make_error_code(CommonError::unavailable) && patience.lasts()) {
             co_await async::delay(kLogRetry);
         } else {
             co_return held;
@@ -323,7 +342,7 @@ Result<void> Ledger::State::record_served(Hold& hold) {
 }
 
 async::Task<Result<void>> Ledger::State::served(HoldId id) {
-    const auto patience = std::chrono::steady_clock::now() + kLogPatience;
+    Patience patience;
     while (true) {
         CO_TRY_VOID(check_open());
         // Found again each time: it may have ended while this waited.
@@ -333,8 +352,7 @@ async::Task<Result<void>> Ledger::State::served(HoldId id) {
             const std::uint64_t sequence = hold->sequence;
             co_return co_await log_->durable(sequence, running());
         }
-        if (recorded.error() != make_error_code(CommonError::unavailable) ||
-            std::chrono::steady_clock::now() >= patience) {
+        if (recorded.error() != make_error_code(CommonError::unavailable) || !patience.lasts()) {
             co_return recorded;
         }
         co_await async::delay(kLogRetry);
