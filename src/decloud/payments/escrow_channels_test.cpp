@@ -60,7 +60,7 @@ TEST_F(EscrowChannelsTest, AStartReadsOnlyWhatIsNew) {
         co_await bench.approve(kAlice, 1000, kUsdc);
         co_await bench.finalize();
         EXPECT_TRUE(co_await bench.channels->catch_up());
-        EXPECT_EQ(bench.ledger().payer(account)->chain.reserved, Amount(6 * kUsdc));
+        EXPECT_EQ(bench.ledger().payer(account)->chain.reserved, Amount(Uint128{6} * kUsdc));
     });
 }
 
@@ -105,7 +105,7 @@ TEST_F(EscrowChannelsTest, GoesBackAfterAReorganisationWhileItWasDown) {
         co_await bench.approve(kAlice, 1000, 4 * kUsdc);
         co_await bench.follow();
         EXPECT_FALSE(bench.ledger().payer(gone)->stopped);
-        EXPECT_EQ(bench.ledger().spendable(gone), Amount(4 * kUsdc - 2000));
+        EXPECT_EQ(bench.ledger().spendable(gone), Amount(Uint128{4} * kUsdc - 2000));
         EXPECT_TRUE((co_await bench.channels->find(kAlice)).value().channel);
     });
 }
@@ -226,7 +226,7 @@ TEST_F(EscrowChannelsTest, ARefreshSeesMoneyBeforeItIsFollowed) {
         co_await bench.chain().chain.mine(chain::testing_support::kDepth);
         EXPECT_EQ(bench.ledger().payer(account)->chain.reserved, Amount(kUsdc));
         EXPECT_TRUE(co_await bench.channels->refresh(kAlice));
-        EXPECT_EQ(bench.ledger().payer(account)->chain.reserved, Amount(4 * kUsdc));
+        EXPECT_EQ(bench.ledger().payer(account)->chain.reserved, Amount(Uint128{4} * kUsdc));
     });
 }
 

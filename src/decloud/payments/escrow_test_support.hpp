@@ -139,7 +139,8 @@ class EscrowBench {
             SettlerSettings{.provider = provider,
                 .escrow = contracts.escrow,
                 .asset = kAsset,
-                .thresholds = {.payer_amount = Amount(100 * kUsdc), .age = std::chrono::hours(9)},
+                .thresholds = {.payer_amount = Amount(Uint128{100} * kUsdc),
+                    .age = std::chrono::hours(9)},
                 .poll = std::chrono::milliseconds(20)});
         group = std::make_unique<async::TaskGroup>(executor_);
         if (follow) {
@@ -203,8 +204,9 @@ class EscrowBench {
         const json::Value hash = co_await chain_->chain.ask("eth_sendTransaction", {call});
         co_await chain_->chain.mine();
         const auto receipt =
-            co_await chain_->client->transaction_receipt(parse_bytes32(hash.as_string()).value());
-        EXPECT_TRUE(receipt && *receipt && (*receipt)->succeeded) << to_hex(data);
+            (co_await chain_->client->transaction_receipt(parse_bytes32(hash.as_string()).value()))
+                .value();
+        EXPECT_TRUE(receipt.has_value() && receipt->succeeded) << to_hex(data);
     }
 
     async::Task<void> deposit(Address payer, std::uint64_t amount) {

@@ -51,7 +51,9 @@ class Node {
     explicit Node(std::filesystem::path directory,
         LedgerSettings settings = small_settings(),
         std::uint64_t start = kStart)
-        : clock(UnixSeconds{start}), directory_(std::move(directory)), settings_(settings) {
+        : clock(UnixSeconds{start}),
+          directory_(std::move(directory)),
+          settings_(std::move(settings)) {
         settings_.directory = directory_;
         std::filesystem::create_directories(directory_);
         auto engine = make_sqlite_state_engine(directory_ / "slices.sqlite", pool_);

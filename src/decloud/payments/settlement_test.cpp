@@ -129,7 +129,8 @@ TEST_F(SettlementTest, OutcomesThatNobodyTookLeaveTheJournal) {
         co_await bench.open();
         const auto empty = [&]() -> async::Task<bool> {
             co_await bench.chain().chain.mine();
-            co_return (co_await bench.chain().journal->load_all())->empty();
+            const auto left = co_await bench.chain().journal->load_all();
+            co_return left && left->empty();
         };
         EXPECT_TRUE(co_await bench.chain().until(empty));
         EXPECT_TRUE(bench.ledger().unsettled().empty());
