@@ -209,6 +209,19 @@ def test_decloud_call_pays_with_an_account_of_its_own(cloud, folder):
     expect("decloud " in done.err, f"no command that helps: {done}")
 
 
+def test_decloud_call_says_who_calls_where_the_owner_pays_for_that_caller(cloud, folder):
+    function(cloud)
+    cid = cloud.upload(cloud.user(), {"program.wasm": probe("wasm").read_bytes()},
+                       ownerPays={"callers": [CALLER.address], "perDay": 5})
+    key = folder / "key"
+    key.write_text(f"0x{CALLER.secret:064x}\n")
+    cloud.good("account", "import", "listed", "--file", key)
+    with cloud.costs(PRICE), cloud.costs(0, CALLER.address):
+        done = cloud.good("call", cid + "?echo=1", "--provider", "alice.decloud", "--pay", "--max-price", "0",
+                          "--account", "listed", "-d", "it is me")
+    expect_equal(done.out, "it is me", "answer")
+
+
 def test_used_nonces_stay_used_after_kill_9_of_the_node(cloud):
     url, body = url_of(cloud), os.urandom(32)
     paid = signed(cloud, url, body)
