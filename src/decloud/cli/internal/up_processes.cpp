@@ -1,5 +1,6 @@
 #include "up_processes.hpp"
 
+#include "chain_state.hpp"
 #include "restart_pause.hpp"
 
 #include <decloud/async/timeout.hpp>
@@ -17,6 +18,7 @@ namespace {
 constexpr auto kReadyLimit = std::chrono::seconds(60);
 constexpr auto kReadyPoll = std::chrono::milliseconds(50);
 constexpr auto kWatchPoll = std::chrono::milliseconds(200);
+constexpr auto kKeepState = std::chrono::seconds(5);
 constexpr auto kGatewayGrace = std::chrono::seconds(10);
 constexpr auto kNodeGrace = std::chrono::seconds(25);
 
@@ -42,8 +44,11 @@ fs::path own_program() {
 
 async::Task<Result<void>> UpProcesses::start_chain() {
     CO_TRY(fs::path program, find_program(state_.examples));
-    CO_TRY(chain_, co_await chain::DevelopmentChain::start(
-                       executor_, anvil_settings(state_, std::move(program))));
+    chain::AnvilSettings settings = anvil_settings(state_, std::move(program));
+    if (restore_chain_state(settings.state)) {
+        tell("decloud: the chain's state was cut off by a kill; it goes on some seconds earlier");
+    }
+    CO_TRY(chain_, co_await chain::DevelopmentChain::start(executor_, std::move(settings)));
     co_return Result<void>{};
 }
 
@@ -127,6 +132,10 @@ async::Task<void> UpProcesses::keep(Part& part) {
 async::Task<void> UpProcesses::keep_chain() {
     while (!stopping_) {
         if (chain_ && chain_->running()) {
+            if (const auto now = std::chrono::steady_clock::now(); now >= keep_state_at_) {
+                keep_chain_state(anvil_settings(state_, {}).state);
+                keep_state_at_ = now + kKeepState;
+            }
             co_await async::delay(kWatchPoll);
             continue;
         }

@@ -6,6 +6,7 @@
 #include <decloud/async/task_group.hpp>
 #include <decloud/chain/anvil.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -53,6 +54,7 @@ class UpProcesses {
     std::unique_ptr<chain::DevelopmentChain> chain_;
     Part node_{.what = "the provider", .words = {}, .log = "provider.log", .process = {}};
     Part gateway_{.what = "the gateway", .words = {}, .log = "gateway.log", .process = {}};
+    std::chrono::steady_clock::time_point keep_state_at_{};
     bool stopping_ = false;
 };
 
