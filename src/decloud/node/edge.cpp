@@ -33,9 +33,10 @@ bool looks_like_cid(std::string_view text) {
 }
 
 /// Whatever stands where a cid belongs is a malformed one, but for what browsers and crawlers look
-/// for everywhere (/favicon.ico): no cid has a dot.
+/// for everywhere (/favicon.ico, no cid has a dot) and what this node serves elsewhere.
 bool is_meant_as_cid(std::string_view text) {
-    return !text.empty() && text.find('.') == std::string_view::npos;
+    return !text.empty() && text.find('.') == std::string_view::npos && text != "metrics" &&
+           text != "operator";
 }
 
 Checked<std::vector<std::string>> query_args(std::string_view query) {

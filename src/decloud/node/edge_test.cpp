@@ -54,6 +54,7 @@ TEST(Edge, OpenCloudRequestsNameServiceMethodAndArguments) {
 TEST(Edge, WhatIsNoCidIsRefused) {
     EXPECT_EQ(route("/").error().http_status, 404);
     EXPECT_EQ(route("/favicon.ico").error().http_status, 404);
+    EXPECT_EQ(route("/metrics").error().http_status, 404);
     EXPECT_EQ(route("/xyz").error().http_status, 400);
     EXPECT_EQ(route("/bafyxx").error().http_status, 400);
     EXPECT_EQ(route("/not-a-cid-but-rather-long").error().http_status, 400);

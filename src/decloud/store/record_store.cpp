@@ -39,8 +39,8 @@ Result<std::unique_ptr<RecordStore>> RecordStore::open(const std::filesystem::pa
     TRY(Statement list,
         database.prepare("SELECT key, value FROM records WHERE key >= ?1 ORDER BY key"));
     // The statements point to the connection, which moves along.
-    auto state = std::make_unique<State>(std::move(database), std::move(put), std::move(get),
-        std::move(remove), std::move(list));
+    auto state = std::make_unique<State>(
+        std::move(database), std::move(put), std::move(get), std::move(remove), std::move(list));
     return std::unique_ptr<RecordStore>(new RecordStore(std::move(state)));
 }
 
