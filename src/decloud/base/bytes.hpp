@@ -9,7 +9,9 @@
 
 namespace decloud {
 
+/// Bytes that are owned.
 using Bytes = std::vector<std::uint8_t>;
+/// Bytes that somebody else owns and that must outlive the view.
 using BytesView = std::span<const std::uint8_t>;
 
 /// Views text as bytes. The view lives as long as the text.
@@ -22,17 +24,21 @@ using BytesView = std::span<const std::uint8_t>;
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// A copy, byte for byte.
 [[nodiscard]] inline Bytes to_bytes(std::string_view text) {
     const BytesView view = as_bytes(text);
     return {view.begin(), view.end()};
 }
 
+/// A copy of what is viewed.
 [[nodiscard]] inline Bytes to_bytes(BytesView view) { return {view.begin(), view.end()}; }
 
+/// Copies `tail` to the end of `target`, which it must not view.
 inline void append(Bytes& target, BytesView tail) {
     target.insert(target.end(), tail.begin(), tail.end());
 }
 
+/// The same with the bytes of a text.
 inline void append(Bytes& target, std::string_view tail) { append(target, as_bytes(tail)); }
 
 /// Compares in time that depends on the lengths only; for MACs and tokens.

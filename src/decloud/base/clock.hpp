@@ -16,7 +16,9 @@ struct UnixSeconds {
 class Clock {
   public:
     virtual ~Clock() = default;
+    /// The time in UTC; may jump when the clock is set. Not for measuring intervals.
     [[nodiscard]] virtual std::chrono::system_clock::time_point now() const = 0;
+    /// The same in whole seconds, rounded down.
     [[nodiscard]] UnixSeconds unix_seconds() const;
 };
 
@@ -26,11 +28,14 @@ class Clock {
 /// A clock that stands still until it is moved. For tests.
 class ManualClock final : public Clock {
   public:
+    /// Stands at `start`.
     explicit ManualClock(UnixSeconds start) { set(start); }
     [[nodiscard]] std::chrono::system_clock::time_point now() const override { return now_; }
+    /// Moves to `time`, forwards or back. Not while another thread reads it.
     void set(UnixSeconds time) {
         now_ = std::chrono::system_clock::time_point(std::chrono::seconds(time.value));
     }
+    /// Moves on by `by`, back if that is negative. Not while another thread reads it.
     void advance(std::chrono::system_clock::duration by) { now_ += by; }
 
   private:

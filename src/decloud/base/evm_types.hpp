@@ -15,6 +15,7 @@ namespace decloud {
 /// Unsigned integer of 128 bits, the widest that amounts on chain have here (uint128).
 __extension__ using Uint128 = unsigned __int128;
 
+/// Decimal digits, no leading zeros.
 [[nodiscard]] std::string to_string(Uint128 value);
 /// Decimal digits only, no sign, no leading zeros but "0" itself. Error: invalid_input.
 [[nodiscard]] Result<Uint128> parse_uint128(std::string_view text);
@@ -23,6 +24,7 @@ __extension__ using Uint128 = unsigned __int128;
 /// hash.
 template <std::size_t Size, class Tag>
 struct FixedBytes {
+    /// Length in bytes.
     static constexpr std::size_t kSize = Size;
     std::array<std::uint8_t, Size> bytes{};
 
@@ -37,7 +39,9 @@ struct FixedBytes {
         return out;
     }
 
+    /// Lives as long as this object.
     [[nodiscard]] BytesView view() const { return bytes; }
+    /// True if every byte is zero, as after default construction.
     [[nodiscard]] bool is_zero() const { return *this == FixedBytes{}; }
     friend auto operator<=>(const FixedBytes&, const FixedBytes&) = default;
     friend bool operator==(const FixedBytes&, const FixedBytes&) = default;
@@ -54,12 +58,14 @@ using Bytes32 = FixedBytes<32, struct Bytes32Tag>;
 [[nodiscard]] std::string to_string(const Bytes32& word);
 /// Any case, "0x" required. Error: invalid_input.
 [[nodiscard]] Result<Address> parse_address(std::string_view text);
+/// The same for 64 digits.
 [[nodiscard]] Result<Bytes32> parse_bytes32(std::string_view text);
 
 /// An unsigned 256-bit integer as the EVM keeps it: 32 bytes, big-endian.
 struct Uint256 {
     std::array<std::uint8_t, 32> big_endian{};
 
+    /// The same number; every value fits.
     [[nodiscard]] static Uint256 from(Uint128 value);
     /// Error: limit_exceeded above 2¹²⁸−1.
     [[nodiscard]] Result<Uint128> to_uint128() const;
@@ -71,8 +77,10 @@ struct Uint256 {
 
 }  // namespace decloud
 
+/// For unordered containers; not keyed, so that whoever picks the bytes can pick collisions.
 template <std::size_t Size, class Tag>
 struct std::hash<decloud::FixedBytes<Size, Tag>> {
+    /// Of all `Size` bytes.
     std::size_t operator()(const decloud::FixedBytes<Size, Tag>& value) const noexcept {
         return std::hash<std::string_view>{}(decloud::as_text(value.view()));
     }

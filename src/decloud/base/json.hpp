@@ -10,8 +10,11 @@
 
 namespace decloud::json {
 
+/// Any JSON value.
 using Value = boost::json::value;
+/// A JSON object, its members in the order of insertion.
 using Object = boost::json::object;
+/// A JSON array.
 using Array = boost::json::array;
 
 /// How much a stranger's JSON may hold.

@@ -14,28 +14,33 @@ enum class Level { debug, info, warning, error };
 
 /// Where lines go: standard error, and in `path` too if it is not empty. Call once from main.
 void initialise(Level threshold, const std::string& path);
+/// True if lines of `level` are written: at or above `initialise`'s threshold (before: warning).
 [[nodiscard]] bool enabled(Level level);
 /// One line with the time, the level and the module that speaks. Never pass a secret.
 void write(Level level, std::string_view module, std::string_view text);
 
+/// Writes a line of level debug; formats (fmt syntax) only if the level is enabled.
 template <class... Args>
 void debug(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
     if (enabled(Level::debug)) {
         write(Level::debug, module, fmt::format(format, std::forward<Args>(args)...));
     }
 }
+/// The same with level info.
 template <class... Args>
 void info(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
     if (enabled(Level::info)) {
         write(Level::info, module, fmt::format(format, std::forward<Args>(args)...));
     }
 }
+/// The same with level warning.
 template <class... Args>
 void warning(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
     if (enabled(Level::warning)) {
         write(Level::warning, module, fmt::format(format, std::forward<Args>(args)...));
     }
 }
+/// The same with level error.
 template <class... Args>
 void error(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
     if (enabled(Level::error)) {

@@ -15,7 +15,9 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 class Counter {
   public:
     virtual ~Counter() = default;
+    /// `amount` is not negative.
     virtual void add(double amount) = 0;
+    /// Adds one.
     void increment() { add(1); }
 };
 
@@ -23,6 +25,7 @@ class Counter {
 class Gauge {
   public:
     virtual ~Gauge() = default;
+    /// Replaces what was set before.
     virtual void set(double value) = 0;
 };
 
@@ -30,6 +33,7 @@ class Gauge {
 class Histogram {
   public:
     virtual ~Histogram() = default;
+    /// Counts one observation, in the unit that the histogram's name ends in.
     virtual void observe(double value) = 0;
 };
 
@@ -39,8 +43,11 @@ class Histogram {
 class Registry {
   public:
     virtual ~Registry() = default;
+    /// `help` is one sentence for the operator.
     virtual Counter& counter(std::string_view name, std::string_view help, Labels labels) = 0;
+    /// As `counter`.
     virtual Gauge& gauge(std::string_view name, std::string_view help, Labels labels) = 0;
+    /// `upper_bounds` of the buckets: ascending, inclusive; one without a bound is added.
     virtual Histogram& histogram(std::string_view name,
         std::string_view help,
         Labels labels,

@@ -22,9 +22,12 @@ class Error {
     /// `detail` says what exactly failed and, where there is one, what to do about it.
     Error(std::error_code code, std::string detail) : code_(code), detail_(std::move(detail)) {}
 
+    /// Without a detail; the code says all.
     explicit Error(std::error_code code) : code_(code) {}
 
+    /// What programs compare, as with `error == make_error_code(CommonError::not_found)`.
     [[nodiscard]] const std::error_code& code() const { return code_; }
+    /// What exactly failed; may be empty. Lives as long as the error.
     [[nodiscard]] const std::string& detail() const { return detail_; }
 
     /// One line for people: the code's message, then the detail.
@@ -42,6 +45,7 @@ class Error {
     std::string detail_;
 };
 
+/// A value or an `Error`.
 template <class T = void>
 using Result = std::expected<T, Error>;
 
@@ -52,6 +56,7 @@ template <class Enum>
     return std::unexpected<Error>(Error(std::error_code(code), std::move(detail)));
 }
 
+/// Passes an error on: `return fail(std::move(result.error()))`.
 [[nodiscard]] inline std::unexpected<Error> fail(Error error) {
     return std::unexpected<Error>(std::move(error));
 }
@@ -73,16 +78,19 @@ enum class CommonError {
     internal,
 };
 
+/// The code in the category "decloud".
 std::error_code make_error_code(CommonError code);
 
 /// A Result from errno with the name of what failed: `errno_error("open " + path)`. ENOSPC and
 /// EDQUOT are `disk_full`, ENOENT `not_found`, EACCES and EPERM `permission_denied`, EEXIST
 /// `already_exists`.
 [[nodiscard]] Error errno_error(std::string_view what);
+/// The same for a number that was kept, as other calls change errno.
 [[nodiscard]] Error errno_error(std::string_view what, int number);
 
 }  // namespace decloud
 
+/// Lets a CommonError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::CommonError> : std::true_type {};
 

@@ -9,6 +9,7 @@
 
 namespace decloud {
 
+/// Binary multiples of a byte.
 inline constexpr std::uint64_t kKiB = 1024;
 inline constexpr std::uint64_t kMiB = 1024 * kKiB;
 inline constexpr std::uint64_t kGiB = 1024 * kMiB;
@@ -24,9 +25,12 @@ struct AssetId {
 class Amount {
   public:
     constexpr Amount() = default;
+    /// `units` of the asset's smallest unit: 1 of USDC is a millionth of it.
     constexpr explicit Amount(Uint128 units) : units_(units) {}
 
+    /// In the smallest unit.
     [[nodiscard]] constexpr Uint128 units() const { return units_; }
+    /// True if it is nothing at all.
     [[nodiscard]] constexpr bool is_zero() const { return units_ == 0; }
 
     /// Errors: limit_exceeded on overflow or on going below zero.
@@ -47,6 +51,7 @@ class Amount {
 
 /// Decimal digits of the smallest unit: the form of JSON and of the wire.
 [[nodiscard]] std::string to_string(Amount amount);
+/// From that form; as `parse_uint128`. Error: invalid_input.
 [[nodiscard]] Result<Amount> parse_amount(std::string_view text);
 
 /// USDC's six decimals, at least three shown: "0.001", "95.000", "4.997".
