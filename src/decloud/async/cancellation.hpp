@@ -34,6 +34,7 @@ class CancellationToken {
 
     CancellationToken() = default;
 
+    /// True once its source was cancelled; it stays so.
     [[nodiscard]] bool cancelled() const;
     /// Calls `callback` once when cancelled, at once if that has happened already. The callback
     /// must not throw.
@@ -48,8 +49,11 @@ class CancellationToken {
 /// The side that cancels. Single threaded.
 class CancellationSource {
   public:
+    /// Not cancelled.
     CancellationSource();
+    /// A token that observes this source. May outlive it; then it stays as it is.
     [[nodiscard]] CancellationToken token() const;
+    /// True once `cancel` was called.
     [[nodiscard]] bool cancelled() const;
     /// Runs the registered callbacks, newest first. A second call does nothing.
     void cancel();

@@ -27,7 +27,9 @@ class ChildProcess {
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
 
+    /// Its process id; after its end the system may give it to another process.
     [[nodiscard]] pid_t pid() const { return pid_; }
+    /// True until it has ended; reaps it then. Does not block.
     [[nodiscard]] bool running();
     /// Ends with the process.
     [[nodiscard]] Task<void> wait_exit();

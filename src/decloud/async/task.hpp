@@ -9,6 +9,7 @@ namespace decloud::async {
 template <class T = void>
 using Task = boost::asio::awaitable<T>;
 
+/// Where a task and its timers run; any of Asio's executors.
 using Executor = boost::asio::any_io_executor;
 
 }  // namespace decloud::async
