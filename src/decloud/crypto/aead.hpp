@@ -11,13 +11,16 @@
 
 namespace decloud::crypto {
 
+/// Sizes of AES-256-GCM in bytes (NIST SP 800-38D).
 inline constexpr std::size_t kAes256KeySize = 32;
 inline constexpr std::size_t kGcmNonceSize = 12;
 inline constexpr std::size_t kGcmTagSize = 16;
 
+/// A nonce (96 bits) and an authentication tag (128 bits).
 using GcmNonce = std::array<std::uint8_t, kGcmNonceSize>;
 using GcmTag = std::array<std::uint8_t, kGcmTagSize>;
 
+/// What `aes256_gcm_seal` makes; the ciphertext is as long as the plaintext.
 struct SealedBytes {
     Bytes ciphertext;
     GcmTag tag{};

@@ -14,9 +14,11 @@ enum class CryptoError {
     decryption_failed,
 };
 
+/// The code in the category "decloud.crypto".
 std::error_code make_error_code(CryptoError code);
 
 }  // namespace decloud
 
+/// Lets a CryptoError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::CryptoError> : std::true_type {};

@@ -10,15 +10,18 @@
 
 namespace decloud::crypto {
 
+/// A SHA-256 digest, or an HMAC made with it.
 using Sha256Digest = std::array<std::uint8_t, 32>;
 
 /// FIPS 180-4.
 [[nodiscard]] Sha256Digest sha256(BytesView data);
+/// The same over the bytes of a text.
 [[nodiscard]] inline Sha256Digest sha256(std::string_view text) { return sha256(as_bytes(text)); }
 
 /// SHA-256 of what comes in pieces. Not thread safe; movable.
 class Sha256 {
   public:
+    /// Of nothing so far.
     Sha256();
     Sha256(Sha256&& other) noexcept;
     Sha256& operator=(Sha256&& other) noexcept;
@@ -26,7 +29,9 @@ class Sha256 {
     Sha256& operator=(const Sha256&) = delete;
     ~Sha256();
 
+    /// The next bytes, any number. Not after the object was moved from.
     void update(BytesView data);
+    /// The same with the bytes of a text.
     void update(std::string_view text) { update(as_bytes(text)); }
     /// The digest of everything so far; the object starts again from nothing.
     [[nodiscard]] Sha256Digest finish();
@@ -38,6 +43,7 @@ class Sha256 {
 
 /// Ethereum's Keccak-256 (the padding before FIPS 202).
 [[nodiscard]] Bytes32 keccak256(BytesView data);
+/// The same over the bytes of a text.
 [[nodiscard]] inline Bytes32 keccak256(std::string_view text) { return keccak256(as_bytes(text)); }
 
 /// RFC 2104 with SHA-256. Compare the result with `equal_constant_time`.

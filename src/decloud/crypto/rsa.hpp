@@ -21,6 +21,7 @@ class RsaPublicKey {
     /// RFC 7517 with `kty`, `n` and `e` (base64url without padding, no leading zeros); other
     /// members are ignored. Error: CryptoError::invalid_key.
     [[nodiscard]] static Result<RsaPublicKey> from_jwk(const json::Object& jwk);
+    /// The same from JSON text of at most 8 KiB. Errors also: invalid_input, limit_exceeded.
     [[nodiscard]] static Result<RsaPublicKey> from_jwk(std::string_view jwk);
 
     /// `{"e","kty","n"}` in this order, which is also the canonical form.
@@ -56,6 +57,7 @@ class RsaPrivateKey {
 
     /// PKCS#8 in PEM, for the key store only.
     [[nodiscard]] Secret to_pem() const;
+    /// Lives as long as this object; copies live on their own.
     [[nodiscard]] const RsaPublicKey& public_key() const { return public_key_; }
 
     /// Error: CryptoError::decryption_failed, with no hint why. The result is always checked by an

@@ -18,10 +18,12 @@ using Secp256k1PublicKey = FixedBytes<64, struct Secp256k1PublicKeyTag>;
 /// safe.
 class Secp256k1PrivateKey {
   public:
+    /// A fresh key from the kernel's generator.
     [[nodiscard]] static Secp256k1PrivateKey generate();
     /// Error: CryptoError::invalid_key unless 32 bytes, not zero and below the group's order.
     [[nodiscard]] static Result<Secp256k1PrivateKey> from_bytes(BytesView secret);
 
+    /// The account's address and its public key. Live as long as this object.
     [[nodiscard]] const Address& address() const { return address_; }
     [[nodiscard]] const Secp256k1PublicKey& public_key() const { return public_key_; }
 

@@ -14,6 +14,7 @@ namespace decloud::crypto {
 class Secret {
   public:
     Secret() = default;
+    /// `size` zero bytes. Throws std::bad_alloc if there is no memory.
     explicit Secret(std::size_t size);
     /// Copies `bytes`; the caller wipes its own copy.
     explicit Secret(BytesView bytes);
@@ -23,10 +24,14 @@ class Secret {
     Secret& operator=(const Secret&) = delete;
     ~Secret();
 
+    /// `size` bytes from the kernel's generator.
     [[nodiscard]] static Secret random(std::size_t size);
 
+    /// Valid until this object is destroyed, moved from or assigned to.
     [[nodiscard]] BytesView view() const { return {data_, size_}; }
+    /// The same, to be filled in place.
     [[nodiscard]] std::span<std::uint8_t> writable() { return {data_, size_}; }
+    /// In bytes; an object that was moved from is empty.
     [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] bool empty() const { return size_ == 0; }
 
