@@ -19,6 +19,7 @@
 /// hostile encoding cannot make a small input large, and two inputs never mean the same.
 namespace decloud::contracts::abi {
 
+/// Bytes of one ABI word; every head and every padded tail is a multiple of it.
 inline constexpr std::size_t kWord = 32;
 
 /// Specialised for each struct: `kPointers`, a tuple of pointers to its members in order.
@@ -31,18 +32,29 @@ struct EnumLimit;
 
 /// How values of T are encoded. `kDynamic`: lies behind the heads; `kHead`: bytes of the head.
 /// `write(out, at, value)` (static) and `append(out, value)` (dynamic) encode, `read(data, used,
-/// out)` decodes from the start of `data` and says how much it used.
+/// out)` decodes from the start of `data` and says how much it used (error: invalid_input). The
+/// specialisations have these members and no others to call.
 template <class T>
 struct Codec;
 
+/// The word at the start of `data` as a count. Error: invalid_input if it does not fit.
 [[nodiscard]] Result<std::size_t> read_length(BytesView data);
+/// Error: invalid_input if `data` is shorter than a word.
 [[nodiscard]] Result<void> check_word(BytesView data);
+/// Error: invalid_input unless every byte is zero.
 [[nodiscard]] Result<void> check_zeros(BytesView padding);
+/// Puts `value`, big-endian, into the word of `out` at `at`, which is there and all zeros.
 void write_unsigned(Bytes& out, std::size_t at, Uint128 value);
+/// Appends the length as a word, then the bytes, then zeros up to a whole word.
 void append_padded(Bytes& out, BytesView content);
+/// The word at the start of `data`. Error: invalid_input if cut short or above `limit`.
 [[nodiscard]] Result<Uint128> read_unsigned(BytesView data, Uint128 limit);
+/// The bytes that `append_padded` wrote at the start of `data`; `used` becomes the length with
+/// padding. The view lives as long as `data`. Error: invalid_input.
 [[nodiscard]] Result<BytesView> read_padded(BytesView data, std::size_t& used);
 
+/// Writes one member of a tuple that starts at `base`: at `head`, which moves on, and if it is
+/// dynamic also at the end of `out`. The heads are there already.
 template <class T>
 void write_member(Bytes& out, std::size_t base, std::size_t& head, const T& value) {
     if constexpr (Codec<T>::kDynamic) {
@@ -55,6 +67,7 @@ void write_member(Bytes& out, std::size_t base, std::size_t& head, const T& valu
     }
 }
 
+/// Bytes that a T takes among a tuple's heads: an offset, if it is dynamic.
 template <class T>
 constexpr std::size_t head_size() {
     if constexpr (Codec<T>::kDynamic) {
@@ -80,6 +93,7 @@ struct ReadState {
     std::size_t tail = 0;
 };
 
+/// Reads one member of a tuple and moves `state` on. Error: invalid_input.
 template <class T>
 Result<void> read_member(ReadState& state, T& out) {
     std::size_t used = 0;
@@ -139,11 +153,13 @@ Bytes encode_call(const Selector& selector, const T&... values) {
     return out;
 }
 
+/// uint8 to uint128: right-aligned in a word.
 template <class T>
     requires std::unsigned_integral<T> || std::same_as<T, Uint128>
 struct Codec<T> {
     static constexpr bool kDynamic = false;
     static constexpr std::size_t kHead = kWord;
+    /// The largest value of T.
     static constexpr Uint128 kMax = static_cast<T>(~T{0});
 
     static void write(Bytes& out, std::size_t at, T value) { write_unsigned(out, at, value); }
@@ -155,6 +171,7 @@ struct Codec<T> {
     }
 };
 
+/// A word that is 0 or 1.
 template <>
 struct Codec<bool> {
     static constexpr bool kDynamic = false;
@@ -171,6 +188,7 @@ struct Codec<bool> {
     }
 };
 
+/// A word below `EnumLimit<Enum>::kCount`.
 template <class Enum>
     requires std::is_enum_v<Enum>
 struct Codec<Enum> {
@@ -188,6 +206,7 @@ struct Codec<Enum> {
     }
 };
 
+/// uint256: the word as it is.
 template <>
 struct Codec<Uint256> {
     static constexpr bool kDynamic = false;
@@ -210,6 +229,7 @@ struct Codec<FixedBytes<Size, Tag>> {
     static_assert(Size <= kWord);
     static constexpr bool kDynamic = false;
     static constexpr std::size_t kHead = kWord;
+    /// Where the value begins in its word.
     static constexpr std::size_t kStart =
         std::same_as<FixedBytes<Size, Tag>, Address> ? kWord - Size : 0;
 
@@ -226,6 +246,7 @@ struct Codec<FixedBytes<Size, Tag>> {
     }
 };
 
+/// `bytes`: its length, then its content, padded with zeros.
 template <>
 struct Codec<Bytes> {
     static constexpr bool kDynamic = true;
@@ -245,6 +266,7 @@ struct Codec<BytesView> {
     static void append(Bytes& out, BytesView value) { append_padded(out, value); }
 };
 
+/// `string`, for encoding only.
 template <>
 struct Codec<std::string_view> {
     static constexpr bool kDynamic = true;
@@ -264,6 +286,7 @@ struct Codec<std::string> {
     }
 };
 
+/// A dynamic array: its length, then its elements as one tuple. `bytes` is `Codec<Bytes>`.
 template <class T>
     requires(!std::same_as<T, std::uint8_t>)
 struct Codec<std::vector<T>> {
@@ -296,23 +319,29 @@ struct Codec<std::vector<T>> {
     }
 };
 
+/// A struct: a tuple of the members that `Members<Struct>` names.
 template <class Struct>
     requires requires { Members<Struct>::kPointers; }
 struct Codec<Struct> {
+    /// The members, in the order of their encoding.
     static constexpr auto& kPointers = Members<Struct>::kPointers;
 
+    /// Calls `function` with the pointers to all members.
     template <class Function>
     static constexpr auto apply(Function&& function) {
         return std::apply(std::forward<Function>(function), kPointers);
     }
+    /// The type of the member that a pointer of type `Field` points to.
     template <class Field>
     using FieldOf = std::remove_cvref_t<decltype(std::declval<Struct>().*std::declval<Field>())>;
 
+    /// Dynamic if any member is; a static struct takes the heads of all its members.
     static constexpr bool kDynamic =
         apply([]<class... F>(F...) { return (Codec<FieldOf<F>>::kDynamic || ...); });
     static constexpr std::size_t kHead =
         apply([]<class... F>(F...) { return (std::size_t{0} + ... + head_size<FieldOf<F>>()); });
 
+    /// `append` is for a dynamic struct, `write` for one that is not.
     static void append(Bytes& out, const Struct& value) {
         apply([&](auto... fields) { append_tuple(out, value.*fields...); });
     }
