@@ -18,6 +18,7 @@
 
 namespace decloud::chain {
 
+/// How `DevelopmentChain::start` runs anvil.
 struct AnvilSettings {
     /// The native program (`find_anvil`), not npm's wrapper, which leaves it behind.
     std::filesystem::path program{};
@@ -50,9 +51,11 @@ class DevelopmentChain {
     [[nodiscard]] static async::Task<Result<std::unique_ptr<DevelopmentChain>>> start(
         async::Executor executor, AnvilSettings settings);
 
+    /// The TCP port on 127.0.0.1; also if a free one was asked for.
     [[nodiscard]] std::uint16_t port() const { return port_; }
     /// "http://127.0.0.1:8545".
     [[nodiscard]] std::string url() const;
+    /// Of the anvil process, and whether it still runs.
     [[nodiscard]] pid_t pid() const { return process_->pid(); }
     [[nodiscard]] bool running() { return process_->running(); }
     /// SIGTERM, so that the state is written, and SIGKILL after `grace`.

@@ -22,6 +22,7 @@ struct ContractAddresses {
     friend bool operator==(const ContractAddresses&, const ContractAddresses&) = default;
 };
 
+/// What `deploy_development_contracts` gives the contracts, and what it may use again.
 struct DevelopmentContractsSettings {
     std::chrono::seconds close_delay{24 * 3600};
     /// Between commit and reveal of a name.

@@ -4,6 +4,7 @@
 
 namespace decloud {
 
+/// What asking the chain, or sending to it, can fail with.
 enum class ChainError {
     /// No endpoint answered, or the connection broke.
     unreachable = 1,
@@ -33,9 +34,11 @@ enum class ChainError {
     process,
 };
 
+/// The code in the category "decloud.chain".
 std::error_code make_error_code(ChainError code);
 
 }  // namespace decloud
 
+/// Lets a ChainError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::ChainError> : std::true_type {};

@@ -18,6 +18,7 @@
 
 namespace decloud::chain {
 
+/// How often the chain is asked, and what counts as final and as too old.
 struct HeadFollowerSettings {
     std::chrono::steady_clock::duration poll = std::chrono::milliseconds(500);
     /// A block this far below the head is final for us.
@@ -59,9 +60,12 @@ class HeadFollower {
     /// One round now.
     [[nodiscard]] async::Task<Result<void>> poll();
 
+    /// The newest block and the newest final one, as of the last poll; none before there was one.
     [[nodiscard]] std::optional<BlockHeader> head() const { return head_; }
     [[nodiscard]] std::optional<BlockHeader> finalized() const { return finalized_; }
+    /// `HeadFollowerSettings::depth`, in blocks.
     [[nodiscard]] std::uint64_t depth() const { return settings_.depth; }
+    /// As of the last poll; the head's age as of now.
     [[nodiscard]] ChainStatus status() const;
     /// How many times a block that had been seen was replaced.
     [[nodiscard]] std::uint64_t reorganisations() const { return reorganisations_; }

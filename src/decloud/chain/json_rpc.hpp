@@ -23,6 +23,7 @@ namespace decloud::chain {
 class JsonRpcTransport {
   public:
     virtual ~JsonRpcTransport() = default;
+    /// Sends `body` (JSON text) and returns the answer's. Error also: invalid_input for the URL.
     [[nodiscard]] virtual async::Task<Result<std::string>> post(
         std::string url, std::string body, std::chrono::milliseconds timeout) = 0;
     /// Closes connections; before the executor ends.
@@ -33,6 +34,7 @@ class JsonRpcTransport {
 /// addresses are allowed.
 [[nodiscard]] std::unique_ptr<JsonRpcTransport> make_http_transport(async::Executor executor);
 
+/// How endpoints are asked and when one of several is dropped.
 struct JsonRpcSettings {
     std::chrono::milliseconds timeout{10'000};
     /// Blocks behind the head from which on a block is final for us.
@@ -75,7 +77,9 @@ class JsonRpc {
     /// unreachable if none answered, else inconsistent.
     [[nodiscard]] async::Task<Result<void>> survey();
 
+    /// Every endpoint as of the last survey, in the order they were given.
     [[nodiscard]] std::vector<EndpointStatus> endpoints() const;
+    /// As the constructor got them.
     [[nodiscard]] const JsonRpcSettings& settings() const { return settings_; }
 
   private:
@@ -107,6 +111,7 @@ class JsonRpc {
 [[nodiscard]] Result<std::uint64_t> parse_quantity(const json::Value& value);
 [[nodiscard]] Result<Uint128> parse_quantity128(const json::Value& value);
 [[nodiscard]] Result<Bytes> parse_data(const json::Value& value);
+/// "0x", then hexadecimal digits without leading zeros; "0x0" for zero.
 [[nodiscard]] std::string to_quantity(Uint128 value);
 
 }  // namespace decloud::chain

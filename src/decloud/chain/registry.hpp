@@ -27,8 +27,10 @@ struct ProviderRecord {
 /// Reads names. Single threaded.
 class RegistryView {
   public:
+    /// `registry` is the contract's address; `client` outlives this.
     RegistryView(EthereumClient& client, Address registry) : client_(client), registry_(registry) {}
 
+    /// The contract's.
     [[nodiscard]] const Address& address() const { return registry_; }
     /// `node` is the name's namehash. Errors: ChainError::not_found for a name without resolver or
     /// address, limit_exceeded for a record over 8 KiB, EthereumClient's.

@@ -14,6 +14,7 @@ namespace decloud::chain::rlp {
 /// Ethereum's RLP, written item by item into one buffer.
 class Encoder {
   public:
+    /// A string of bytes. Every `add` returns this encoder.
     Encoder& add(BytesView string);
     /// An integer without leading zeros; zero is the empty string.
     Encoder& add(Uint128 integer);
@@ -31,17 +32,20 @@ class Encoder {
     Bytes items_;
 };
 
+/// One decoded item.
 struct Item {
     /// A string or a list of items.
     std::variant<Bytes, std::vector<Item>> value;
     friend bool operator==(const Item&, const Item&) = default;
 };
 
+/// How deep `decode` follows lists in lists.
 inline constexpr std::size_t kMaxDepth = 32;
 
 /// Exactly one item; only the shortest form of each length is taken. Errors: invalid_input,
 /// limit_exceeded beyond 32 levels.
 [[nodiscard]] Result<Item> decode(BytesView bytes);
+/// The one encoding that `decode` gives `item` for.
 [[nodiscard]] Bytes encode(const Item& item);
 
 }  // namespace decloud::chain::rlp

@@ -11,6 +11,7 @@
 
 namespace decloud::chain {
 
+/// What a transaction says it will touch (EIP-2930).
 struct AccessListEntry {
     Address address{};
     std::vector<Bytes32> storage_keys{};
@@ -30,13 +31,16 @@ struct Transaction {
     std::vector<AccessListEntry> access_list{};
 };
 
+/// A transaction that can be broadcast.
 struct SignedTransaction {
     /// 0x02 ‖ RLP, as eth_sendRawTransaction takes it.
     Bytes raw{};
     Bytes32 hash{};
 };
 
+/// Keccak-256 of 0x02 ‖ RLP of the unsigned fields: what the sender signs (EIP-1559).
 [[nodiscard]] Bytes32 signing_digest(const Transaction& transaction);
+/// Signs for the account of `key`; no check that nonce, fees or chain are right.
 [[nodiscard]] SignedTransaction sign(
     const Transaction& transaction, const crypto::Secp256k1PrivateKey& key);
 

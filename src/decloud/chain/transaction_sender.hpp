@@ -24,8 +24,11 @@ namespace decloud::chain {
 class SenderJournal {
   public:
     virtual ~SenderJournal() = default;
+    /// Replaces what is there under `key`, an intent.
     [[nodiscard]] virtual async::Task<Result<void>> save(std::string key, Bytes record) = 0;
+    /// No error if there is none.
     [[nodiscard]] virtual async::Task<Result<void>> remove(std::string key) = 0;
+    /// Every key with its record, in any order.
     [[nodiscard]] virtual async::Task<Result<std::vector<std::pair<std::string, Bytes>>>>
     load_all() = 0;
 };
@@ -33,6 +36,7 @@ class SenderJournal {
 /// Keeps records in memory: for one command that waits for its own transactions.
 [[nodiscard]] std::unique_ptr<SenderJournal> make_memory_journal();
 
+/// What is to be sent; nonce, gas and fees are the sender's.
 struct TransactionRequest {
     /// Names what is to happen: a second submit with the same key joins the first, also after a
     /// restart, and never sends twice. At most 128 bytes.
@@ -43,6 +47,7 @@ struct TransactionRequest {
     Uint128 value = 0;
 };
 
+/// How a final transaction ended. `contract`: the one it created.
 struct TransactionOutcome {
     Bytes32 hash{};
     std::uint64_t block_number = 0;
@@ -57,6 +62,7 @@ struct SentTransaction {
     std::optional<Address> contract{};
 };
 
+/// What a sender signs for, offers and waits.
 struct TransactionSenderSettings {
     std::uint64_t chain_id = 0;
     /// Without a receipt for this long a transaction is replaced at a higher price.
@@ -110,6 +116,7 @@ class TransactionSender {
 
     /// How many are not final yet.
     [[nodiscard]] std::size_t pending() const;
+    /// The account that it sends for.
     [[nodiscard]] const Address& address() const;
     /// How often a transaction was sent again or replaced; for metrics.
     [[nodiscard]] std::uint64_t resent() const;
