@@ -14,12 +14,16 @@ class IpAddress {
   public:
     /// 0.0.0.0
     IpAddress() = default;
+    /// From its octets in network order.
     [[nodiscard]] static IpAddress v4(std::array<std::uint8_t, 4> octets);
+    /// The same for IPv6.
     [[nodiscard]] static IpAddress v6(std::array<std::uint8_t, 16> octets);
 
+    /// True for IPv6, also for an address that maps an IPv4 one.
     [[nodiscard]] bool is_v6() const { return v6_; }
     /// The sixteen octets; those of IPv4 are the first four.
     [[nodiscard]] const std::array<std::uint8_t, 16>& octets() const { return octets_; }
+    /// "127.0.0.1" or RFC 5952's "::1", without brackets.
     [[nodiscard]] std::string to_string() const;
     /// The address that an IPv4-mapped IPv6 address stands for, else itself.
     [[nodiscard]] IpAddress unmapped() const;
@@ -48,6 +52,7 @@ struct Endpoint {
     std::uint16_t port = 0;
     std::string unix_path{};
 
+    /// True if it is the path of a Unix socket.
     [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
     /// "127.0.0.1:8402", "[::1]:8402" or "unix:/path".
     [[nodiscard]] std::string to_string() const;

@@ -26,9 +26,11 @@ enum class NetError {
     wrong_state,
 };
 
+/// The code in the category "decloud.net".
 std::error_code make_error_code(NetError code);
 
 }  // namespace decloud::net
 
+/// Lets a NetError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::net::NetError> : std::true_type {};

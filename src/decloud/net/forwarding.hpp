@@ -16,6 +16,7 @@ void strip_hop_by_hop(http::Headers& headers);
 /// True for the headers that never come from a program and never reach one (design §4). Any case.
 [[nodiscard]] bool is_reserved_header(std::string_view name);
 
+/// Removes every header of which `is_reserved_header` is true.
 void strip_reserved(http::Headers& headers);
 
 /// What a proxy says about the request it passes on.

@@ -8,6 +8,7 @@
 
 namespace decloud::net {
 
+/// What is spoken behind a URL: HTTP over TCP, over TLS, or over a Unix socket.
 enum class Scheme { http, https, unix_socket };
 
 /// An absolute URL that can be called: http, https, or `unix:/path/to/socket` (whose target is
@@ -24,6 +25,7 @@ struct Url {
 
     /// The value of a Host header: the port only if it is not the scheme's own.
     [[nodiscard]] std::string authority() const;
+    /// The whole URL as `parse_url` reads it; a Unix socket's without its target.
     [[nodiscard]] std::string to_string() const;
     friend bool operator==(const Url&, const Url&) = default;
 };

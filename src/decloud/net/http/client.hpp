@@ -39,6 +39,7 @@ struct BodySource {
     std::function<Headers()> trailers{};
 };
 
+/// One request; its body is nothing, bytes in memory, or made while it is sent.
 struct ClientRequest {
     std::string method = "GET";
     /// Sent byte for byte; empty: the URL's.
@@ -60,6 +61,7 @@ class ClientResponse {
     ClientResponse& operator=(ClientResponse&&) noexcept;
     ~ClientResponse();
 
+    /// The final response's head, not an interim one's, and its status. Lives as long as this.
     [[nodiscard]] const ResponseHead& head() const;
     [[nodiscard]] int status() const { return head().status; }
     /// The body's length if it is known; 0 if there is none.
@@ -82,6 +84,7 @@ class ClientResponse {
     std::shared_ptr<internal::ClientCall> call_;
 };
 
+/// Time-outs and limits of a client. A time-out that passes is the error `timeout`.
 struct ClientSettings {
     Limits limits;
     /// Name resolution, connection and TLS handshake.
@@ -107,6 +110,7 @@ struct ClientSettings {
 /// `ClientSettings::replay_idempotent`). Single threaded.
 class Client {
   public:
+    /// `policy` is asked before each dial. Dials nothing yet.
     Client(async::Executor executor, ClientSettings settings, OutboundPolicy policy);
     ~Client();
     Client(const Client&) = delete;

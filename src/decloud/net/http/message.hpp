@@ -16,13 +16,16 @@ namespace decloud::net::http {
 /// Copying copies the text. The views it gives live until it is changed or destroyed.
 class Headers {
   public:
+    /// One field; the views live until the `Headers` are changed or destroyed.
     struct Field {
         std::string_view name;
         std::string_view value;
     };
 
+    /// Walks the fields in order. Invalid once they are changed or destroyed.
     class Iterator {
       public:
+        /// What std::input_iterator asks for; fields are given by value.
         using value_type = Field;
         using difference_type = std::ptrdiff_t;
         Iterator() = default;
@@ -46,12 +49,16 @@ class Headers {
     };
 
     Headers() = default;
+    /// These fields, in this order.
     Headers(std::initializer_list<Field> fields);
 
     /// The first value.
     [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const;
+    /// Every value, in the order of arrival.
     [[nodiscard]] std::vector<std::string_view> all(std::string_view name) const;
+    /// True if there is a field of that name.
     [[nodiscard]] bool contains(std::string_view name) const { return find(name).has_value(); }
+    /// How many fields have that name.
     [[nodiscard]] std::size_t count(std::string_view name) const;
     /// True if one of the comma-separated tokens of the header is `token` (without regard to case).
     [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const;
@@ -61,16 +68,22 @@ class Headers {
     void add(std::string_view name, std::string_view value);
     /// Replaces every field of that name by one.
     void set(std::string_view name, std::string_view value);
+    /// Removes every field of that name.
     void remove(std::string_view name);
+    /// Removes the fields for which `predicate(Field)` is true.
     template <class Predicate>
     void remove_if(Predicate predicate) {
         std::erase_if(fields_, [&](const Slot& slot) { return predicate(view(slot)); });
     }
+    /// Removes all fields and their text.
     void clear();
 
+    /// How many fields there are, repeated ones counted each time.
     [[nodiscard]] std::size_t size() const { return fields_.size(); }
     [[nodiscard]] bool empty() const { return fields_.empty(); }
+    /// `index` is below `size()`.
     [[nodiscard]] Field at(std::size_t index) const { return view(fields_[index]); }
+    /// For range-based loops.
     [[nodiscard]] Iterator begin() const { return {this, 0}; }
     [[nodiscard]] Iterator end() const { return {this, fields_.size()}; }
 
@@ -96,6 +109,7 @@ class Headers {
 /// True for RFC 9110's token.
 [[nodiscard]] bool is_token(std::string_view text);
 
+/// A request's first line and fields.
 struct RequestHead {
     std::string method{};
     /// As sent: origin form, absolute form or "*".
@@ -109,6 +123,7 @@ struct RequestHead {
     [[nodiscard]] std::string_view query() const;
 };
 
+/// A response's status line and fields.
 struct ResponseHead {
     int status = 200;
     /// Empty: the standard phrase.

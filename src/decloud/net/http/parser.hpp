@@ -12,6 +12,7 @@
 
 namespace decloud::net::http {
 
+/// How large a message may be; beyond it the parser fails with 400, 414 or 431.
 struct Limits {
     std::size_t max_target_bytes = 16 * 1024;
     /// Of the whole head: first line, fields and line ends.
@@ -31,6 +32,7 @@ struct ParseError {
     std::string_view reason;
 };
 
+/// What a parser has found.
 enum class ParseEvent {
     /// All input is consumed and more is needed.
     need_more,
@@ -44,6 +46,7 @@ enum class ParseEvent {
     failed,
 };
 
+/// What one call of `next` gave.
 struct ParseStep {
     ParseEvent event = ParseEvent::need_more;
     /// How much of the input is done with; give the rest again.
@@ -147,10 +150,12 @@ class MessageParser {
 /// no input or output. Not thread safe.
 class RequestParser final : public internal::MessageParser {
   public:
+    /// Ready for a first message.
     explicit RequestParser(const Limits& limits = {}) : MessageParser(limits) {}
     /// Valid from `head` until `reset()`.
     [[nodiscard]] const RequestHead& head() const { return head_; }
     [[nodiscard]] RequestHead& head() { return head_; }
+    /// True if the head has `Expect: 100-continue`. Valid as `head()`.
     [[nodiscard]] bool expects_continue() const { return expects_continue_; }
     /// Makes ready for the next message of the connection; keeps the memory.
     void reset();
@@ -169,7 +174,9 @@ class RequestParser final : public internal::MessageParser {
 /// Parses responses as strictly.
 class ResponseParser final : public internal::MessageParser {
   public:
+    /// Ready for the answer to a request other than HEAD.
     explicit ResponseParser(const Limits& limits = {}) : MessageParser(limits) {}
+    /// Valid from `head` until `reset()`.
     [[nodiscard]] const ResponseHead& head() const { return head_; }
     [[nodiscard]] ResponseHead& head() { return head_; }
     /// `head_request`: the answer to HEAD, which has no body whatever its fields say.

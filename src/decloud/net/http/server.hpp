@@ -37,6 +37,7 @@ class Exchange {
 
     /// Lives until the handler returns.
     [[nodiscard]] const RequestHead& request() const;
+    /// Who is at the other end of the connection. Lives until the handler returns.
     [[nodiscard]] const PeerAddress& peer() const;
     /// The body's length if it is known; 0 if there is none; nothing if it is chunked.
     [[nodiscard]] std::optional<std::uint64_t> content_length() const;
@@ -90,6 +91,7 @@ class Exchange {
 /// the connection. A handler that returns without an answer gives 500, too.
 using Handler = std::function<async::Task<void>(Exchange)>;
 
+/// Time-outs and limits of a server.
 struct ServerSettings {
     Limits limits;
     /// From the first byte of a request until its head is complete: 408.
@@ -127,6 +129,7 @@ class Server {
     /// Accepts nothing more, closes idle connections, lets running handlers end for up to `grace`,
     /// then cuts them off; ends when all handlers have ended.
     [[nodiscard]] async::Task<void> stop(std::chrono::milliseconds grace);
+    /// How many are open, idle ones included.
     [[nodiscard]] std::size_t connections() const;
 
   private:
