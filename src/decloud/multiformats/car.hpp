@@ -19,6 +19,7 @@ namespace decloud::multiformats {
 /// One section: length, cid, data.
 void append_car_section(Bytes& out, const Cid& cid, BytesView data);
 
+/// How much of a stranger's file is taken. Sizes in bytes.
 struct CarReaderLimits {
     std::size_t max_header = std::size_t{64} << 10U;
     std::size_t max_roots = 1024;
@@ -36,6 +37,7 @@ class CarReader {
     /// Called for each block; the view ends with the call.
     using BlockHandler = std::function<Result<void>(const Cid& cid, BytesView data)>;
 
+    /// The handlers are called from `write` and may end it with an error.
     CarReader(CarReaderLimits limits, RootsHandler on_roots, BlockHandler on_block);
 
     /// The next bytes, any number. Errors: invalid_input, limit_exceeded, corrupt naming the cid
@@ -44,6 +46,7 @@ class CarReader {
     /// No more bytes come. Error: invalid_input if the file ends inside its header or a section.
     [[nodiscard]] Result<void> finish();
 
+    /// Bytes of the file so far, header and framing included; blocks so far.
     [[nodiscard]] std::uint64_t total_bytes() const { return total_; }
     [[nodiscard]] std::uint64_t blocks() const { return blocks_; }
 

@@ -33,6 +33,7 @@ class Cid {
     /// Longest text that `parse` looks at.
     static constexpr std::size_t kMaxText = 512;
 
+    /// Any codec and hash function.
     [[nodiscard]] static Cid v1(Codec codec, Multihash hash) { return {1, codec, std::move(hash)}; }
     /// dag-pb and sha2-256 only. Error: invalid_input.
     [[nodiscard]] static Result<Cid> v0(Multihash hash);
@@ -45,15 +46,20 @@ class Cid {
     /// The whole of `bytes`. Errors: invalid_input, limit_exceeded.
     [[nodiscard]] static Result<Cid> from_bytes(BytesView bytes);
 
+    /// Of `read`, defined below.
     struct Decoded;
     /// A CID at the start of `input`. Errors: invalid_input, limit_exceeded, unavailable if cut
     /// short.
     [[nodiscard]] static Result<Decoded> read(BytesView input);
 
+    /// 0 or 1.
     [[nodiscard]] int version() const { return version_; }
+    /// What the block's bytes are; dag-pb for every v0.
     [[nodiscard]] Codec codec() const { return codec_; }
+    /// Lives as long as this object.
     [[nodiscard]] const Multihash& hash() const { return hash_; }
 
+    /// The binary form: the multihash alone for v0; version, codec and multihash for v1.
     [[nodiscard]] Bytes to_bytes() const;
     /// The usual text: base58btc without prefix for v0, base32 for v1.
     [[nodiscard]] std::string to_string() const;
@@ -78,6 +84,7 @@ class Cid {
     Multihash hash_;
 };
 
+/// A cid and how many bytes of the input it took.
 struct Cid::Decoded {
     Cid cid;
     std::size_t size = 0;
@@ -94,8 +101,10 @@ inline constexpr std::size_t kMaxBlock = std::size_t{2} << 20U;
 
 }  // namespace decloud::multiformats
 
+/// For unordered containers: of the multihash alone, without version and codec.
 template <>
 struct std::hash<decloud::multiformats::Cid> {
+    /// Equal cids have equal hashes.
     std::size_t operator()(const decloud::multiformats::Cid& cid) const noexcept {
         return std::hash<decloud::multiformats::Multihash>{}(cid.hash());
     }

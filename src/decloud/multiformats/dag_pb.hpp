@@ -30,6 +30,7 @@ struct PbNode {
     friend bool operator==(const PbNode&, const PbNode&) = default;
 };
 
+/// How large a node may be. Sizes in bytes.
 struct PbLimits {
     std::size_t max_bytes = kMaxBlock;
     std::size_t max_links = 65536;

@@ -30,6 +30,7 @@ enum class Multibase : char {
 /// With the prefix in front.
 [[nodiscard]] std::string encode_multibase(Multibase base, BytesView bytes);
 
+/// What a text stood for, and in which base it was written.
 struct DecodedMultibase {
     Multibase base = Multibase::base32;
     Bytes bytes;

@@ -13,6 +13,7 @@
 
 namespace decloud::multiformats {
 
+/// What a node is, by its number in the specification.
 enum class UnixFsType : std::uint8_t {
     raw = 0,
     directory = 1,
@@ -22,6 +23,7 @@ enum class UnixFsType : std::uint8_t {
     hamt_shard = 5,
 };
 
+/// Since 1970-01-01T00:00:00Z; the nanoseconds are added.
 struct UnixFsTime {
     std::int64_t seconds = 0;
     std::uint32_t nanoseconds = 0;
@@ -46,6 +48,7 @@ struct UnixFsData {
 /// The multicodec number of murmur3-x64-64, the only hash of HAMT directories.
 inline constexpr std::uint64_t kMurmur3 = 0x22;
 
+/// Protobuf with the fields in ascending order; absent ones are left out.
 [[nodiscard]] Bytes encode_unixfs(const UnixFsData& data);
 /// Errors: invalid_input, limit_exceeded (more than 65,536 block sizes).
 [[nodiscard]] Result<UnixFsData> decode_unixfs(BytesView input);

@@ -52,6 +52,7 @@ struct UnixFsEntry {
 /// Not thread safe. After an error it is only good for destruction.
 class FileBuilder {
   public:
+    /// An empty file so far. What `sink` refers to outlives this.
     FileBuilder(UnixFsProfile profile, BlockSink sink);
 
     /// The next bytes of the file, any number. Errors: the sink's.
@@ -75,6 +76,7 @@ class FileBuilder {
 /// safe.
 class DirectoryBuilder {
   public:
+    /// An empty directory so far. What `sink` refers to outlives this.
     DirectoryBuilder(UnixFsProfile profile, BlockSink sink);
 
     /// Errors: invalid_input for a name that no file can have (empty, ".", "..", with "/" or NUL,

@@ -14,6 +14,7 @@ namespace decloud::multiformats {
 /// Unsigned LEB128, as multiformats (unsigned-varint) and protobuf have it.
 void append_varint(Bytes& out, std::uint64_t value);
 
+/// What `read_varint` found.
 struct DecodedVarint {
     std::uint64_t value = 0;
     /// How many bytes it took.
