@@ -18,9 +18,11 @@ enum class StoreError {
     database,
 };
 
+/// The code in the category "store".
 std::error_code make_error_code(StoreError code);
 
 }  // namespace decloud
 
+/// Lets a StoreError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::StoreError> : std::true_type {};

@@ -14,6 +14,7 @@
 
 namespace decloud::store {
 
+/// Where a log is kept, and how long writes are gathered.
 struct LogSettings {
     /// Made if missing, mode 0700.
     std::filesystem::path directory;
@@ -50,6 +51,7 @@ struct LogRecovery {
 /// `closing` records (which end what was begun) still fit.
 enum class LogUse { opening, closing };
 
+/// For metrics: the newest sequence in memory and on disk, and what the writer did since `open`.
 struct LogStatistics {
     std::uint64_t appended = 0;
     std::uint64_t durable = 0;
@@ -81,6 +83,7 @@ class GroupCommitLog {
     GroupCommitLog(const GroupCommitLog&) = delete;
     GroupCommitLog& operator=(const GroupCommitLog&) = delete;
 
+    /// Of this `open`. Lives as long as the log.
     [[nodiscard]] const LogRecovery& recovery() const;
 
     /// Puts a record into memory; it reaches the disk within `gather` and a sync. Payload at most
@@ -95,6 +98,7 @@ class GroupCommitLog {
     /// durable.
     [[nodiscard]] async::Task<Result<void>> durable(
         std::uint64_t sequence, std::size_t expected = 1);
+    /// True if everything up to `sequence` is on disk.
     [[nodiscard]] bool is_durable(std::uint64_t sequence) const;
 
     /// The next record starts a new segment, so that `drop_before` can free the ones before it.
@@ -102,6 +106,7 @@ class GroupCommitLog {
     /// Deletes, in the background, segments that hold only records below `sequence`.
     void drop_before(std::uint64_t sequence);
 
+    /// As of now; all zeros after `close`.
     [[nodiscard]] LogStatistics statistics() const;
 
     /// Syncs what is there and stops the writer; blocks for that sync. Waiters get

@@ -18,12 +18,14 @@ namespace decloud::store {
 /// millisecond). Thread safe.
 class RecordStore {
   public:
+    /// Opens or creates the file. Errors as `Database::open`.
     [[nodiscard]] static Result<std::unique_ptr<RecordStore>> open(
         const std::filesystem::path& path);
     ~RecordStore();
 
-    /// Replaces what is there. Key at most 512 bytes, value at most 1 MiB (limit_exceeded).
+    /// Replaces what is there. Key of 1 to 512 bytes, value at most 1 MiB (else limit_exceeded).
     [[nodiscard]] Result<void> put(std::string_view key, BytesView value);
+    /// Nothing if there is none.
     [[nodiscard]] Result<std::optional<Bytes>> get(std::string_view key) const;
     /// No error if there is none.
     [[nodiscard]] Result<void> remove(std::string_view key);

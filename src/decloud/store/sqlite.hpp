@@ -26,6 +26,7 @@ class Statement {
     Statement& operator=(const Statement&) = delete;
     ~Statement();
 
+    /// Binds parameter `index` (1, 2, …); text and bytes are copied. An error shows at `step`.
     Statement& bind(int index, std::int64_t value);
     Statement& bind(int index, std::string_view text);
     Statement& bind(int index, BytesView blob);
@@ -35,12 +36,15 @@ class Statement {
     [[nodiscard]] Result<bool> step();
     /// For statements without rows: steps to the end and resets.
     [[nodiscard]] Result<void> run();
+    /// Makes it ready to be bound and stepped again; forgets what was bound.
     void reset();
 
+    /// A column (0, 1, …) of the row that `step` found, converted as SQLite does. Text is a copy.
     [[nodiscard]] std::int64_t integer(int column) const;
     [[nodiscard]] std::string text(int column) const;
     /// Valid until the next `step` or `reset`.
     [[nodiscard]] BytesView blob(int column) const;
+    /// True if the column is NULL: the others then give 0 or nothing.
     [[nodiscard]] bool is_null(int column) const;
 
   private:
@@ -74,8 +78,9 @@ class Database {
     Database& operator=(const Database&) = delete;
     ~Database();
 
+    /// One statement. Errors: StoreError::database, damaged; CommonError::disk_full, io.
     [[nodiscard]] Result<Statement> prepare(std::string_view sql);
-    /// Statements without parameters or rows.
+    /// Statements without parameters or rows. Errors as `prepare`.
     [[nodiscard]] Result<void> execute(const std::string& sql);
     /// How many rows the last statement changed.
     [[nodiscard]] std::int64_t changes() const;
@@ -88,12 +93,15 @@ class Database {
 /// Rolls back on destruction unless committed.
 class Transaction {
   public:
+    /// BEGIN IMMEDIATE: takes the write lock at once. `database` outlives it and is not moved.
+    /// Errors as `Database::execute`; StoreError::database if another connection keeps the lock.
     [[nodiscard]] static Result<Transaction> begin(Database& database);
     Transaction(Transaction&& other) noexcept;
     Transaction& operator=(Transaction&&) = delete;
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
     ~Transaction();
+    /// Durable when it returns. After an error the destructor rolls back. Errors as `begin`.
     [[nodiscard]] Result<void> commit();
 
   private:
