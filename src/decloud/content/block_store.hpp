@@ -11,6 +11,7 @@
 
 namespace decloud::content {
 
+/// Names of multiformats that this module's interfaces use.
 using multiformats::Block;
 using multiformats::Cid;
 using multiformats::kMaxBlock;
@@ -25,6 +26,7 @@ class StagedBlocks {
     virtual Result<void> put(const Cid& cid, BytesView data) = 0;
     /// Nothing if `cid` was not staged here, whatever the store holds.
     [[nodiscard]] virtual Result<std::optional<Bytes>> get(const Cid& cid) const = 0;
+    /// True if it was staged here, whatever the store holds.
     [[nodiscard]] virtual bool has(const Cid& cid) const = 0;
     /// Bytes of the blocks staged so far.
     [[nodiscard]] virtual std::uint64_t bytes() const = 0;
@@ -47,6 +49,7 @@ class BlockStore {
     /// Nothing if it is not held. Every answer was verified when read. Error: corrupt naming the
     /// cid.
     [[nodiscard]] virtual Result<std::optional<Bytes>> get(const Cid& cid) const = 0;
+    /// True if it is held (or is an identity cid); the bytes are not read or verified.
     [[nodiscard]] virtual Result<bool> has(const Cid& cid) const = 0;
     /// Removes it if it is held.
     virtual Result<void> remove(const Cid& cid) = 0;

@@ -14,6 +14,7 @@
 
 namespace decloud::content {
 
+/// How much of a stranger's CAR is taken, and what it must hold. Sizes in bytes.
 struct CarLimits {
     std::uint64_t max_total_bytes = std::uint64_t{1} << 30U;
     std::size_t max_block = kMaxBlock;
@@ -27,6 +28,7 @@ struct CarLimits {
     bool allow_held = false;
 };
 
+/// What an import added.
 struct CarImported {
     std::vector<Cid> roots;
     std::uint64_t blocks = 0;
@@ -66,6 +68,7 @@ class CarImport {
 /// time. Not thread safe; the store must outlive it.
 class CarExport {
   public:
+    /// Reads nothing yet. `store` outlives it.
     CarExport(const BlockStore& store, std::vector<Cid> roots);
 
     /// The header, then one section at a time; nothing at the end. Errors: not_found, corrupt

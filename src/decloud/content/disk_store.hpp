@@ -16,6 +16,7 @@
 
 namespace decloud::content {
 
+/// Sizes in bytes, and the clock that `Entry::added` is read from.
 struct DiskStoreOptions {
     /// A segment that has reached this size is followed by a new one.
     std::uint64_t segment_bytes = std::uint64_t{256} << 20U;
@@ -34,6 +35,7 @@ class DiskBlockStore : public BlockStore {
     /// What was found and mended when the store was opened; one sentence each, for the operator.
     [[nodiscard]] virtual const std::vector<std::string>& repairs() const = 0;
 
+    /// A block that is held, without its bytes.
     struct Entry {
         multiformats::Multihash hash;
         std::uint64_t bytes = 0;
@@ -43,6 +45,7 @@ class DiskBlockStore : public BlockStore {
     /// Up to `count` blocks in the order of their multihashes, after `after`; without it the first.
     [[nodiscard]] virtual Result<std::vector<Entry>> list(
         const std::optional<multiformats::Multihash>& after, std::size_t count) const = 0;
+    /// What `remove_old` took away.
     struct Removed {
         std::uint64_t blocks = 0;
         std::uint64_t bytes = 0;

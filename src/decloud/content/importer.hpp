@@ -13,12 +13,14 @@
 
 namespace decloud::content {
 
+/// Names of multiformats that this module's interfaces use.
 using multiformats::UnixFsEntry;
 using multiformats::UnixFsProfile;
 
+/// How files become blocks. All but `profile` is for `import_path` only.
 struct ImportOptions {
     UnixFsProfile profile = UnixFsProfile::v1_2025();
-    /// Names that start with a dot are left out, as IPIP-499 says.
+    /// True: adds names that start with a dot, too. IPIP-499 leaves them out.
     bool hidden_files = false;
     std::size_t max_depth = 64;
     /// Told how many bytes have been read so far, after each chunk.
@@ -32,6 +34,7 @@ class FileImport {
     /// Error: the store's.
     [[nodiscard]] static Result<FileImport> begin(BlockStore& store, ImportOptions options = {});
 
+    /// The next bytes of the file, any number. Errors: the store's.
     [[nodiscard]] Result<void> write(BytesView bytes);
     /// Call once.
     [[nodiscard]] Result<UnixFsEntry> finish();

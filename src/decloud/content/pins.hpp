@@ -47,9 +47,12 @@ class Pins {
         const Cid& root, std::string_view owner, std::string_view reason) = 0;
     /// Removes all pins of one owner for one reason. Returns how many.
     virtual Result<std::uint64_t> unpin_reason(std::string_view owner, std::string_view reason) = 0;
+    /// Every pin, expired ones that were not removed included; then those of one owner.
     [[nodiscard]] virtual Result<std::vector<Pin>> list() const = 0;
     [[nodiscard]] virtual Result<std::vector<Pin>> list_owner(std::string_view owner) const = 0;
+    /// True if there is any pin with this root.
     [[nodiscard]] virtual Result<bool> is_pinned(const Cid& root) const = 0;
+    /// Sum of `bytes` over the owner's pins.
     [[nodiscard]] virtual Result<std::uint64_t> owner_bytes(std::string_view owner) const = 0;
     /// Sets or clears when all pins of an owner end.
     virtual Result<void> expire_owner(
@@ -62,6 +65,7 @@ class Pins {
 /// io.
 [[nodiscard]] Result<std::unique_ptr<Pins>> open_pins(const std::filesystem::path& file);
 
+/// What a collection spares. `now` is the time to compare ages with.
 struct GarbageOptions {
     /// Younger blocks stay, so that what is being imported is not taken before it is pinned: who
     /// pins what the store already holds calls `BlockStore::refresh` (or imports it) first.
@@ -69,6 +73,7 @@ struct GarbageOptions {
     UnixSeconds now;
 };
 
+/// What a collection has done so far.
 struct GarbageResult {
     std::uint64_t blocks_removed = 0;
     std::uint64_t bytes_removed = 0;
@@ -90,6 +95,7 @@ class GarbageCollection {
     /// Looks at some hundred blocks, or rewrites one segment. False when all is done. Blocks; call
     /// it from a thread pool. After an error it is over.
     [[nodiscard]] Result<bool> step();
+    /// So far, or in all once `step` has returned false. Lives as long as this object.
     [[nodiscard]] const GarbageResult& result() const { return result_; }
 
   private:

@@ -18,8 +18,10 @@ namespace decloud::content {
 /// Deepest chain of blocks that is followed.
 inline constexpr std::size_t kMaxBlockDepth = 64;
 
+/// What a UnixFS node is for whoever walks the tree; sharded directories are directories.
 enum class NodeKind : std::uint8_t { file, directory, symlink };
 
+/// What `stat_node` found.
 struct NodeInfo {
     NodeKind kind = NodeKind::file;
     /// Bytes of a file; 0 for others.
@@ -36,6 +38,7 @@ class FileReader {
     /// Errors: not_found, corrupt naming the cid; invalid_input if it is not a file.
     [[nodiscard]] static Result<FileReader> open(const BlockStore& store, const Cid& cid);
 
+    /// Bytes of the whole file.
     [[nodiscard]] std::uint64_t size() const { return size_; }
     /// The next bytes go on from here. Beyond the end means the end.
     void seek(std::uint64_t offset);
@@ -67,6 +70,7 @@ class FileReader {
 [[nodiscard]] Result<Bytes> read_file(
     const BlockStore& store, const Cid& cid, std::uint64_t max_bytes);
 
+/// One name in a directory. `tsize` is what its writer says; not verified.
 struct DirectoryEntry {
     std::string name;
     Cid cid;
@@ -87,8 +91,11 @@ struct DirectoryEntry {
 [[nodiscard]] Result<Cid> resolve_path(
     const BlockStore& store, const Cid& root, std::string_view path);
 
+/// The target of a symbolic link, as it was stored. Errors: not_found, corrupt, invalid_input if
+/// it is not one.
 [[nodiscard]] Result<std::string> read_symlink(const BlockStore& store, const Cid& cid);
 
+/// How much `export_tree` writes; beyond it limit_exceeded.
 struct ExportLimits {
     std::uint64_t max_bytes = std::uint64_t{1} << 50U;
     std::uint64_t max_entries = 1'000'000;
