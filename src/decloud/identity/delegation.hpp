@@ -12,6 +12,7 @@
 
 namespace decloud::identity {
 
+/// How long a delegation may last, and how long before its end a new one is due (design §2, Keys).
 inline constexpr std::chrono::days kLongestDelegation{90};
 inline constexpr std::chrono::days kDelegationWarning{14};
 

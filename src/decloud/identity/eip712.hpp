@@ -29,12 +29,17 @@ class StructHasher {
     /// `type` is the encoded type: "Revocation(bytes32 specHash,address owner,uint64 created)".
     explicit StructHasher(std::string_view type);
 
+    /// A bytes32 member. Every `add` returns this hasher.
     StructHasher& add(const Bytes32& word);
+    /// An address member.
     StructHasher& add(const Address& address);
+    /// An integer member, uint8 to uint256.
     StructHasher& add(Uint128 value);
+    /// A bytes32[] member.
     StructHasher& add(std::span<const Bytes32> words);
     /// A `string` or `bytes` member.
     StructHasher& add_dynamic(BytesView bytes);
+    /// The struct's hash, of what was added so far.
     [[nodiscard]] Bytes32 finish() const;
 
   private:

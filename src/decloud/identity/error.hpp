@@ -4,6 +4,7 @@
 
 namespace decloud {
 
+/// What is wrong with a signature, a delegation, a name, a JWE or a key file.
 enum class IdentityError {
     /// The signature is malformed or another account made it.
     bad_signature = 1,
@@ -23,9 +24,11 @@ enum class IdentityError {
     newer_version,
 };
 
+/// The code in the category "decloud.identity".
 std::error_code make_error_code(IdentityError code);
 
 }  // namespace decloud
 
+/// Lets an IdentityError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::IdentityError> : std::true_type {};

@@ -16,6 +16,7 @@
 
 namespace decloud::identity {
 
+/// How large a stranger's JWE may be; beyond it limit_exceeded.
 struct JweLimits {
     std::size_t max_bytes = 2U << 20U;
     std::size_t max_recipients = 64;

@@ -17,6 +17,7 @@
 
 namespace decloud::identity {
 
+/// An account in the key store, without its key.
 struct AccountEntry {
     std::string name{};
     Address address{};
@@ -36,6 +37,7 @@ class KeyStore {
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> account(std::string_view name) const;
     /// Error: already_exists; an account's file is never overwritten.
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> create_account(std::string_view name);
+    /// Stores a key that was made elsewhere. Errors as `create_account`.
     [[nodiscard]] Result<void> import_account(
         std::string_view name, const crypto::Secp256k1PrivateKey& key);
     /// Sorted by name.

@@ -39,6 +39,7 @@ class ProviderName {
     /// The one label under a gateway's domain: "alice", "a--b", "shop-example-eth". At most 63
     /// characters.
     [[nodiscard]] std::string gateway_label() const;
+    /// The namehash of the full name: the registry's node.
     [[nodiscard]] Bytes32 node() const { return namehash(full_); }
 
     friend auto operator<=>(const ProviderName&, const ProviderName&) = default;
