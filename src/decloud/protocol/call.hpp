@@ -51,7 +51,8 @@ class RequestBody {
 };
 
 /// The way an answer goes back. Nothing of it leaves before the pipeline has made the charge
-/// durable. Either one `send`, or `start`, any number of `write`s, and `finish`. Single threaded.
+/// durable. Either one `send`, or `start` and any number of `write`s; the pipeline ends it. Single
+/// threaded.
 class Responder {
   public:
     virtual ~Responder() = default;
@@ -62,6 +63,7 @@ class Responder {
     [[nodiscard]] virtual async::Task<Result<void>> start(net::http::ResponseHead head) = 0;
     /// `bytes` must stay until the task ends.
     [[nodiscard]] virtual async::Task<Result<void>> write(BytesView bytes) = 0;
+    /// True once a part of an answer has left, so that no other can be given.
     [[nodiscard]] virtual bool started() const = 0;
 };
 

@@ -42,7 +42,9 @@ struct FunctionManifest {
 
 /// What strangers may spend of the owner's money (design §3). All limits count calls; days are UTC.
 struct OwnerPays {
+    /// Whose calls the owner pays: everybody's, nobody's, or those of `listed`.
     enum class Callers : std::uint8_t { any, none, list };
+    /// Calls per day where the owner says nothing.
     static constexpr std::uint64_t kDefaultPerDay = 1000;
 
     Callers callers = Callers::any;
@@ -57,6 +59,7 @@ struct OwnerPays {
     friend bool operator==(const OwnerPays&, const OwnerPays&) = default;
 };
 
+/// Names and values of environment variables, in order.
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
 /// A deployment as its owner wrote it.
@@ -90,6 +93,7 @@ struct SignedSpec {
     Bytes32 spec_hash;
 };
 
+/// RFC 8785 bytes of `{spec, signature}`. Signs and checks nothing. Errors as `canonical_spec`.
 [[nodiscard]] Result<std::string> serialize_signed_spec(
     const DeploymentSpec& spec, const identity::Signed<identity::Deployment>& signature);
 /// Checks that `specHash`, `owner`, `created` and `maxPrice` of the struct are the spec's; the

@@ -12,6 +12,7 @@ namespace decloud::protocol {
 
 /// What `OpenCloud-Payment` says: `none`, `attached;method="…";payload=:…:` or `defer;…`.
 struct PaymentHeader {
+    /// Whether the request brings a payment, or asks to pay later.
     enum class Type { none, attached, deferred };
     Type type = Type::none;
     /// For `attached`: which payment method reads `payload`.

@@ -30,8 +30,11 @@ struct CallSummary {
 class PaymentHold {
   public:
     virtual ~PaymentHold() = default;
+    /// The account that pays or, where nothing is charged, asks; none if the method knows none.
     [[nodiscard]] virtual std::optional<Address> payer() const = 0;
+    /// The most that `commit` may charge now, in the terms' asset.
     [[nodiscard]] virtual Amount held() const = 0;
+    /// Holds `more` on top. Errors: PaymentError's, or unavailable where nothing can be held.
     virtual Result<void> extend(Amount more) = 0;
     /// Durable before the program runs; at once where nothing needs it.
     [[nodiscard]] virtual async::Task<Result<void>> ready() = 0;
@@ -53,6 +56,7 @@ struct Repeat {
     bool same_request = false;
 };
 
+/// What a payment method's `hold` gave: a hold, or the news that this is a repeat.
 struct HoldOutcome {
     /// Set unless it is a repeat.
     std::unique_ptr<PaymentHold> hold;
@@ -80,10 +84,12 @@ struct PaymentRequest {
 class PaymentMethod {
   public:
     virtual ~PaymentMethod() = default;
+    /// The `method` of the payment header, such as "authorization". Lives as long as this object.
     [[nodiscard]] virtual std::string_view name() const = 0;
     /// True if this call is for this method: its header names it, or it needs no header. The first
     /// registered method that says so is asked; a refusal of its is final.
     [[nodiscard]] virtual bool handles(const Call& call, const Terms& terms) const = 0;
+    /// True if `hold` needs the RequestDigest: without Content-Digest the body is then read first.
     [[nodiscard]] virtual bool needs_digest() const = 0;
     /// Refuses what can be refused by the request's head alone, before a byte of its body is read:
     /// a payment that is malformed, not for this node, out of time, or not signed by its payer.
@@ -103,7 +109,9 @@ class PaymentMethod {
 class Admission {
   public:
     virtual ~Admission() = default;
+    /// For logs and metrics. Lives as long as this object.
     [[nodiscard]] virtual std::string_view name() const = 0;
+    /// Refuses the call with the problem that is returned.
     [[nodiscard]] virtual async::Task<Checked<void>> check(
         std::shared_ptr<const Call> call, Terms terms) = 0;
     /// Before anything is done for a request of `client` (as `Call::client`), not even a look at

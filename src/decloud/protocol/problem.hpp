@@ -61,6 +61,7 @@ struct Problem {
 template <class T>
 using Checked = std::expected<T, Problem>;
 
+/// A problem with the standard title of its HTTP status, to be returned from a `Checked`.
 [[nodiscard]] std::unexpected<Problem> refuse(
     int http_status, Status status, std::string detail, std::string help = {});
 

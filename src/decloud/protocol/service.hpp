@@ -43,6 +43,7 @@ class Charge {
     virtual ~Charge() = default;
     /// The account that pays or, where nothing is charged, the one that signed the authorisation.
     [[nodiscard]] virtual std::optional<Address> caller() const = 0;
+    /// The most that can be charged so far, in the terms' asset; zero if nothing is held.
     [[nodiscard]] virtual Amount held() const = 0;
     /// Holds more for a call that goes on. Errors: the payment method's.
     virtual Result<void> extend(Amount more) = 0;
@@ -59,10 +60,13 @@ struct Completion {
     /// The answer was started and cannot be completed: the connection is cut.
     bool broken = false;
 
+    /// A complete answer for which `actual` is charged.
     static Completion charged(Amount actual) { return {.actual = actual, .problem = {}}; }
+    /// A problem that the caller's program or request is to blame for: `actual` is charged.
     static Completion charged_problem(Amount actual, Problem problem) {
         return {.actual = actual, .problem = std::move(problem)};
     }
+    /// The provider's fault: `problem` is the answer, nothing is charged.
     static Completion failed(Problem problem) {
         return {.actual = {}, .problem = std::move(problem), .provider_fault = true};
     }
@@ -72,6 +76,7 @@ struct Completion {
 class PreparedCall {
   public:
     virtual ~PreparedCall() = default;
+    /// What it costs at most. Lives as long as this object.
     [[nodiscard]] virtual const Terms& terms() const = 0;
     /// Runs it. Called once, after admission. `gone` fires when the client has hung up. All three
     /// live until the task ends.
@@ -84,6 +89,7 @@ class PreparedCall {
 class Service {
   public:
     virtual ~Service() = default;
+    /// The `{service}` of `/oc/v1/{service}/{method}`. Lives as long as this object.
     [[nodiscard]] virtual std::string_view name() const = 0;
     /// The first stage: is the call valid, and what may it cost?
     [[nodiscard]] virtual async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(

@@ -13,11 +13,12 @@
 
 namespace decloud::protocol {
 
-/// RFC 9651's bare items, but for dates and decimals, which no header of ours uses.
+/// RFC 9651 §3.3.4: a word without quotes.
 struct Token {
     std::string text;
     friend bool operator==(const Token&, const Token&) = default;
 };
+/// RFC 9651's bare items, but for dates and decimals, which no header of ours uses.
 using BareItem = std::variant<bool, std::int64_t, std::string, Token, Bytes>;
 
 /// An item with its parameters in the order they were sent; a repeated key keeps its last value.
@@ -25,6 +26,7 @@ struct Item {
     BareItem value;
     std::vector<std::pair<std::string, BareItem>> parameters;
 
+    /// Null if there is none. Lives as long as the item.
     [[nodiscard]] const BareItem* parameter(std::string_view key) const;
     /// The parameter if it is there and a string.
     [[nodiscard]] std::optional<std::string> string_parameter(std::string_view key) const;
@@ -32,7 +34,7 @@ struct Item {
     [[nodiscard]] const Bytes* bytes_parameter(std::string_view key) const;
 };
 
-/// A member of a dictionary: RFC 9651 §3.2, items only (no inner lists).
+/// RFC 9651 §3.2, its members in order; items only (no inner lists).
 using Dictionary = std::vector<std::pair<std::string, Item>>;
 
 /// Strict RFC 9651 §4.2.3. `text` is a whole field value, at most 16 KiB. Error: invalid_input.
