@@ -13,6 +13,7 @@ namespace decloud::payments {
 
 /// Money of one payer that this provider may spend: the newest open pull channel, and a trial.
 struct PayerMoney {
+    /// A pull channel's ledger account, its id in the escrow and its price per call.
     struct Channel {
         PayerAccount account;
         Bytes32 id;

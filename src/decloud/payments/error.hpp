@@ -31,9 +31,11 @@ enum class PaymentError {
     exceeds_hold,
 };
 
+/// The code in the category "payments".
 std::error_code make_error_code(PaymentError code);
 
 }  // namespace decloud
 
+/// Lets a PaymentError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::PaymentError> : std::true_type {};

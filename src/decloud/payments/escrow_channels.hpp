@@ -28,6 +28,7 @@ class EscrowRecords;
 struct BlockMark;
 }  // namespace internal
 
+/// Whose channels are followed, from which block on, and how payers are asked for.
 struct EscrowChannelsSettings {
     Address provider;
     AssetId asset;

@@ -18,6 +18,7 @@
 
 namespace decloud::payments {
 
+/// Where a ledger is kept and what it takes at most.
 struct LedgerSettings {
     /// Holds `log/` and `ledger.sqlite`; made if missing. One process at a time: see
     /// store::HomeLock.
@@ -74,6 +75,7 @@ class Ledger {
     Ledger(const Ledger&) = delete;
     Ledger& operator=(const Ledger&) = delete;
 
+    /// Of this `open`. Lives as long as the ledger.
     [[nodiscard]] const LedgerRecovery& recovery() const;
 
     /// Reserves `request.max` and one count of every counter, all or nothing, in memory.
@@ -118,15 +120,21 @@ class Ledger {
     /// What a new call could hold now, over all slices and bounds but counters. Zero if unknown or
     /// stopped.
     [[nodiscard]] Amount spendable(const PayerAccount& payer) const;
+    /// Zeros for a payer that is not known.
     [[nodiscard]] Spent spent(const PayerAccount& payer) const;
     /// Error: unknown_payer.
     [[nodiscard]] Result<PayerView> payer(const PayerAccount& payer) const;
+    /// Every payer that was ever told of, in any order.
     [[nodiscard]] std::vector<PayerView> payers() const;
     /// Sums of `spent` by ChannelState::owner and asset.
     [[nodiscard]] std::map<std::pair<std::string, AssetId>, Spent> spent_by_owner() const;
+    /// Calls that count against a cap, finished and running; 0 for an unknown key.
     [[nodiscard]] std::uint64_t counter(std::string_view key) const;
+    /// The call that used this key; none if it is not known or was forgotten.
     [[nodiscard]] std::optional<IdempotencyEntry> idempotency(std::string_view key) const;
+    /// What is owed and not on the final chain, in each asset.
     [[nodiscard]] std::map<AssetId, Exposure> exposure() const;
+    /// How many holds have not ended.
     [[nodiscard]] std::size_t running() const;
 
     /// Rows that are worth sending now: past a threshold, or the channel is closing.

@@ -41,6 +41,7 @@ class LedgerHold final : public protocol::PaymentHold {
 /// Where nothing is charged: knows who asks and holds no money.
 class IdentityHold final : public protocol::PaymentHold {
   public:
+    /// `caller` is whom the request's signature names; already verified.
     explicit IdentityHold(Address caller) : caller_(caller) {}
     [[nodiscard]] std::optional<Address> payer() const override { return caller_; }
     [[nodiscard]] Amount held() const override { return {}; }

@@ -20,6 +20,7 @@
 
 namespace decloud::payments {
 
+/// For whom and in which contract to settle, and how often.
 struct SettlerSettings {
     Address provider;
     Address escrow;

@@ -34,6 +34,7 @@ using ReceiptId = FixedBytes<16, struct ReceiptIdTag>;
 
 /// 32 lower-case hexadecimal digits.
 [[nodiscard]] std::string to_string(const ReceiptId& id);
+/// From that form, in either case. Error: invalid_input.
 [[nodiscard]] Result<ReceiptId> parse_receipt_id(std::string_view text);
 
 /// A cap on calls that a hold counts against: at most `limit` under `key`, forgotten after
@@ -46,6 +47,7 @@ struct CounterClaim {
     std::optional<UnixSeconds> expires;
 };
 
+/// What `Ledger::hold` is asked for.
 struct HoldRequest {
     PayerAccount payer;
     AssetId asset;
@@ -74,6 +76,7 @@ struct CallRecord {
     std::chrono::microseconds duration{};
 };
 
+/// A charged call as the ledger keeps it.
 struct Receipt {
     ReceiptId id;
     PayerAccount payer;
@@ -86,6 +89,7 @@ struct Receipt {
     CallRecord call;
 };
 
+/// Where a call stands that used an idempotency key (design §6).
 enum class CallState { held, served, finished, released };
 
 /// What is known about a used idempotency key.
@@ -175,6 +179,7 @@ struct SettlementThresholds {
     std::chrono::seconds resend_after{600};
 };
 
+/// What is owed in one asset and not settled, and its bound.
 struct Exposure {
     /// Finished and not yet on the final chain, plus held.
     Amount amount;
