@@ -4,6 +4,7 @@
 
 namespace decloud::registry {
 
+/// Why a provider's name leads nowhere.
 enum class RegistryError {
     /// Nobody has registered the name, or it has no resolver or address.
     unknown_provider = 1,
@@ -14,9 +15,11 @@ enum class RegistryError {
     unavailable,
 };
 
+/// The code in the category "registry".
 std::error_code make_error_code(RegistryError code);
 
 }  // namespace decloud::registry
 
+/// Lets a RegistryError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::registry::RegistryError> : std::true_type {};

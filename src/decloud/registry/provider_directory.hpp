@@ -16,6 +16,7 @@
 
 namespace decloud::registry {
 
+/// How many names are cached, for how long, and how the chain is asked.
 struct ProviderDirectorySettings {
     std::size_t max_providers = 4096;
     /// How many names without a usable record are remembered …
