@@ -23,18 +23,21 @@ struct Answer {
 /// instead of a second run. Bounded in total; the oldest go first. Single threaded.
 class AnswerCache {
   public:
+    /// Sizes in bytes: of one answer's body, and of all heads, bodies and keys together.
     struct Limits {
         std::size_t max_answer_bytes = 64 * 1024;
         std::size_t max_total_bytes = 64 * 1024 * 1024;
         std::chrono::seconds max_age{600};
     };
 
+    /// Empty. `clock` outlives this.
     AnswerCache(Limits limits, const Clock& clock) : limits_(limits), clock_(clock) {}
 
-    /// Does nothing if the answer is larger than is kept.
+    /// Does nothing if the answer is larger than is kept or the key has one already.
     void put(std::string key, Answer answer);
     /// Null if there is none. Valid until the next call of any method.
     [[nodiscard]] const Answer* find(std::string_view key);
+    /// What all answers take now, with heads and keys.
     [[nodiscard]] std::size_t total_bytes() const { return total_bytes_; }
 
   private:

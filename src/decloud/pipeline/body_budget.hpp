@@ -15,6 +15,7 @@ namespace decloud::pipeline {
 /// client. Single threaded.
 class BodyBudget {
   public:
+    /// In bytes.
     struct Limits {
         std::uint64_t total = 64 * kMiB;
         std::uint64_t per_client = 32 * kMiB;
@@ -23,6 +24,7 @@ class BodyBudget {
     /// Some of the budget, given back when it is destroyed. The budget outlives it.
     class Share {
       public:
+        /// Takes the share over; `other` gives nothing back any more.
         Share(Share&& other) noexcept
             : budget_(std::exchange(other.budget_, nullptr)),
               client_(std::move(other.client_)),
@@ -45,10 +47,12 @@ class BodyBudget {
         std::uint64_t bytes_;
     };
 
+    /// All of it is free.
     explicit BodyBudget(Limits limits) : limits_(limits) {}
 
     /// Nothing if there is no room. `client` as `protocol::Call::client`.
     [[nodiscard]] std::optional<Share> reserve(std::string_view client, std::uint64_t bytes);
+    /// Bytes that shares hold now.
     [[nodiscard]] std::uint64_t used() const { return used_; }
 
   private:

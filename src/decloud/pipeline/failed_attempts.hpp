@@ -12,6 +12,7 @@
 
 namespace decloud::pipeline {
 
+/// How many failures a client is forgiven.
 struct FailedAttemptsSettings {
     /// Failed attempts of one client that are forgiven in a minute, and that may come at once.
     /// 0: the rule counts nothing.

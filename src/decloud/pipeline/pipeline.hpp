@@ -31,6 +31,7 @@ class Pipeline {
         BodyBudget::Limits unpaid_bodies = {});
     ~Pipeline();
 
+    /// Under its name; another service of that name is replaced.
     void add_service(std::unique_ptr<protocol::Service> service);
     /// Asked in the order of registration.
     void add_payment_method(std::unique_ptr<protocol::PaymentMethod> method);
@@ -40,6 +41,7 @@ class Pipeline {
     /// pipeline.
     void set_answer_key(const crypto::Ed25519PrivateKey& key) { answer_signing_key_ = &key; }
 
+    /// Names of what was added: services sorted, payment methods in the order of registration.
     [[nodiscard]] std::vector<std::string> services() const;
     [[nodiscard]] std::vector<std::string> payment_methods() const;
 

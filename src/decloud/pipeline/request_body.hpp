@@ -16,11 +16,13 @@ inline constexpr std::uint64_t kWholeBodyBytes = std::uint64_t{1} << 20U;
 /// way.
 class ExchangeBody final : public protocol::RequestBody {
   public:
+    /// Beyond `max_bytes` reading fails with limit_exceeded. `exchange` outlives this.
     ExchangeBody(net::http::Exchange& exchange, std::uint64_t max_bytes);
 
     /// Reads up to 1 MiB. Afterwards `whole()` is set if that was all. Errors: the connection's,
     /// limit_exceeded.
     [[nodiscard]] async::Task<Result<void>> load();
+    /// True once `load` was called.
     [[nodiscard]] bool loaded() const { return loaded_; }
 
     [[nodiscard]] const Bytes* whole() const override { return complete_ ? &buffer_ : nullptr; }

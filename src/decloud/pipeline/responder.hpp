@@ -16,12 +16,14 @@ namespace decloud::pipeline {
 /// a streamed answer waits in memory until the body has been verified.
 class ExchangeResponder final : public protocol::Responder {
   public:
+    /// When a streamed answer may leave.
     struct Rules {
         /// Wait for the whole body before the first byte.
         bool after_body = false;
         std::size_t max_waiting_bytes = std::size_t{16} << 20U;
     };
 
+    /// `hold` is null where nothing is charged. Both outlive this.
     ExchangeResponder(net::http::Exchange& exchange, protocol::PaymentHold* hold, Rules rules)
         : exchange_(exchange), hold_(hold), rules_(rules) {}
 
