@@ -35,9 +35,12 @@ struct CgiHead {
 /// `take_body()` after each `feed` and after `finish`.
 class CgiParser {
   public:
+    /// Longest header block in bytes, with the empty line that ends it.
     static constexpr std::size_t kMaximumHead = 16 * 1024;
 
+    /// How stdout is read: a header block if there is one, always one, or never one.
     enum class Mode { automatic, cgi, raw };
+    /// Nothing fed yet.
     explicit CgiParser(Mode mode = Mode::automatic) : mode_(mode) {}
 
     /// Takes the next bytes of stdout.

@@ -18,6 +18,7 @@ class Artifact {
     virtual ~Artifact() = default;
     /// The runtime that made it.
     [[nodiscard]] const std::string& runtime() const { return runtime_; }
+    /// As `Runtime::prepare` was given it.
     [[nodiscard]] const std::string& program_key() const { return program_key_; }
 
   protected:

@@ -69,6 +69,7 @@ struct SandboxSettings {
 /// threaded: made, used and destroyed on `executor`'s thread; `stop()` before destruction.
 class Sandbox {
   public:
+    /// Makes a runtime on the executor; settings and pool (for what blocks) outlive it.
     using Factory = std::function<std::unique_ptr<Runtime>(
         async::Executor, const SandboxSettings&, boost::asio::thread_pool&)>;
 
@@ -85,6 +86,7 @@ class Sandbox {
     void on_full_cache(std::function<bool()> release_unused) {
         settings_.release_unused = std::move(release_unused);
     }
+    /// True if a runtime of that name is registered.
     [[nodiscard]] bool has_runtime(std::string_view name) const;
 
     /// not_found if there is no such runtime, limit_exceeded if the manifest wants more than the
@@ -93,6 +95,7 @@ class Sandbox {
     /// As `Runtime::prepare`, by `manifest.runtime`; also the errors of `accepts`.
     [[nodiscard]] async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
         std::string program_key, std::string isolation_key, Bytes package_zip, Manifest manifest);
+    /// As `Runtime::is_prepared`; false if there is no such runtime.
     [[nodiscard]] bool is_prepared(const std::string& program_key,
         const std::string& isolation_key,
         const Manifest& manifest) const;

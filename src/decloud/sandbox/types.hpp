@@ -65,6 +65,7 @@ class BodySource {
 /// A body in memory.
 class MemoryBody final : public BodySource {
   public:
+    /// `body` is all of it.
     explicit MemoryBody(Bytes body) : body_(std::move(body)) {}
     [[nodiscard]] const Bytes* whole() const override { return &body_; }
     [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> target) override;
@@ -76,6 +77,7 @@ class MemoryBody final : public BodySource {
 
 /// How a run ended.
 struct Outcome {
+    /// Why the run is over; decides who is to blame and so who pays.
     enum class End {
         /// The program ended by itself, see `exit_code`.
         exited,
@@ -101,7 +103,9 @@ struct Outcome {
     std::uint64_t stdout_bytes = 0;
     std::string stderr_tail;
 
+    /// True if the program is not to blame.
     [[nodiscard]] bool provider_fault() const { return end == End::sandbox_failed; }
+    /// True if the program ended by itself with exit code 0.
     [[nodiscard]] bool succeeded() const { return end == End::exited && exit_code == 0; }
 };
 

@@ -22,6 +22,7 @@ struct Controller {
     int version = 1;
     friend bool operator==(const Controller&, const Controller&) = default;
 };
+/// By name: "memory", "pids", "cpu".
 using Controllers = std::map<std::string, Controller, std::less<>>;
 
 /// From /proc/self/mountinfo and /proc/self/cgroup: v1, v2 and hosts that have both. Controllers
@@ -30,6 +31,7 @@ using Controllers = std::map<std::string, Controller, std::less<>>;
     std::string_view self_cgroup,
     const std::function<std::string(const std::filesystem::path&)>& available);
 
+/// What all processes of a group may use together; `cpu_millis` 1000 is one processor.
 struct CgroupLimits {
     std::uint64_t memory_bytes = 0;
     std::uint32_t pids = 0;
@@ -37,6 +39,7 @@ struct CgroupLimits {
     friend bool operator==(const CgroupLimits&, const CgroupLimits&) = default;
 };
 
+/// What a group has used since it was made or `reset_usage`. Without a controller: 0.
 struct CgroupUsage {
     std::uint64_t peak_bytes = 0;
     std::uint64_t cpu_microseconds = 0;
@@ -47,6 +50,7 @@ struct CgroupUsage {
 class Cgroup {
   public:
     Cgroup() = default;
+    /// The groups at these folders, which are there; they are removed with the object.
     explicit Cgroup(Controllers folders) : folders_(std::move(folders)) {}
     Cgroup(Cgroup&& other) noexcept { swap(other); }
     Cgroup& operator=(Cgroup&& other) noexcept {
@@ -55,11 +59,15 @@ class Cgroup {
     }
     ~Cgroup() { remove(); }
 
+    /// Errors: from errno, naming the file that could not be written.
     [[nodiscard]] Result<void> set_limits(const CgroupLimits& limits);
+    /// Moves a process into the group. Errors: from errno.
     [[nodiscard]] Result<void> add(pid_t pid) const;
+    /// Read from the kernel now. Processor time is known on v2 only, else 0.
     [[nodiscard]] CgroupUsage usage() const;
     /// Forgets what was used so far: the group serves again. It must be empty.
     void reset_usage();
+    /// Removes the folders that are empty; the object then limits nothing.
     void remove();
 
   private:

@@ -16,6 +16,7 @@ namespace decloud::sandbox::native {
 
 /// One run in the launcher as the node sees it.
 struct PendingRun {
+    /// Not started yet.
     explicit PendingRun(const async::Executor& executor) : done(executor) {}
     async::Event done;
     /// Empty when the launcher died.
@@ -25,6 +26,7 @@ struct PendingRun {
 /// The launcher process on the node's side. Single threaded. Kept by shared_ptr: runs hold it.
 class LauncherClient {
   public:
+    /// Takes over a launcher that was started.
     LauncherClient(async::Executor executor, internal::WorkerProcess process);
 
     /// Waits until it has tried all layers. Error: unavailable, with those that are missing.
@@ -32,11 +34,15 @@ class LauncherClient {
     /// Starts a run; `run` lives until it is done or forgotten. `fds`: stdin, stdout, stderr.
     void start(
         PendingRun& run, std::uint64_t id, Bytes message, std::vector<internal::UniqueFd> fds);
+    /// Asks the launcher to kill a run; its `done` still comes. Nothing if it has ended.
     void kill_run(std::uint64_t id);
     /// The launcher does not answer: ends it, and with it every run.
     void kill() { channel_->kill(); }
+    /// A number for the next run, never given before.
     [[nodiscard]] std::uint64_t next_id() { return ++last_id_; }
+    /// True once the launcher is gone.
     [[nodiscard]] bool ended() const { return ended_; }
+    /// Ends the process and waits for it.
     [[nodiscard]] async::Task<void> stop();
 
   private:
@@ -57,6 +63,7 @@ struct LauncherReport {
     bool usable = false;
     std::vector<std::string> missing;
 };
+/// Nothing if it is malformed: the launcher is then ended.
 [[nodiscard]] std::optional<LauncherReport> parse_ready(BytesView message);
 
 }  // namespace decloud::sandbox::native

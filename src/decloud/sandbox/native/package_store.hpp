@@ -28,11 +28,13 @@ class PackageStore {
         index_.scan(folder_);
     }
 
+    /// An unpacked package.
     struct Package {
         std::filesystem::path path;
         /// Keeps it on disk.
         internal::CacheUse use;
     };
+    /// True if it is on disk. Blocks for one look at the folder.
     [[nodiscard]] bool contains(const std::string& program_key, const std::string& entry) const;
     /// Unpacks it in a confined process, unless it is there. Errors: the package's
     /// (invalid_input, limit_exceeded); not_found if it is needed and `zip` is empty.

@@ -40,6 +40,7 @@ struct RunNumbers {
     std::uint32_t environment_count = 0;
 };
 
+/// A `run` message: what to run, with what.
 struct RunRequest {
     RunNumbers numbers;
     std::string package;
@@ -48,13 +49,16 @@ struct RunRequest {
     std::string environment;
 };
 
+/// `package` is the unpacked folder's path; of `limits` what `RunNumbers` has.
 [[nodiscard]] Bytes encode_run(std::uint64_t id,
     const std::string& package,
     const std::string& entry,
     const Environment& environment,
     const Limits& limits);
+/// Nothing if it is malformed.
 [[nodiscard]] std::optional<RunRequest> parse_run(BytesView message);
 
+/// A `done` message: how a run ended.
 struct RunDone {
     std::uint64_t id = 0;
     Outcome::End end = Outcome::End::sandbox_failed;
@@ -64,7 +68,9 @@ struct RunDone {
     std::string detail;
 };
 
+/// As a `done` message.
 [[nodiscard]] Bytes encode(const RunDone& done);
+/// Nothing if it is malformed.
 [[nodiscard]] std::optional<RunDone> parse_done(BytesView message);
 
 /// A message of `kind` with a text.

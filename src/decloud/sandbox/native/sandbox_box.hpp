@@ -33,10 +33,14 @@ class SandboxBox {
     SandboxBox(SandboxBox&&) noexcept = default;
     SandboxBox& operator=(SandboxBox&&) noexcept = default;
 
+    /// Where it stands.
     [[nodiscard]] State state() const { return state_; }
+    /// Descriptors to poll: the first process's pidfd, and the socket to it. Owned by this object.
     [[nodiscard]] int pidfd() const { return pidfd_.get(); }
     [[nodiscard]] int control() const { return control_.get(); }
+    /// The node's number of its run; none before `start`.
     [[nodiscard]] std::optional<std::uint64_t> run_id() const { return run_id_; }
+    /// When its run is to be killed for its wall time; `max()` before `start` and after a kill.
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const { return deadline_; }
 
     /// Takes in what the sandbox says.

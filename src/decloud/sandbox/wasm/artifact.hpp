@@ -11,6 +11,7 @@ namespace decloud::sandbox::wasm {
 /// A compiled program: the name of its code in the cache.
 class WasmArtifact final : public Artifact {
   public:
+    /// `use` keeps the code in the cache. `fresh_code` may be empty.
     WasmArtifact(std::string program_key,
         std::string isolation_key,
         std::string code_name,
@@ -22,7 +23,9 @@ class WasmArtifact final : public Artifact {
           fresh_code_(std::move(fresh_code)),
           use_(std::move(use)) {}
 
+    /// Whose worker may run it.
     [[nodiscard]] const std::string& isolation_key() const { return isolation_key_; }
+    /// `CodeCache::name_of` it.
     [[nodiscard]] const std::string& code_name() const { return code_name_; }
     /// The verified code that `prepare` had in hand, once; afterwards the cache has it.
     [[nodiscard]] internal::UniqueFd take_fresh_code() const { return std::move(fresh_code_); }

@@ -15,6 +15,7 @@ namespace decloud::sandbox::wasm {
 /// each file carries an HMAC over its name and content. Thread safe; its functions block.
 class CodeCache {
   public:
+    /// `mac_key` is secret and kept between starts: files made under another one are not used.
     CodeCache(std::filesystem::path folder, std::array<std::uint8_t, 32> mac_key)
         : folder_(std::move(folder)), mac_key_(mac_key) {}
 
@@ -28,7 +29,9 @@ class CodeCache {
     [[nodiscard]] std::uint64_t file_bytes(const std::string& name) const;
     /// Makes it the last used.
     void touch(const std::string& name) const;
+    /// As given.
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+    /// True if there is a file; `load` says whether it can be used.
     [[nodiscard]] bool contains(const std::string& name) const;
     /// The code in sealed memory, verified there. A file that is not as it was written is removed.
     /// Errors: not_found, corrupt.

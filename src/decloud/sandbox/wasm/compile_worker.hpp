@@ -10,6 +10,7 @@
 
 namespace decloud::sandbox::wasm {
 
+/// What compiling one package may use: processor time, bytes of memory, bytes once unpacked.
 struct CompileLimits {
     std::uint64_t unpacked_bytes = 0;
     std::uint64_t memory_bytes = 0;

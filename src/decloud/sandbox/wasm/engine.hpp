@@ -22,6 +22,7 @@ struct Release {
     void operator()(wasm_trap_t* object) const { wasm_trap_delete(object); }
     void operator()(wasm_functype_t* object) const { wasm_functype_delete(object); }
 };
+/// Deletes the object with Wasmtime's own function.
 template <class Object>
 using Owned = std::unique_ptr<Object, Release>;
 
@@ -45,6 +46,7 @@ class Program {
     /// `linker` has what `define_wasi` gives. Error: invalid_input, for people.
     [[nodiscard]] static Result<Program> make(
         const wasmtime_linker_t& linker, Owned<wasmtime_module_t> module);
+    /// Wasmtime's own objects. They live as long as this one.
     [[nodiscard]] const wasmtime_instance_pre_t* instance_pre() const { return pre_.get(); }
     [[nodiscard]] const wasmtime_module_t& module() const { return *module_; }
 

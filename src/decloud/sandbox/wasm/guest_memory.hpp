@@ -24,6 +24,7 @@ enum class Errno : std::uint16_t {
 /// The program's memory during one host call. Every access is checked.
 class GuestMemory {
   public:
+    /// `memory` is valid until the host call ends or the program's memory grows.
     explicit GuestMemory(std::span<std::uint8_t> memory) : memory_(memory) {}
 
     /// The bytes [address, address + size), or nothing if they are not all there.
@@ -34,6 +35,7 @@ class GuestMemory {
         }
         return memory_.subspan(address, static_cast<std::size_t>(size));
     }
+    /// Writes `value` at `address`, of any alignment. False: it does not fit, nothing was written.
     template <class T>
         requires std::is_trivially_copyable_v<T>
     [[nodiscard]] bool store(std::uint32_t address, const T& value) const {
@@ -43,6 +45,7 @@ class GuestMemory {
         }
         return target.has_value();
     }
+    /// The value at `address`, of any alignment; nothing if it is not all there.
     template <class T>
         requires std::is_trivially_copyable_v<T>
     [[nodiscard]] std::optional<T> load(std::uint32_t address) const {

@@ -14,6 +14,7 @@ namespace decloud::sandbox::wasm {
 /// One call of a WASM program, with what it takes in and gives out. Single threaded.
 class Invocation {
   public:
+    /// Nothing is started before `run`.
     Invocation(async::Executor executor,
         Environment environment,
         std::shared_ptr<BodySource> body,

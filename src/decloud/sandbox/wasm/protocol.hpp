@@ -27,12 +27,15 @@ enum class MessageKind : std::uint8_t {
     done,
 };
 
+/// How a request's body reaches the worker: in the message, or by a descriptor of this kind.
 enum class InputKind : std::uint8_t { inline_bytes, memory, pipe };
 
+/// Longest body in bytes that travels in the `run` message.
 inline constexpr std::size_t kInlineBody = 96 * 1024;
 /// What stdout is kept in one `done` message; equals Stdio::kKept.
 inline constexpr std::size_t kInlineOutput = 64 * 1024;
 
+/// A `run` message. The views live as long as what they were made of.
 struct RunRequest {
     std::uint64_t id = 0;
     std::uint32_t module = 0;
@@ -47,10 +50,12 @@ struct RunRequest {
     BytesView body;
 };
 
+/// As a `run` message; `environment` and its count take the place of the request's own.
 [[nodiscard]] Bytes encode(const RunRequest& request, const Environment& environment);
 /// The views point into the message.
 [[nodiscard]] std::optional<RunRequest> parse_run(BytesView message);
 
+/// A `done` message. `output` is stdout that was not streamed; a view.
 struct RunResult {
     std::uint64_t id = 0;
     Outcome outcome;
@@ -59,6 +64,7 @@ struct RunResult {
     BytesView output;
 };
 
+/// As a `done` message.
 [[nodiscard]] Bytes encode(const RunResult& result);
 /// Checks everything: a worker may be in the hands of the program it ran.
 [[nodiscard]] std::optional<RunResult> parse_done(BytesView message);

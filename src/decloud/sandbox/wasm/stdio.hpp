@@ -13,6 +13,7 @@
 
 namespace decloud::sandbox::wasm {
 
+/// A moment of the monotonic clock.
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 /// stdin, stdout, stderr and the patience of one run, inside the worker. Used by the thread that
@@ -25,6 +26,7 @@ class Stdio {
     /// Why the run must end. The first reason stays.
     enum class Stop { none, timed_out, cancelled, response_limit, reader_gone, failed };
 
+    /// What one run takes in and may give out. Sizes in bytes.
     struct Settings {
         /// Input that came with the request, valid for the run's life; or, if it is set, from
         /// `input_fd`: memory (read from its start) or a pipe that does not block.
@@ -38,8 +40,10 @@ class Stdio {
         std::function<bool(int)> open_stream;
     };
 
+    /// Bytes of output that are kept back before it streams.
     static constexpr std::size_t kKept = 64 * 1024;
 
+    /// Nothing read or written yet.
     explicit Stdio(Settings settings) : settings_(std::move(settings)) {}
 
     /// Fills the front of `target`, waiting for at least one byte. 0: the end, or a stop.
@@ -48,6 +52,7 @@ class Stdio {
     [[nodiscard]] bool readable();
     /// False if the run must end.
     [[nodiscard]] bool write(BytesView data);
+    /// To stderr, of which the last `stderr_bytes` are kept.
     void write_error(BytesView data);
     /// Sleeps, or until stdin is readable if `for_input`. False if the run must end.
     [[nodiscard]] bool wait_until(SteadyTime time, bool for_input);
@@ -56,14 +61,20 @@ class Stdio {
 
     /// Deadline and cancellation; also called by the engine's epoch. True: go on.
     [[nodiscard]] bool check();
+    /// Why the run must end; `none` while it may go on.
     [[nodiscard]] Stop stop() const { return stop_; }
+    /// From any thread: the next `check` or wait ends the run.
     void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
+    /// True once output went through the pipe.
     [[nodiscard]] bool streamed() const { return streamed_; }
     /// Output that was never streamed.
     [[nodiscard]] BytesView kept() const { return kept_; }
+    /// Bytes of stdout in all.
     [[nodiscard]] std::uint64_t written() const { return written_; }
+    /// The end of stderr, at most `stderr_bytes`.
     [[nodiscard]] std::string error_tail() const;
+    /// As in the settings.
     [[nodiscard]] SteadyTime deadline() const { return settings_.deadline; }
 
   private:

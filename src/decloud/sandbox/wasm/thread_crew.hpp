@@ -19,6 +19,7 @@ namespace decloud::sandbox::wasm {
 /// and sleeps when there are none.
 class ThreadCrew {
   public:
+    /// At most `maximum` threads are made besides the ticker, which calls `on_tick`.
     struct Settings {
         std::uint32_t maximum = 1;
         /// Blocks for one job and does it, between `begin_job` and `end_job`. False: no more jobs.
@@ -26,6 +27,7 @@ class ThreadCrew {
         std::function<void()> on_tick;
     };
 
+    /// Starts no thread before `run`.
     explicit ThreadCrew(Settings settings);
 
     /// Serves until `serve` returns false in any thread; then the process should end.

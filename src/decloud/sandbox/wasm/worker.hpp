@@ -23,6 +23,7 @@ namespace decloud::sandbox::wasm {
 
 /// One run as the node sees it.
 struct PendingRun {
+    /// Not started yet.
     explicit PendingRun(const async::Executor& executor) : started(executor), done(executor) {}
 
     /// Set when output begins to stream, and when `done` is.
@@ -42,6 +43,7 @@ struct PendingRun {
 /// runs hold it until they have ended.
 class WasmWorker : public std::enable_shared_from_this<WasmWorker> {
   public:
+    /// Takes over a worker that was started.
     WasmWorker(
         async::Executor executor, const SandboxSettings& settings, internal::WorkerProcess process);
 
@@ -58,20 +60,28 @@ class WasmWorker : public std::enable_shared_from_this<WasmWorker> {
     /// Starts a run; `run` must live until it is done. `fd`: input that does not travel inline.
     void start(
         PendingRun& run, RunRequest request, const Environment& environment, internal::UniqueFd fd);
+    /// Asks the worker to end a run, and kills the worker if it does not in time.
     void cancel(std::uint64_t id);
+    /// A number for the next run, never given before.
     [[nodiscard]] std::uint64_t next_id() { return ++last_id_; }
 
+    /// Bounds how many runs are in the worker at a time.
     [[nodiscard]] internal::Gate& gate() { return gate_; }
+    /// True once the process is gone.
     [[nodiscard]] bool ended() const { return ended_; }
-    /// Nothing runs or is about to. `using_` is counted by `Use`.
+    /// Nothing runs or is about to: there is no `Use`.
     [[nodiscard]] bool idle() const { return uses_ == 0; }
+    /// When the last `Use` ended.
     [[nodiscard]] std::chrono::steady_clock::time_point last_used() const { return last_used_; }
+    /// The process's id.
     [[nodiscard]] pid_t pid() const { return channel_->pid(); }
+    /// Ends the process and waits for it.
     [[nodiscard]] async::Task<void> stop();
 
     /// Keeps the worker from being reaped as idle.
     class Use {
       public:
+        /// Until it is destroyed.
         explicit Use(std::shared_ptr<WasmWorker> worker) : worker_(std::move(worker)) {
             ++worker_->uses_;
         }

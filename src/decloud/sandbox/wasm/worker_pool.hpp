@@ -14,6 +14,7 @@ namespace decloud::sandbox::wasm {
 /// threaded.
 class WorkerPool {
   public:
+    /// Starts no worker yet. `settings` outlives this.
     WorkerPool(async::Executor executor, const SandboxSettings& settings)
         : executor_(executor), settings_(settings), reaper_(executor), retired_(executor) {}
 
@@ -22,6 +23,7 @@ class WorkerPool {
     /// Starts it if need be. Errors: unavailable.
     [[nodiscard]] async::Task<Result<std::shared_ptr<WasmWorker>>> acquire(
         std::string isolation_key);
+    /// Ends every worker and waits for them; `acquire` then fails.
     [[nodiscard]] async::Task<void> stop();
 
   private:
