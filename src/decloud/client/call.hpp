@@ -33,6 +33,7 @@ struct CallerPayment {
     Amount max_price;
 };
 
+/// Where a call may go.
 struct CallRoute {
     /// Tried first; empty: none.
     std::string gateway_url;

@@ -19,6 +19,7 @@
 
 namespace decloud::client {
 
+/// Which chain, and how often its head is asked for once `head` was called.
 struct ChainSessionSettings {
     ChainConfig chain;
     std::chrono::steady_clock::duration poll = std::chrono::milliseconds(250);
@@ -39,11 +40,14 @@ class ChainSession {
     ChainSession(const ChainSession&) = delete;
     ChainSession& operator=(const ChainSession&) = delete;
 
+    /// As given, and the EIP-712 domain that follows from it.
     [[nodiscard]] const ChainConfig& config() const { return settings_.chain; }
     [[nodiscard]] identity::Domain domain() const { return signature_domain(settings_.chain); }
+    /// The views of this session. Live as long as it does.
     [[nodiscard]] chain::EthereumClient& ethereum() { return ethereum_; }
     [[nodiscard]] chain::EscrowView& escrow() { return escrow_; }
     [[nodiscard]] chain::RegistryView& registry() { return registry_; }
+    /// As given to `connect`.
     [[nodiscard]] async::Executor executor() const { return executor_; }
     /// The head, followed from the first call on.
     [[nodiscard]] chain::HeadFollower& head();
@@ -51,8 +55,10 @@ class ChainSession {
     /// Errors: RegistryError::unknown_provider, unusable_record; ChainError.
     [[nodiscard]] async::Task<Result<registry::Provider>> find_provider(
         identity::ProviderName name);
+    /// The account's own USDC, outside the escrow. Errors: EthereumClient's, invalid_input.
     [[nodiscard]] async::Task<Result<Amount>> token_balance(Address account);
 
+    /// Stops following the head and closes connections.
     [[nodiscard]] async::Task<void> stop();
 
   private:

@@ -16,6 +16,7 @@
 
 namespace decloud::client {
 
+/// `[chain]`: where the chain is and which contracts are decloud's.
 struct ChainConfig {
     std::vector<std::string> rpc_urls;
     std::uint64_t chain_id = 0;
@@ -26,6 +27,7 @@ struct ChainConfig {
     std::uint64_t first_block = 0;
 };
 
+/// `[gateway]`: which gateway is used, and the one that `gateway run` makes.
 struct GatewayConfig {
     /// Where this home's commands find a gateway.
     std::string url = "http://127.0.0.1:8080";
@@ -38,6 +40,7 @@ struct GatewayConfig {
     std::string console;
 };
 
+/// `[provider]`: what this home sells. `price` is of one call, in the smallest unit.
 struct ProviderConfig {
     /// Full: "alice.decloud"; empty if this home sells nothing.
     std::string name;
@@ -77,7 +80,9 @@ struct Config {
 /// `config.toml` (defaults if there is none), then what the environment says over it:
 /// DECLOUD_ACCOUNT, DECLOUD_RPC_URL (comma separated), DECLOUD_GATEWAY_URL.
 [[nodiscard]] Result<Config> load_config(const Home& home, const EnvironmentReader& environment);
+/// TOML that `parse_config` reads back.
 [[nodiscard]] std::string format_config(const Config& config);
+/// Replaces `config.toml`, durably. Errors: as `store::write_file_atomically`.
 [[nodiscard]] Result<void> save_config(const Home& home, const Config& config);
 /// Replaces the table `provider` of `config.toml`; the rest of the file stays as it was written.
 [[nodiscard]] Result<void> save_provider(const Home& home, const ProviderConfig& provider);

@@ -28,6 +28,7 @@ struct DeploymentPlan {
     bool is_public = false;
 };
 
+/// Who may read a deployment's spec, and whether its program is encrypted too.
 struct PlanOptions {
     bool is_public = false;
     bool encrypt_program = false;
@@ -67,8 +68,7 @@ struct ProviderOutcome {
     Result<void> result;
 };
 
-/// The value of `OpenCloud-Payment` for one request: a `CallAuthorization` of `key`, valid for five
-/// minutes, with a fresh nonce.
+/// The request that an authorisation is for.
 struct AuthorizedRequest {
     std::string method;
     /// As it is sent.
@@ -77,6 +77,8 @@ struct AuthorizedRequest {
     Address provider;
     Amount max_price;
 };
+/// The value of `OpenCloud-Payment` for one request: a `CallAuthorization` of `key`, valid for five
+/// minutes, with a fresh nonce.
 [[nodiscard]] Result<std::string> authorize(const AuthorizedRequest& request,
     const crypto::Secp256k1PrivateKey& key,
     const identity::Domain& domain,

@@ -36,7 +36,9 @@ struct NamedFunction {
     std::vector<DeployedVersion> versions;
     std::string current;
 
+    /// Null if `current` is none of the versions. Lives until the versions change.
     [[nodiscard]] const DeployedVersion* current_version() const;
+    /// The version with this cid; null if there is none. Lives until the versions change.
     [[nodiscard]] DeployedVersion* find(std::string_view cid);
 };
 
@@ -46,18 +48,22 @@ class Deployments {
   public:
     /// Empty if the file is missing. Errors: corrupt, StoreError::newer_format.
     [[nodiscard]] static Result<Deployments> load(const std::filesystem::path& file);
+    /// Replaces the file, durably. Errors: as `store::write_file_atomically`.
     [[nodiscard]] Result<void> save(const std::filesystem::path& file) const;
 
+    /// By name. Lives as long as this object.
     [[nodiscard]] const std::map<std::string, NamedFunction>& functions() const {
         return functions_;
     }
+    /// Null if there is none. Lives as long as this object.
     [[nodiscard]] NamedFunction* find(std::string_view name);
-    /// The function that has this cid among its versions, or that is called so. Error:
-    /// ClientError::not_found.
+    /// A version and the name that it is under.
     struct Match {
         std::string name;
         DeployedVersion version;
     };
+    /// The current version of the function of that name, else the version with that cid. Error:
+    /// ClientError::not_found.
     [[nodiscard]] Result<Match> resolve(std::string_view name_or_cid) const;
     /// `now`, or the second after the newest version of `name`: two versions made in one second
     /// would have one spec hash, and the revocation of one would be that of the other.

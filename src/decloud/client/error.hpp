@@ -24,6 +24,7 @@ enum class ClientError {
     port_in_use,
 };
 
+/// The code in the category "decloud.client".
 std::error_code make_error_code(ClientError code);
 
 /// An error whose text ends with what mends it, on a line of its own.
@@ -32,5 +33,6 @@ std::error_code make_error_code(ClientError code);
 
 }  // namespace decloud
 
+/// Lets a ClientError become a std::error_code and an Error by itself.
 template <>
 struct std::is_error_code_enum<decloud::ClientError> : std::true_type {};

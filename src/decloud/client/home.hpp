@@ -13,6 +13,7 @@ namespace decloud::client {
 
 /// How settings are read from the environment; nothing if it is not set. Tests give their own.
 using EnvironmentReader = std::function<std::optional<std::string>(const std::string&)>;
+/// Reads this process's environment.
 [[nodiscard]] EnvironmentReader process_environment();
 
 /// The folders of one cloud's user and node: one tree (`--home`, `DECLOUD_HOME`) or XDG's. Plain
@@ -25,8 +26,11 @@ struct Home {
     /// The tree's root, or empty for XDG folders.
     std::filesystem::path root;
 
+    /// The settings, in TOML.
     [[nodiscard]] std::filesystem::path config_file() const { return config / "config.toml"; }
+    /// The folder of the KeyStore.
     [[nodiscard]] std::filesystem::path keys() const { return data / "keys"; }
+    /// The names of what was deployed, as `Deployments` keeps them.
     [[nodiscard]] std::filesystem::path deployments_file() const {
         return data / "deployments.json";
     }
@@ -34,12 +38,15 @@ struct Home {
     [[nodiscard]] std::filesystem::path secrets() const { return data / "secrets"; }
     /// What was deployed: specs and program content, for `secret` to build a new version from.
     [[nodiscard]] std::filesystem::path versions() const { return data / "versions"; }
+    /// The account's signed word for the node's identity key.
     [[nodiscard]] std::filesystem::path delegation_file() const { return data / "delegation.json"; }
     /// The node's own: lock, blocks, ledger, cache.
     [[nodiscard]] std::filesystem::path node() const { return data / "node"; }
+    /// Where a running node answers its operator; a Unix socket.
     [[nodiscard]] std::filesystem::path operator_socket() const { return state / "node.sock"; }
     /// The development chain's.
     [[nodiscard]] std::filesystem::path chain() const { return data / "chain"; }
+    /// Output of the processes that this home started.
     [[nodiscard]] std::filesystem::path logs() const { return state / "logs"; }
     /// Transactions that are under way, by account.
     [[nodiscard]] std::filesystem::path wallets() const { return state / "wallets"; }
@@ -53,6 +60,7 @@ struct Home {
 [[nodiscard]] Result<Home> locate_home(
     const std::string& flag, const EnvironmentReader& environment);
 
+/// The format of a home that this build writes; in `data/format`.
 inline constexpr unsigned kHomeFormat = 1;
 
 /// Brings `data` from one format to the next.
@@ -65,6 +73,7 @@ struct HomeMigration {
 /// `data` was copied beside itself. Errors: StoreError::newer_format naming the file and both
 /// versions; corrupt.
 [[nodiscard]] Result<void> open_home(const Home& home);
+/// The same for other formats than this build's; for tests.
 [[nodiscard]] Result<void> open_home(
     const Home& home, unsigned current, std::span<const HomeMigration> migrations);
 

@@ -40,7 +40,9 @@ class OperatorClient {
 
     /// False if no node listens.
     [[nodiscard]] async::Task<bool> reachable();
+    /// What `GET /operator/status` answers. Errors, here and below: `remote_error`, NetError.
     [[nodiscard]] async::Task<Result<json::Object>> status();
+    /// Has the node settle everything now; answers when it is final on the chain.
     [[nodiscard]] async::Task<Result<json::Object>> settle();
     /// The roots of the CAR, which the node keeps under `pin`.
     [[nodiscard]] async::Task<Result<json::Object>> import_content(
@@ -49,6 +51,7 @@ class OperatorClient {
     /// whole. Errors also: the sink's.
     [[nodiscard]] async::Task<Result<void>> export_content(
         std::string cid, std::function<Result<void>(BytesView)> sink);
+    /// What the node keeps, by pin.
     [[nodiscard]] async::Task<Result<json::Object>> list_content();
 
   private:

@@ -35,6 +35,7 @@ struct Project {
     std::string account;
 };
 
+/// The file in a project's folder that describes it.
 inline constexpr std::string_view kProjectFile = "decloud.toml";
 
 /// Strict: unknown keys, wrong types and impossible values are refused, with the line. Error:

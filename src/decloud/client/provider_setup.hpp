@@ -14,6 +14,7 @@
 
 namespace decloud::client {
 
+/// What the chain is to say about a provider.
 struct ProviderRegistration {
     identity::ProviderName name;
     std::string url;

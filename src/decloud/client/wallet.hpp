@@ -44,8 +44,10 @@ class Wallet {
     Wallet(const Wallet&) = delete;
     Wallet& operator=(const Wallet&) = delete;
 
+    /// The account and its key; live as long as the wallet.
     [[nodiscard]] const Address& address() const { return key_.address(); }
     [[nodiscard]] const crypto::Secp256k1PrivateKey& key() const { return key_; }
+    /// What sends for the account. Lives as long as the wallet.
     [[nodiscard]] chain::TransactionSender& sender() { return *sender_; }
 
     /// All of them in this order, each built on those before it, and waits for the last. Sends no
@@ -58,20 +60,26 @@ class Wallet {
 
     /// Money of the token into the escrow: the token's approval if it is needed, then deposit.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> deposit(Amount amount);
+    /// Takes free money out of the escrow, to the account itself or `to`.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> withdraw(
         Amount amount, std::optional<Address> to);
     /// Reserves `budget` for `provider` at `price` a call.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> approve(
         Address provider, Amount price, Amount budget);
+    /// Reserves `amount` more on an open channel.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> increase(
         Bytes32 channel, Amount amount);
+    /// Starts to close a channel: `finalize_close` is possible after the escrow's close delay.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> request_close(Bytes32 channel);
+    /// Ends a channel; what was reserved and not claimed is free again.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> finalize_close(Bytes32 channel);
     /// All that this provider account has earned, to itself or `to`.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> payout(std::optional<Address> to);
+    /// Lets `settler` claim for this provider account until `expires`.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> set_settler(
         Address settler, UnixSeconds expires);
 
+    /// Stops following transactions; those that were sent may still become final.
     [[nodiscard]] async::Task<void> stop();
 
   private:
@@ -107,6 +115,7 @@ struct ChannelReport {
     bool running_low = false;
 };
 
+/// What `read_escrow` found, in the escrow's token.
 struct EscrowReport {
     Amount free;
     /// Open and closing channels, newest first.
