@@ -21,8 +21,11 @@ class CallOutput;
 /// threaded.
 class SlowAnswers {
   public:
+    /// Runs on the executor of the calls that it watches.
     explicit SlowAnswers(async::Executor executor);
+    /// Streams `output` some milliseconds from now, unless it is gone or finished by then.
     void watch(std::weak_ptr<CallOutput> output);
+    /// Ends what is still sending; before destruction.
     [[nodiscard]] async::Task<void> stop();
 
   private:
@@ -38,6 +41,7 @@ class SlowAnswers {
 class CallOutput final : public sandbox::ResponseSink,
                          public std::enable_shared_from_this<CallOutput> {
   public:
+    /// `prefix` is the call's SCRIPT_NAME: the path of cookies. Responder and `slow` outlive this.
     CallOutput(protocol::Responder& responder,
         SlowAnswers& slow,
         protocol::OutputMode mode,
@@ -54,6 +58,7 @@ class CallOutput final : public sandbox::ResponseSink,
     /// Waits for what is being sent; nothing more is.
     [[nodiscard]] async::Task<void> close();
 
+    /// Bytes of stdout so far.
     [[nodiscard]] std::uint64_t received() const { return received_; }
 
   private:

@@ -36,9 +36,11 @@ struct Deployment {
     /// The environment and the secrets, as the program gets them.
     protocol::Variables variables;
 
+    /// As the owner wrote it.
     [[nodiscard]] const protocol::DeploymentSpec& spec() const { return signed_spec.spec; }
 };
 
+/// Which provider this is, and how much is kept and read.
 struct DeploymentsSettings {
     identity::Domain domain;
     /// Namehash of the provider's name: what an owner names.
@@ -83,6 +85,7 @@ class Deployments {
     [[nodiscard]] async::Task<protocol::Checked<void>> revoke(
         multiformats::Cid cid, identity::Signed<identity::Revocation> revocation);
 
+    /// The key that new specs are to be encrypted to.
     [[nodiscard]] const crypto::RsaPublicKey& current_key() const {
         return keys_.front().public_key();
     }
