@@ -19,6 +19,7 @@
 
 namespace decloud::gateway {
 
+/// Everything that a gateway's operator decides.
 struct GatewaySettings {
     net::Endpoint listen;
     /// JSON-RPC endpoints of the chain; at least one.
@@ -57,6 +58,7 @@ class Gateway {
     [[nodiscard]] async::Task<void> run();
     /// Accepts nothing more, gives running requests `grace`, then ends everything.
     [[nodiscard]] async::Task<void> stop(std::chrono::milliseconds grace);
+    /// What the gateway knows of the chain now; `/readyz` says the same.
     [[nodiscard]] chain::ChainStatus chain_status() const;
 
   private:

@@ -26,6 +26,7 @@ class ProxyState;
 /// twice, as every request may be a paid call.
 [[nodiscard]] net::http::ClientSettings default_client_settings();
 
+/// What the proxy serves under, and its limits.
 struct ProxySettings {
     /// What hosts end in: "localhost", "gateway.example".
     std::string domain = "localhost";

@@ -16,9 +16,12 @@ struct ProviderRoute {
     /// "/p/{name}" as it was asked for; empty if the provider has the host to itself.
     std::string shared_prefix;
 };
+/// The gateway's own `/healthz`.
 struct HealthRoute {};
+/// The gateway's own `/readyz`.
 struct ReadyRoute {};
 
+/// Where a request goes.
 using Route = std::variant<ProviderRoute, HealthRoute, ReadyRoute>;
 
 /// Where a request goes, by its Host and its path. `domain` is the gateway's, lower case; requests
