@@ -30,6 +30,7 @@ struct ConsoleContext {
 /// `/readyz`: 200, or 503 with the reason.
 [[nodiscard]] async::Task<void> answer_readiness(
     net::http::Exchange exchange, chain::ChainStatus status);
+/// `/healthz`: 200 as long as the process answers.
 [[nodiscard]] async::Task<void> answer_health(net::http::Exchange exchange);
 
 }  // namespace decloud::node

@@ -26,6 +26,7 @@ struct EdgeSettings {
 
 /// Where a public request goes.
 struct Route {
+    /// Which of the public endpoints it is.
     enum class Kind { call, receipt, well_known, health, ready };
     Kind kind = Kind::call;
     /// For `call`.

@@ -75,6 +75,7 @@ class Node {
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
 
+    /// Where it listens, with the ports that were chosen.
     [[nodiscard]] net::Endpoint public_endpoint() const;
     [[nodiscard]] net::Endpoint console_endpoint() const;
     /// Serves until `stop`.
