@@ -32,6 +32,7 @@ struct Workspace {
     client::Config config;
 };
 
+/// The exit code of a verb that did its work; an error becomes one by `exit_code`.
 using Outcome = Result<ExitCode>;
 
 /// What a verb works with. Single threaded.
@@ -43,6 +44,7 @@ class Context {
 
     /// Opens the home and reads its settings; `--account` stands over them.
     [[nodiscard]] Result<Workspace> open() const;
+    /// The home's keys. Errors: as `KeyStore::open`.
     [[nodiscard]] Result<identity::KeyStore> keys(const Workspace& workspace) const;
     /// The key of `workspace.config.account`, checked against the chain. Error: not_found with the
     /// command that makes one.
@@ -50,6 +52,7 @@ class Context {
 
     /// Data for standard output: the object with `--json`, else the text.
     void print(const json::Object& object, std::string_view text) const;
+    /// The machine's clock and this process's environment.
     [[nodiscard]] const Clock& clock() const { return system_clock(); }
     [[nodiscard]] client::EnvironmentReader environment() const {
         return client::process_environment();
@@ -77,7 +80,8 @@ void tell_error(const Error& error);
 [[nodiscard]] async::Task<Outcome> with_http(
     async::Executor executor, std::function<async::Task<Outcome>(net::http::Client&)> work);
 
-/// Standard input, at most `max_bytes`. A terminal is not read: error usage with `instead`.
+/// `file`, or standard input if that is empty or "-". A terminal is not read: error usage with
+/// `instead` as help. Errors also: limit_exceeded above `max_bytes`, `store::read_file`'s.
 [[nodiscard]] Result<Bytes> read_input(
     const std::string& file, std::uint64_t max_bytes, std::string_view instead);
 /// "5", "0.001" USDC, above zero. Error: ClientError::usage.

@@ -16,6 +16,7 @@ enum class ExitCode : int {
     usage = 64,
 };
 
+/// The code for an error that a verb ended with; failure for those that have none of their own.
 [[nodiscard]] ExitCode exit_code(const Error& error);
 /// Of a call's answer: 2xx and 3xx are ok.
 [[nodiscard]] ExitCode exit_code_of_status(int http_status);
