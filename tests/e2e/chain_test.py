@@ -11,7 +11,6 @@ from ethereum import development_account
 from harness import USDC, expect, expect_equal, new_folder, project, wait_for
 from providers_test import OWNER, Bob, good, new_home
 
-SEVEN_HOURS = 7 * 3600
 
 
 class Endpoint:
@@ -51,8 +50,11 @@ class Endpoint:
         return json.dumps(answer).encode()
 
 
-def old(block):
-    block["timestamp"] = hex(int(block["timestamp"], 16) - SEVEN_HOURS)
+def old(hours):
+    """Says that each block is that much older."""
+    def change(block):
+        block["timestamp"] = hex(int(block["timestamp"], 16) - hours * 3600)
+    return change
 
 
 def another(digits):
@@ -109,7 +111,11 @@ def test_a_head_older_than_a_quarter_of_the_close_delay_stops_paid_serving(cloud
     endpoint = cloud.endpoints[0]
     use(bob, [endpoint])
     expect_equal(call(cloud).status, 200, "before")
-    endpoint.change = old
+    endpoint.change, head = old(5), cloud.chain.head()
+    wait_for("heads that are five hours old", lambda: good(bob.home, "provider", "status", "--json").json["chain"]["head"]
+             > head + 2, 30)
+    expect(bob.is_ready(), "the escrow's close delay is a day")
+    endpoint.change = old(7)
     refused = wait_for("readyz to say so", lambda: not_ready(bob), 30)
     expect(re.search(r"head is \d+ s old", refused.json["reason"]), refused.text)
     paid = call(cloud)

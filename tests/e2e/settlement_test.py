@@ -132,6 +132,7 @@ def test_a_row_of_another_node_on_the_account_stops_the_channel(cloud):
 
 
 def test_a_node_that_is_told_to_stop_while_it_settles_stops(cloud):
+    calls(cloud, 1)
     settle_until_equal(cloud)
     calls(cloud, 2)
     stop_mining(cloud)

@@ -65,6 +65,8 @@ class HeadFollower {
     [[nodiscard]] std::optional<BlockHeader> finalized() const { return finalized_; }
     /// `HeadFollowerSettings::depth`, in blocks.
     [[nodiscard]] std::uint64_t depth() const { return settings_.depth; }
+    /// For a limit that is on the chain itself and becomes known later.
+    void set_max_age(std::chrono::seconds age) { settings_.max_age = age; }
     /// As of the last poll; the head's age as of now.
     [[nodiscard]] ChainStatus status() const;
     /// How many times a block that had been seen was replaced.

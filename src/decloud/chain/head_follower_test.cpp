@@ -106,6 +106,9 @@ TEST_F(HeadFollowerTest, SaysWhyItIsNotReadyAndRecovers) {
         EXPECT_TRUE(co_await follower.poll());
         EXPECT_FALSE(follower.status().ready);
         EXPECT_NE(follower.status().reason.find("100 s old"), std::string::npos);
+        follower.set_max_age(101s);
+        EXPECT_TRUE(follower.status().ready) << follower.status().reason;
+        follower.set_max_age(100s);
         clock.set(follower.head()->timestamp);
         EXPECT_TRUE(follower.status().ready) << follower.status().reason;
         EXPECT_TRUE(follower.status().may_serve_paid);

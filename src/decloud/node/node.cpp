@@ -35,6 +35,8 @@ namespace {
 constexpr auto kStopGrace = std::chrono::seconds(20);
 constexpr auto kReviewInterval = std::chrono::minutes(10);
 constexpr std::size_t kBlockingThreads = 4;
+/// T of an escrow that has not been asked yet: the least that the contract allows.
+constexpr std::chrono::seconds kShortestCloseDelay = std::chrono::hours(1);
 
 /// Keys that the node's process holds.
 struct Keys {
@@ -136,7 +138,7 @@ class Node::Impl {
               client_,
               clock,
               {.depth = settings_.finality_depth,
-                  .max_age = settings_.close_delay / 4,
+                  .max_age = kShortestCloseDelay / 4,
                   .chain_id = settings_.chain_id}),
           escrow_(client_, settings_.contracts.escrow),
           journal_(payments::make_sender_journal(*storage_.records, pool_)),
@@ -171,6 +173,7 @@ class Node::Impl {
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] async::Task<void> answer_public(net::http::Exchange exchange);
     [[nodiscard]] async::Task<void> review();
+    [[nodiscard]] async::Task<void> learn_close_delay();
 
     async::Executor executor_;
     NodeSettings settings_;
@@ -304,6 +307,7 @@ async::Task<void> Node::Impl::run() {
     tasks_.spawn(sender_.run());
     tasks_.spawn(settler_->run());
     tasks_.spawn(review());
+    tasks_.spawn(learn_close_delay());
     async::TaskGroup servers(executor_);
     servers.spawn(console_server_->run());
     servers.spawn(operator_server_->run());
@@ -337,6 +341,17 @@ async::Task<void> Node::Impl::stop() {
     }
     pool_.join();
     log::info("node", "{} has stopped", settings_.provider_name);
+}
+
+/// A payer can leave within T, so that a head older than a quarter of it stops paid serving.
+async::Task<void> Node::Impl::learn_close_delay() {
+    for (;;) {
+        if (const auto delay = co_await escrow_.close_delay()) {
+            head_.set_max_age(*delay / 4);
+            co_return;
+        }
+        co_await async::delay(std::chrono::seconds(1));
+    }
 }
 
 async::Task<void> Node::Impl::review() {

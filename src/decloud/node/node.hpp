@@ -45,8 +45,6 @@ struct NodeSettings {
     std::uint64_t chain_id = 31337;
     chain::ContractAddresses contracts;
     std::uint64_t finality_depth = 1;
-    /// T of the escrow: how long a payer who leaves has to wait.
-    std::chrono::seconds close_delay{24 * 3600};
     std::uint64_t first_block = 0;
 
     /// Of one call.
