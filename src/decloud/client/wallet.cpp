@@ -12,6 +12,8 @@
 #include <decloud/store/error.hpp>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace decloud::client {
 
@@ -23,6 +25,35 @@ constexpr std::uint64_t kLogRange = 10'000;
 // A command that sends waits for a block or two.
 constexpr auto kLockPatience = std::chrono::seconds(30);
 constexpr auto kLockPoll = std::chrono::milliseconds(50);
+
+/// What the account's owner can do about a refusal; empty if nothing is known.
+std::string help_for(const Error& error, const Address& account) {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kHelp{{
+        {"FreeTooLow",
+            "decloud escrow status shows what is free, decloud escrow deposit AMOUNT adds to it "
+            "(1000000 is 1 USDC)"},
+        {"ERC20InsufficientBalance",
+            "the account has too little USDC; it is not in the escrow yet"},
+        {"CloseTooEarly", "decloud escrow status says when the close delay is over"},
+        {"ChannelFinalized", "decloud escrow approve PROVIDER opens a new channel"},
+        {"ChannelClosing", "decloud escrow approve PROVIDER opens a new channel"},
+        {"LabelTaken", "choose another name"},
+    }};
+    if (error == make_error_code(ChainError::insufficient_funds)) {
+        return to_string(account) + " pays for gas: send it some of the chain's own coin";
+    }
+    for (const auto& [name, help] : kHelp) {
+        if (error.detail().find(name) != std::string::npos) {
+            return std::string(help);
+        }
+    }
+    return {};
+}
+
+Error with_help(const Error& error, const Address& account) {
+    const std::string help = help_for(error, account);
+    return help.empty() ? error : Error(error.code(), error.detail() + "\nhelp: " + help);
+}
 
 }  // namespace
 
@@ -78,7 +109,7 @@ async::Task<Result<chain::TransactionOutcome>> Wallet::send_all(
             .data = std::move(planned.data),
             .value = planned.value});
         if (!broadcast) {
-            co_return fail(broadcast.error().within(planned.what));
+            co_return fail(with_help(broadcast.error().within(planned.what), address()));
         }
         sent.emplace_back(intent, planned.what);
     }
@@ -86,7 +117,7 @@ async::Task<Result<chain::TransactionOutcome>> Wallet::send_all(
     for (const auto& [intent, what] : sent) {
         last = co_await sender_->wait(intent);
         if (!last) {
-            co_return fail(last.error().within(what));
+            co_return fail(with_help(last.error().within(what), address()));
         }
     }
     co_return last;

@@ -336,7 +336,7 @@ async::Task<Checked<void>> Pipeline::find_digest(Run& run) {
 async::Task<Checked<void>> Pipeline::receive_body(Run& run) {
     auto loaded = co_await run.body->load();
     if (!loaded) {
-        co_return std::unexpected(protocol::problem_from(loaded.error()));
+        co_return std::unexpected(protocol::body_problem_from(loaded.error()));
     }
     if (run.announced_digest && run.body->whole() != nullptr &&
         run.body->digest() != run.announced_digest) {

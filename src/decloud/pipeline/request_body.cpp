@@ -1,6 +1,7 @@
 #include "request_body.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <string>
 
@@ -8,7 +9,9 @@ namespace decloud::pipeline {
 
 namespace {
 constexpr std::size_t kReadBytes = 64 * 1024;
-}
+// The server bounds the wait for each part only, and a hold waits with the body.
+constexpr auto kLoadLimit = std::chrono::minutes(1);
+}  // namespace
 
 ExchangeBody::ExchangeBody(net::http::Exchange& exchange, std::uint64_t max_bytes)
     : exchange_(exchange), max_bytes_(max_bytes) {}
@@ -20,6 +23,7 @@ async::Task<Result<void>> ExchangeBody::load() {
         complete_ = true;
         co_return Result<void>{};
     }
+    const auto end = std::chrono::steady_clock::now() + kLoadLimit;
     const std::uint64_t want = std::min(length.value_or(kWholeBodyBytes + 1), kWholeBodyBytes + 1);
     while (buffer_.size() < kWholeBodyBytes + 1) {
         const std::size_t before = buffer_.size();
@@ -36,6 +40,9 @@ async::Task<Result<void>> ExchangeBody::load() {
         if (count == 0) {
             complete_ = true;
             break;
+        }
+        if (count < kReadBytes && std::chrono::steady_clock::now() > end) {
+            co_return fail(CommonError::timeout, "the request's body");
         }
     }
     hash_.update(buffer_);

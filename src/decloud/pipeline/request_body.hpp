@@ -19,8 +19,8 @@ class ExchangeBody final : public protocol::RequestBody {
     /// Beyond `max_bytes` reading fails with limit_exceeded. `exchange` outlives this.
     ExchangeBody(net::http::Exchange& exchange, std::uint64_t max_bytes);
 
-    /// Reads up to 1 MiB. Afterwards `whole()` is set if that was all. Errors: the connection's,
-    /// limit_exceeded.
+    /// Reads up to 1 MiB, in at most a minute. Afterwards `whole()` is set if that was all. Errors:
+    /// the connection's, limit_exceeded, timeout.
     [[nodiscard]] async::Task<Result<void>> load();
     /// True once `load` was called.
     [[nodiscard]] bool loaded() const { return loaded_; }

@@ -82,6 +82,13 @@ Problem problem_from(const Error& error) {
     return refuse(500, Status::server_error, "the provider failed; nothing was charged").error();
 }
 
+Problem body_problem_from(const Error& error) {
+    if (error == make_error_code(CommonError::timeout)) {
+        return refuse(408, Status::bad_request, "the request's body did not come in time").error();
+    }
+    return problem_from(error);
+}
+
 std::string problem_json(const Problem& problem) {
     json::Object body;
     body["type"] = "about:blank";

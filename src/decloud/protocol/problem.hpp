@@ -72,6 +72,9 @@ using Checked = std::expected<T, Problem>;
 /// The HTTP status for an error that a stage below did not turn into a problem itself. The text of
 /// an error that is the node's own fault is not shown: the log has it.
 [[nodiscard]] Problem problem_from(const Error& error);
+/// As `problem_from`, for an error of reading the request's body: a client that is too slow gets
+/// 408.
+[[nodiscard]] Problem body_problem_from(const Error& error);
 
 /// The body of design §4: RFC 9457 members and, for 402, `x402Version`, `error`, `accepts`,
 /// `acceptable`.

@@ -7,6 +7,12 @@
 namespace decloud::protocol {
 namespace {
 
+TEST(Problem, ASlowBodyIsTheClientsFault) {
+    EXPECT_EQ(body_problem_from(Error(CommonError::timeout)).http_status, 408);
+    EXPECT_EQ(problem_from(Error(CommonError::timeout)).http_status, 504);
+    EXPECT_EQ(body_problem_from(Error(CommonError::limit_exceeded)).http_status, 413);
+}
+
 TEST(Problem, TheOne402CarriesBothLists) {
     const Problem problem =
         payment_required(Status::payment_acceptable, "no payment", "decloud escrow approve",

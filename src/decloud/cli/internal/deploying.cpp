@@ -118,6 +118,9 @@ async::Task<Result<void>> revoke_versions(
             }
             return {};
         }));
+        // What it was deployed with, secrets included, is of no use any more.
+        std::error_code ignored;
+        std::filesystem::remove_all(home.versions() / version.cid, ignored);
     }
     co_return first;
 }

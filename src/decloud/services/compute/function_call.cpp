@@ -134,7 +134,7 @@ class FunctionCall final : public protocol::PreparedCall {
         co_await output.close();
         if (body_error && !responder.started()) {
             co_return Completion::charged_problem(
-                terms_.max_price, protocol::problem_from(*body_error));
+                terms_.max_price, protocol::body_problem_from(*body_error));
         }
         if (output.received() > 0) {
             Completion completion = Completion::charged(terms_.max_price);
