@@ -40,6 +40,18 @@ Outcome killed() {
     return outcome;
 }
 
+RunRequest run_request(std::uint64_t id, std::uint32_t module, const Limits& limits) {
+    return {.id = id,
+        .module = module,
+        .wall_ms = static_cast<std::uint32_t>(limits.wall.count()),
+        .memory_bytes = limits.memory_bytes,
+        .response_bytes = limits.response_bytes,
+        .stderr_bytes =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(limits.stderr_bytes, kInlineOutput)),
+        .environment = {},
+        .body = {}};
+}
+
 /// How a request's body gets to the worker.
 struct Input {
     UniqueFd fd;
@@ -89,15 +101,7 @@ async::Task<std::optional<Outcome>> Invocation::run(
     if (cancel_.cancelled()) {
         co_return killed();
     }
-    RunRequest request{.id = worker->next_id(),
-        .module = module,
-        .wall_ms = static_cast<std::uint32_t>(limits_.wall.count()),
-        .memory_bytes = limits_.memory_bytes,
-        .response_bytes = limits_.response_bytes,
-        .stderr_bytes = static_cast<std::uint32_t>(
-            std::min<std::uint64_t>(limits_.stderr_bytes, kInlineOutput)),
-        .environment = {},
-        .body = {}};
+    RunRequest request = run_request(worker->next_id(), module, limits_);
     const std::uint64_t id = request.id;
     auto input = prepare_input(request, whole);
     if (!input) {
