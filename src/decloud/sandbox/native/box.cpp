@@ -19,6 +19,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -177,8 +178,10 @@ Result<void> contain(
 }  // namespace
 
 void run_boxed(const BoxSettings& settings, int proc_mount) {
-    Bytes buffer(internal::kMaximumMessage);
-    auto message = internal::receive_message(settings.control, buffer, 0);
+    // Not cleared: only the pages that the message needs are touched.
+    const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(internal::kMaximumMessage);
+    auto message = internal::receive_message(
+        settings.control, std::span(buffer.get(), internal::kMaximumMessage), 0);
     if (!message || message->data.empty()) {
         ::_exit(0);
     }

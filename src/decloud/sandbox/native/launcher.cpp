@@ -31,6 +31,8 @@ constexpr uid_t kFirstUser = 2'100'000'000;
 constexpr std::uint32_t kUsers = 10'000;
 /// After so many failures in a row the launcher gives up: the next call starts another one.
 constexpr std::uint32_t kMaximumUnready = 3;
+/// Without a run starting or ending for so long, the processor is taken to be free for spares.
+constexpr std::chrono::milliseconds kQuiet{10};
 
 /// As an ordinary user: a user namespace in which mounts may be copied.
 Result<void> become_able_to_mount() {
@@ -87,8 +89,16 @@ class Launcher {
             .own_user_only = user != 0};
     }
     std::string try_box();
-    /// False: there are enough.
-    bool make_one_spare();
+    [[nodiscard]] std::size_t boxes_in(SandboxBox::State state) const {
+        return static_cast<std::size_t>(std::ranges::count(boxes_, state, &SandboxBox::state));
+    }
+    [[nodiscard]] std::size_t idle() const {
+        return boxes_in(SandboxBox::State::starting) + boxes_in(SandboxBox::State::spare);
+    }
+    /// Spares are made when calls leave time for it, or all together when none is left: so most
+    /// calls share the processor with none being made.
+    bool wants_spare();
+    void make_spare();
     bool receive();
     void start_waiting();
     void start(Boxes::iterator box, WaitingRun run);
@@ -112,6 +122,11 @@ class Launcher {
     /// Sandboxes in a row that died before they were ready.
     std::uint32_t unready_ = 0;
     bool node_gone_ = false;
+    bool refilling_ = true;
+    /// Until something happens, making a spare is not tried again.
+    bool making_failed_ = false;
+    /// When a run started or ended last.
+    steady_clock::time_point last_run_;
     Bytes buffer_ = Bytes(internal::kMaximumMessage);
 };
 
@@ -182,29 +197,33 @@ std::string Launcher::try_box() {
     return "namespaces: " + why;
 }
 
-bool Launcher::make_one_spare() {
-    const auto idle =
-        static_cast<std::size_t>(std::ranges::count_if(boxes_, [](const SandboxBox& box) {
-            return box.state() == SandboxBox::State::starting ||
-                   box.state() == SandboxBox::State::spare;
-        }));
-    if (idle >= std::max<std::size_t>(spares_, waiting_.size())) {
+bool Launcher::wants_spare() {
+    const std::size_t idle = this->idle();
+    if (making_failed_ || idle >= std::max<std::size_t>(spares_, waiting_.size())) {
+        refilling_ = false;
         return false;
     }
+    const bool empty = idle == 0 && boxes_in(SandboxBox::State::running) == 0;
+    refilling_ =
+        refilling_ || idle < waiting_.size() || empty || steady_clock::now() - last_run_ >= kQuiet;
+    return refilling_;
+}
+
+void Launcher::make_spare() {
     auto box = SandboxBox::make(settings(), ++number_ % kUsers);
     if (box) {
         boxes_.push_back(std::move(*box));
-        return true;
+        return;
     }
     // Whoever waits is told; the next call tries again.
     ++unready_;
+    making_failed_ = true;
     for (const WaitingRun& run : std::exchange(waiting_, {})) {
         RunDone done;
         done.id = run.request.numbers.id;
         done.detail = box.error().detail();
         say(encode(done));
     }
-    return false;
 }
 
 bool Launcher::receive() {
@@ -245,6 +264,7 @@ void Launcher::start_waiting() {
 }
 
 void Launcher::start(Boxes::iterator box, WaitingRun run) {
+    last_run_ = steady_clock::now();
     const auto started = box->start(run.request, run.message, run.fds);
     if (!started) {
         box->kill(Outcome::End::sandbox_failed);
@@ -284,11 +304,13 @@ void Launcher::finish(Boxes::iterator box) {
     boxes_.erase(box);
     if (done) {
         say(encode(*done));
+        last_run_ = steady_clock::now();
     }
 }
 
 int Launcher::poll_timeout() const {
-    auto next = steady_clock::time_point::max();
+    const bool refill_later = idle() < spares_ && !making_failed_;
+    auto next = refill_later ? last_run_ + kQuiet : steady_clock::time_point::max();
     for (const SandboxBox& box : boxes_) {
         next = std::min(next, box.deadline());
     }
@@ -319,6 +341,7 @@ bool Launcher::wait_for_events(int timeout) {
             current->read_control();
             if (const auto done = current->take_result()) {
                 say(encode(*done));
+                last_run_ = steady_clock::now();
             }
         }
         if (ended) {
@@ -335,10 +358,12 @@ int Launcher::serve() {
     while (!node_gone_ && unready_ < kMaximumUnready) {
         start_waiting();
         // Making one takes a while: what has happened meanwhile comes first.
-        const bool busy = wait_for_events(0);
+        const bool refill = wants_spare();
+        const bool busy = wait_for_events(refill ? 0 : poll_timeout());
         kill_overdue();
-        if (!busy && !make_one_spare()) {
-            wait_for_events(poll_timeout());
+        making_failed_ = making_failed_ && !busy;
+        if (refill && !busy) {
+            make_spare();
         }
     }
     close_all();

@@ -106,7 +106,12 @@ void SandboxBox::read_control() {
     std::array<std::uint8_t, 8192> buffer{};
     while (true) {
         auto message = internal::receive_message(control_.get(), buffer, MSG_DONTWAIT);
-        if (!message || message->data.empty()) {
+        if (!message) {
+            return;
+        }
+        if (message->data.empty()) {
+            // Readable for ever: nobody is to poll it while the kernel takes the sandbox away.
+            control_.reset();
             return;
         }
         internal::WireReader reader(message->data);

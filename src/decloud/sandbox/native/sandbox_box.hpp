@@ -35,7 +35,8 @@ class SandboxBox {
 
     /// Where it stands.
     [[nodiscard]] State state() const { return state_; }
-    /// Descriptors to poll: the first process's pidfd, and the socket to it. Owned by this object.
+    /// Descriptors to poll: the first process's pidfd, and the socket to it (−1 once that is
+    /// closed). Owned by this object.
     [[nodiscard]] int pidfd() const { return pidfd_.get(); }
     [[nodiscard]] int control() const { return control_.get(); }
     /// The node's number of its run; none before `start`.
