@@ -57,8 +57,8 @@ struct SandboxSettings {
     /// Native runs at the same time, and calls that may wait for one of them to end.
     std::size_t native_runs = 64;
     std::size_t native_queue = 256;
-    /// Sandboxes kept ready for the next native call.
-    std::size_t native_spares = 2;
+    /// Sandboxes kept ready for the next native calls; made when calls pause or none is left.
+    std::size_t native_spares = 4;
 
     /// Layers the operator accepts to be without, by name ("cgroup", "seccomp", "namespaces");
     /// a layer that is missing and not named here makes the runs fail with an error that says so.

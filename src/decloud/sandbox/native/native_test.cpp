@@ -2,8 +2,11 @@
 
 #include <decloud/async/event.hpp>
 
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <fstream>
 
 namespace decloud::sandbox {
@@ -157,6 +160,46 @@ TEST_F(Native, RunsManyAtOnce) {
         context_.run_one();
     }
     EXPECT_EQ(good, 100);
+}
+
+std::vector<int> children_of(int process) {
+    std::ifstream file(fmt::format("/proc/{0}/task/{0}/children", process));
+    std::vector<int> children;
+    for (int child = 0; file >> child;) {
+        children.push_back(child);
+    }
+    return children;
+}
+
+TEST_F(Native, MakesSparesAgainOnceCallsPauseAndRestsThen) {
+    for (int i = 0; i < 7; ++i) {
+        ASSERT_EQ(probe("echo", "", "x").output, "x");
+    }
+    const auto launchers = children_of(::getpid());
+    ASSERT_EQ(launchers.size(), 1U);
+    const auto processor_time = [&] {
+        std::ifstream file(fmt::format("/proc/{}/schedstat", launchers.front()));
+        std::uint64_t nanoseconds = 0;
+        file >> nanoseconds;
+        return std::chrono::nanoseconds(nanoseconds);
+    };
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    boost::asio::steady_timer timer(context_);
+    const auto pass = [&](std::chrono::milliseconds time) {
+        timer.expires_after(time);
+        timer.async_wait([&](const boost::system::error_code&) { context_.stop(); });
+        context_.restart();
+        context_.run();
+    };
+    while (children_of(launchers.front()).size() != SandboxSettings{}.native_spares &&
+           std::chrono::steady_clock::now() < until) {
+        pass(std::chrono::milliseconds(5));
+    }
+    EXPECT_EQ(children_of(launchers.front()).size(), SandboxSettings{}.native_spares);
+    const auto used = processor_time();
+    ASSERT_GT(used.count(), 0);
+    pass(std::chrono::milliseconds(200));
+    EXPECT_LT(processor_time() - used, std::chrono::milliseconds(50));
 }
 
 TEST_F(Native, AProgramThatCannotBeStartedIsItsOwnersFault) {
