@@ -58,7 +58,7 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
         }
         if (writer == nullptr || writer->durable() >= sequence || writer->failure()) {
             post_wake();
-        } else if (gather(sequence) * 2 >= expected) {
+        } else if (gather(sequence) * 4 >= expected * 3) {
             writer->want();
         }
     }

@@ -61,7 +61,7 @@ struct LogStatistics {
     std::uint64_t segments = 0;
 };
 
-/// Append-only records with group commit: many waiters share one fdatasync. Records carry a
+/// Append-only records with group commit: many waiters share one sync. Records carry a
 /// sequence (1, 2, …), a type below 255 and a CRC-32C that is salted per segment.
 ///
 /// A record that is damaged is told from a torn tail: if anything written after a later sync is
@@ -91,9 +91,9 @@ class GroupCommitLog {
     /// cannot keep up, limit_exceeded, StoreError::closed.
     [[nodiscard]] Result<std::uint64_t> append(std::uint8_t type, BytesView payload, LogUse use);
 
-    /// Resumes when everything up to `sequence` is on disk. A sync starts once half of the
-    /// `expected` callers wait for it, or after `gather`: syncs cost processor time, so that many
-    /// calls at once are cheaper in few of them, and one call alone does not wait. Errors:
+    /// Resumes when everything up to `sequence` is on disk. A sync starts once three quarters
+    /// of the `expected` callers wait for it, or after `gather`: syncs cost processor time, so that
+    /// many calls at once are cheaper in few of them, and one call alone does not wait. Errors:
     /// disk_full, io, timeout, StoreError::closed. After an error the record may still become
     /// durable.
     [[nodiscard]] async::Task<Result<void>> durable(

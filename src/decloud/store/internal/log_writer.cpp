@@ -31,11 +31,11 @@ GroupCommitLog::Writer::Writer(
       segments_(std::move(content.segments)) {
     durable_.store(content.recovery.last_sequence);
     if (content.end) {
-        file_ = std::move(content.end->file);
+        current_left_ = content.end->bytes - content.end->offset;
+        file_ = internal::SegmentFile(
+            std::move(content.end->file), content.end->bytes, content.end->offset);
         salt_ = content.end->salt;
-        offset_ = content.end->offset;
         sealed_ = content.end->sealed;
-        current_left_ = content.end->bytes - offset_;
     }
 }
 
@@ -47,7 +47,7 @@ Result<void> GroupCommitLog::Writer::start() {
             internal::create_segment(settings_.directory / kNextName, settings_.segment_bytes));
         next_ = std::move(segment);
         TRY_VOID(activate_next(next_sequence_));
-        current_left_ = settings_.segment_bytes - offset_;
+        current_left_ = settings_.segment_bytes - internal::kSegmentHeaderSize;
         segments_.push_back(next_sequence_);
     } else if (!sealed_) {
         write_seal();
@@ -206,17 +206,17 @@ Result<void> GroupCommitLog::Writer::activate_next(std::uint64_t first_sequence)
     TRY_VOID(sync_directory(settings_.directory));
     const Lock lock(mutex_);
     if (auto next = std::exchange(next_, std::nullopt)) {
-        file_ = std::move(next->file);
+        file_ = internal::SegmentFile(
+            std::move(next->file), settings_.segment_bytes, internal::kSegmentHeaderSize);
         salt_ = next->salt;
     }
-    offset_ = internal::kSegmentHeaderSize;
     upkeep_.notify_one();
     return {};
 }
 
 Result<void> GroupCommitLog::Writer::write(Batch& batch) {
     internal::seal_batch(batch.bytes, salt_);
-    return file_.write_at(batch.bytes, offset_);
+    return file_.write(batch.bytes);
 }
 
 /// The batch stays in order with what follows it, so it is kept until there is room for it.
@@ -270,14 +270,14 @@ void GroupCommitLog::Writer::write_loop() {
         if (batch.new_segment) {
             done = activate_next(first);
         }
+        const auto started = std::chrono::steady_clock::now();
         lock.lock();
         if (done) {
             retry_until_written(lock, batch);
         }
-        const auto started = std::chrono::steady_clock::now();
         lock.unlock();
         if (done && !fatal_) {
-            done = file_.sync_data();
+            done = file_.sync();
         }
         lock.lock();
         if (!done && !fatal_) {
@@ -286,7 +286,7 @@ void GroupCommitLog::Writer::write_loop() {
             fatal_ = done.error().within("the log stopped");
         }
         if (!fatal_) {
-            offset_ += batch.bytes.size();
+            file_.advance(batch.bytes.size());
             sealed_ = false;
             ++syncs_;
             last_sync_ = std::chrono::steady_clock::now() - started;
@@ -305,7 +305,7 @@ void GroupCommitLog::Writer::write_loop() {
     lock.unlock();
     if (!fatal_ && !sealed_) {
         write_seal();
-        static_cast<void>(file_.sync_data());
+        static_cast<void>(file_.sync());
     }
     notify_();
 }
@@ -315,8 +315,8 @@ void GroupCommitLog::Writer::write_seal() {
     Bytes seal;
     internal::encode_record(seal, internal::kSealType, durable() + 1, 0, {});
     internal::seal_batch(seal, salt_);
-    if (file_.write_at(seal, offset_)) {
-        offset_ += seal.size();
+    if (file_.write(seal)) {
+        file_.advance(seal.size());
     }
     sealed_ = true;
 }

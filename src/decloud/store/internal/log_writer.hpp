@@ -2,6 +2,7 @@
 
 #include "../log.hpp"
 #include "log_reader.hpp"
+#include "segment_file.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -85,9 +86,8 @@ class GroupCommitLog::Writer {
     std::atomic<std::uint64_t> taken_{0};
 
     // Of the writing thread alone once it runs.
-    internal::File file_;
+    internal::SegmentFile file_;
     std::uint64_t salt_ = 0;
-    std::uint64_t offset_ = 0;
     bool sealed_ = false;
 
     std::thread writer_;

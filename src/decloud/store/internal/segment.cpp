@@ -3,6 +3,7 @@
 #include "../atomic_file.hpp"
 #include "../error.hpp"
 #include "crc32c.hpp"
+#include "segment_file.hpp"
 
 #include <decloud/base/units.hpp>
 #include <decloud/crypto/random.hpp>
@@ -61,14 +62,7 @@ Result<void> fill(const File& file, std::uint64_t salt, std::uint64_t bytes) {
         failed != 0) {
         return fail(write_error("allocate a log segment", failed));
     }
-    const Bytes zeros(256 * kKiB, 0);
-    for (std::uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
-        const std::uint64_t count = std::min<std::uint64_t>(zeros.size(), bytes - offset);
-        TRY_VOID(file.write_at(BytesView(zeros).first(count), offset));
-    }
-    const auto header = encode_header(salt, bytes);
-    TRY_VOID(file.write_at(header, 0));
-    return file.sync_data();
+    return fill_with_zeros(file, encode_header(salt, bytes), bytes);
 }
 
 }  // namespace
