@@ -85,10 +85,10 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
         }
         if (fields.max_price == 0 && request.terms.sponsor) {
             Caller caller{to_string(fields.payer), fields.payer};
-            co_return co_await hold_from_owner(charging_, std::move(request.terms),
-                std::move(caller), std::move(single_use), std::string());
+            co_return co_await hold_from_owner(
+                charging_, request.terms, std::move(caller), std::move(single_use), std::string());
         }
-        co_return co_await hold_from_payer(charging_, fields.payer, std::move(request.terms),
+        co_return co_await hold_from_payer(charging_, fields.payer, request.terms,
             Amount(fields.max_price), std::move(single_use), {}, std::string());
     }
 

@@ -1,5 +1,6 @@
 #include "ledger.hpp"
 
+#include "internal/finished_codec.hpp"
 #include "internal/ledger_state.hpp"
 
 #include <decloud/async/offload.hpp>
@@ -20,8 +21,8 @@ namespace {
 
 constexpr const char* kModule = "payments";
 
-Result<Receipt> make_receipt(const internal::Book& book, const ReceiptId& id, BytesView encoded) {
-    TRY(auto record, internal::decode<internal::FinishedRecord>(encoded));
+Result<Receipt> make_receipt(
+    const internal::Book& book, const ReceiptId& id, internal::FinishedRecord record) {
     if (record.receipt != id || !book.knows_payer(record.payer)) {
         return fail(CommonError::not_found, "no such receipt");
     }
@@ -48,11 +49,11 @@ internal::KeyNode* Ledger::State::find_key(std::string_view key) {
     return found == book_.keys().end() ? nullptr : &*found;
 }
 
-Result<void> Ledger::State::replay_finished(BytesView payload, OpenHolds& open) {
-    TRY(const auto record, internal::decode<internal::FinishedRecord>(payload));
+Result<void> Ledger::State::replay_finished(
+    const internal::FinishedRecord& record, OpenHolds& open) {
     const auto hold = open.find(record.serial);
     internal::KeyNode* key = hold == open.end() ? nullptr : find_key(hold->second.key);
-    TRY_VOID(book_.apply(record, payload, key));
+    TRY_VOID(book_.apply(record, {}, key));
     next_hold_ = std::max(next_hold_, record.serial + 1);
     if (hold != open.end() && !record.goes_on) {
         open.erase(hold);
@@ -94,8 +95,14 @@ Result<void> Ledger::State::replay(const store::LogRecord& logged, OpenHolds& op
             hold.served = true;
             return {};
         }
-        case RecordType::finished:
-            return replay_finished(logged.payload, open);
+        case RecordType::finished: {
+            TRY(const auto record, internal::decode<internal::FinishedRecord>(logged.payload));
+            return replay_finished(record, open);
+        }
+        case RecordType::finished_short: {
+            TRY(const auto record, internal::decode_short(logged.payload, book_.last_finished()));
+            return replay_finished(record, open);
+        }
         case RecordType::released: {
             TRY(const auto record, internal::decode<internal::ReleasedRecord>(logged.payload));
             if (const auto hold = open.find(record.serial); hold != open.end()) {
@@ -211,14 +218,13 @@ async::Task<Result<Receipt>> Ledger::State::receipt(ReceiptId id) {
         co_return fail(CommonError::not_found, "no such receipt");
     }
     if (const auto batch = book_.recent_receipts(serial)) {
-        if (const auto record = batch->record(serial)) {
-            co_return make_receipt(book_, id, *record);
+        if (auto record = batch->record(serial)) {
+            co_return make_receipt(book_, id, std::move(*record));
         }
     }
-    CO_TRY(const Bytes record, co_await async::offload(pool_, [store = store_.get(), serial] {
-        return store->receipt(serial);
-    }));
-    co_return make_receipt(book_, id, record);
+    CO_TRY(auto record, co_await async::offload(pool_,
+                            [store = store_.get(), serial] { return store->receipt(serial); }));
+    co_return make_receipt(book_, id, std::move(record));
 }
 
 Ledger::Ledger(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -1,3 +1,4 @@
+#include "internal/finished_codec.hpp"
 #include "internal/ledger_state.hpp"
 #include "ledger.hpp"
 
@@ -54,6 +55,21 @@ std::uint64_t calls_for(Amount amount, Amount price) {
 }
 
 }  // namespace
+
+Result<std::uint64_t> Ledger::State::write_encoded(RecordType type, LogUse use) {
+    TRY(last_sequence_, log_->append(static_cast<std::uint8_t>(type), encoder_.view(), use));
+    bytes_since_checkpoint_ += encoder_.view().size();
+    if (bytes_since_checkpoint_ >= settings_.checkpoint_bytes && !saving_ && !save_failing_) {
+        upkeep_.cancel();
+    }
+    return last_sequence_;
+}
+
+Result<std::uint64_t> Ledger::State::write_finished(const internal::FinishedRecord& record) {
+    encoder_.clear();
+    internal::encode_short(encoder_, record, book_.previous_in_batch(record.receipt_serial));
+    return write_encoded(RecordType::finished_short, LogUse::closing);
+}
 
 Result<void> Ledger::State::check_open() const {
     if (closing_) {
@@ -408,7 +424,7 @@ Result<ReceiptId> Ledger::State::commit(HoldId id, Amount actual, CallRecord cal
         TRY_VOID(define_counters(*hold));
     }
     const auto record = finished_record(*hold, actual, std::move(call), goes_on);
-    TRY(const std::uint64_t sequence, write(RecordType::finished, record, LogUse::closing));
+    TRY(const std::uint64_t sequence, write_finished(record));
     const Amount back = goes_on ? actual : hold->held;
     book_.change(payer, [&] { payer.held = payer.held.saturating_minus(back); });
     TRY_VOID(book_.apply(record, encoder_.view(), hold->key));

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace decloud::payments::testing {
@@ -103,8 +104,14 @@ class Node {
 
     /// Copies everything that is on disk at this moment, as a kill would leave it.
     void copy_to(const std::filesystem::path& target) const {
-        std::filesystem::remove_all(target);
-        std::filesystem::copy(directory_, target, std::filesystem::copy_options::recursive);
+        // The log deletes old segments meanwhile, so that a file may go before it is copied.
+        std::error_code gone = std::make_error_code(std::errc::no_such_file_or_directory);
+        while (gone == std::errc::no_such_file_or_directory) {
+            std::filesystem::remove_all(target);
+            std::filesystem::copy(
+                directory_, target, std::filesystem::copy_options::recursive, gone);
+        }
+        EXPECT_FALSE(gone) << gone.message();
     }
 
     ManualClock clock;

@@ -140,24 +140,29 @@ HoldOutcome held(EscrowCharging& charging,
     return outcome;
 }
 
-/// "2026-11-21". `format_utc` asks the C library, which costs more than the rest of a count.
-std::string date_of(std::uint64_t day) {
-    const std::chrono::year_month_day date{
-        std::chrono::sys_days{std::chrono::days{static_cast<std::int64_t>(day)}}};
-    return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+/// "|day:2026-11-21", made once a day: this is asked for each call.
+const std::string& day_suffix(std::uint64_t day) {
+    thread_local std::uint64_t made_for = 0;
+    thread_local std::string suffix;
+    if (suffix.empty() || made_for != day) {
+        const std::chrono::year_month_day date{
+            std::chrono::sys_days{std::chrono::days{static_cast<std::int64_t>(day)}}};
+        suffix = fmt::format("|day:{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+            static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+        made_for = day;
+    }
+    return suffix;
 }
 
 std::vector<CounterClaim> owner_counters(
     const std::string& subject, const OwnerPays& pays, const Caller& caller, UnixSeconds now) {
     const std::uint64_t day = now.value / kDaySeconds;
     const UnixSeconds tomorrow{(day + 1) * kDaySeconds};
-    const std::string date = date_of(day);
+    const std::string& suffix = day_suffix(day);
     std::vector<CounterClaim> claims;
-    claims.push_back({subject + "|day:" + date, pays.per_day, tomorrow});
+    claims.push_back({subject + suffix, pays.per_day, tomorrow});
     if (pays.per_caller) {
-        claims.push_back(
-            {subject + "|caller:" + caller.text + "|day:" + date, *pays.per_caller, tomorrow});
+        claims.push_back({subject + "|caller:" + caller.text + suffix, *pays.per_caller, tomorrow});
     }
     if (pays.total) {
         claims.push_back({subject + "|total", *pays.total, std::nullopt});
@@ -181,8 +186,8 @@ class OwnerMethod final : public protocol::PaymentMethod {
     [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
         protocol::PaymentRequest request) override {
         Caller caller{request.call->client, std::nullopt};
-        return hold_from_owner(
-            charging_, std::move(request.terms), std::move(caller), std::nullopt, std::string());
+        co_return co_await hold_from_owner(
+            charging_, request.terms, std::move(caller), std::nullopt, std::string());
     }
 
     [[nodiscard]] std::vector<AcceptablePayment> acceptable(const Terms& /*terms*/) const override {
@@ -197,7 +202,7 @@ class OwnerMethod final : public protocol::PaymentMethod {
 
 async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
     Address payer,
-    Terms terms,
+    const Terms& terms,
     Amount max_price,
     std::optional<SingleUse> single_use,
     std::vector<CounterClaim> counters,
@@ -212,14 +217,14 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
             co_return std::move(*repeat);
         }
     }
-    const auto found = co_await charging.channels.find(payer);
+    auto found = co_await charging.channels.find(payer);
     if (!found) {
         co_return protocol::refuse(503, Status::server_error,
             "the chain cannot be asked about this payer now; nothing was charged");
     }
-    const auto& money = *found;
+    PayerMoney& money = *found;
     if (money.trial) {
-        auto id = co_await charging.ledger.acquire(hold_request(*money.trial,
+        auto id = co_await charging.ledger.acquire(hold_request(std::move(*money.trial),
             AssetId{std::string(kTrialAsset)}, Amount(1), single_use, counters, call_id));
         if (id) {
             co_return held(charging, *id, payer, terms.max_price, true, single_use);
@@ -237,8 +242,8 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
                 format_usdc(allowed) + " that " + to_string(payer) + " allows",
             higher_price_command(charging, terms, max_price, single_use.has_value()));
     }
-    auto id = co_await charging.ledger.acquire(hold_request(money.channel->account, terms.asset,
-        terms.max_price, single_use, std::move(counters), std::move(call_id)));
+    auto id = co_await charging.ledger.acquire(hold_request(std::move(money.channel->account),
+        terms.asset, terms.max_price, single_use, std::move(counters), std::move(call_id)));
     if (!id) {
         if (id.error() == make_error_code(PaymentError::already_used) && single_use) {
             if (auto repeat = find_repeat(charging, *single_use)) {
@@ -251,7 +256,7 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
 }
 
 async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
-    Terms terms,
+    const Terms& terms,
     Caller caller,
     std::optional<SingleUse> single_use,
     std::string call_id) {
@@ -259,7 +264,7 @@ async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
         co_return payment_refused(charging, terms, Status::payment_acceptable,
             "nobody has undertaken to pay for this call", pay_command(terms));
     }
-    const protocol::Sponsor sponsor = *terms.sponsor;
+    const protocol::Sponsor& sponsor = *terms.sponsor;
     const bool is_owner = caller.account == sponsor.owner;
     if (!is_owner) {
         const auto& pays = sponsor.terms;
@@ -281,7 +286,7 @@ async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
         counters =
             owner_counters(terms.subject, sponsor.terms, caller, charging.clock.unix_seconds());
     }
-    co_return co_await hold_from_payer(charging, sponsor.owner, std::move(terms), sponsor.max_price,
+    co_return co_await hold_from_payer(charging, sponsor.owner, terms, sponsor.max_price,
         std::move(single_use), std::move(counters), std::move(call_id));
 }
 

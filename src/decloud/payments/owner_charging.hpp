@@ -37,11 +37,11 @@ struct Caller {
 };
 
 /// Holds the price from `payer`'s trial or channel, at most `max_price` a call. Refusals are 402
-/// and name what is needed; a used key is a repeat.
+/// and name what is needed; a used key is a repeat. `terms` live until the task ends.
 [[nodiscard]] async::Task<protocol::Checked<protocol::HoldOutcome>> hold_from_payer(
     EscrowCharging& charging,
     Address payer,
-    protocol::Terms terms,
+    const protocol::Terms& terms,
     Amount max_price,
     std::optional<SingleUse> single_use,
     std::vector<CounterClaim> counters,
@@ -51,7 +51,7 @@ struct Caller {
 /// up.
 [[nodiscard]] async::Task<protocol::Checked<protocol::HoldOutcome>> hold_from_owner(
     EscrowCharging& charging,
-    protocol::Terms terms,
+    const protocol::Terms& terms,
     Caller caller,
     std::optional<SingleUse> single_use,
     std::string call_id);

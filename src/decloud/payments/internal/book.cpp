@@ -1,5 +1,7 @@
 #include "book.hpp"
 
+#include "finished_codec.hpp"
+
 #include <decloud/store/error.hpp>
 
 #include <algorithm>
@@ -27,13 +29,23 @@ Amount PayerEntry::slice_left() const {
     return granted.saturating_minus(own_spent()).saturating_minus(held);
 }
 
-Result<BytesView> ReceiptBatch::record(std::uint64_t serial) const {
+Result<FinishedRecord> ReceiptBatch::record(std::uint64_t serial) const {
     if (serial < first || serial - first >= ends.size()) {
         return fail(CommonError::not_found, "no such receipt");
     }
     const std::size_t index = serial - first;
-    const std::size_t begin = index == 0 ? 0 : ends[index - 1];
-    return BytesView(records).subspan(begin, ends[index] - begin);
+    const auto encoded = [this](std::size_t at) {
+        const std::size_t begin = at == 0 ? 0 : ends[at - 1];
+        return BytesView(records).subspan(begin, ends[at] - begin);
+    };
+    if (format == kWhole) {
+        return decode<FinishedRecord>(encoded(index));
+    }
+    TRY(FinishedRecord record, decode_short(encoded(0), nullptr));
+    for (std::size_t at = 1; at <= index; ++at) {
+        TRY(record, decode_short(encoded(at), &record));
+    }
+    return record;
 }
 
 Book::Book() = default;
@@ -274,9 +286,29 @@ Result<void> Book::apply(const FinishedRecord& record, BytesView encoded, KeyNod
         key->second.entry.receipt = record.receipt;
         mark_dirty(*key);
     }
-    if (receipts_.empty() || receipts_.back()->ends.size() >= ReceiptBatch::kMaxReceipts ||
-        receipts_.back()->first < taken_until_ ||
-        receipts_.back()->first + receipts_.back()->ends.size() != record.receipt_serial) {
+    keep_receipt(record, encoded);
+    return {};
+}
+
+const FinishedRecord* Book::previous_in_batch(std::uint64_t receipt_serial) const {
+    if (!last_finished_ || receipts_.empty()) {
+        return nullptr;
+    }
+    const ReceiptBatch& batch = *receipts_.back();
+    const bool goes_on = batch.ends.size() < ReceiptBatch::kMaxReceipts &&
+                         batch.first >= taken_until_ &&
+                         batch.first + batch.ends.size() == receipt_serial;
+    return goes_on ? &*last_finished_ : nullptr;
+}
+
+void Book::keep_receipt(const FinishedRecord& record, BytesView encoded) {
+    const FinishedRecord* previous = previous_in_batch(record.receipt_serial);
+    if (encoded.empty()) {
+        encoder_.clear();
+        encode_short(encoder_, record, previous);
+        encoded = encoder_.view();
+    }
+    if (previous == nullptr) {
         auto batch = std::make_shared<ReceiptBatch>();
         batch->first = record.receipt_serial;
         receipts_.push_back(std::move(batch));
@@ -286,7 +318,7 @@ Result<void> Book::apply(const FinishedRecord& record, BytesView encoded, KeyNod
     batch.ends.push_back(static_cast<std::uint32_t>(batch.records.size()));
     batch.newest = record.time.value;
     next_receipt_ = std::max(next_receipt_, record.receipt_serial + 1);
-    return {};
+    last_finished_ = record;
 }
 
 std::shared_ptr<const ReceiptBatch> Book::recent_receipts(std::uint64_t serial) const {
@@ -325,6 +357,8 @@ Book::Changes Book::take_changes() {
         }
     }
     taken_until_ = next_receipt_;
+    // What follows is read without what came before.
+    last_finished_.reset();
     return changes;
 }
 

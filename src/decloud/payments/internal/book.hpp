@@ -77,17 +77,22 @@ struct KeyEntry {
 using KeyMap = std::unordered_map<std::string, KeyEntry, TextHash, std::equal_to<>>;
 using KeyNode = KeyMap::value_type;
 
-/// Receipts in the order of their serials, as the log has them; immutable once they are in a
-/// snapshot.
+/// Receipts in the order of their serials; immutable once they are in a snapshot.
 struct ReceiptBatch {
     static constexpr std::size_t kMaxReceipts = 256;
+    /// Each by itself, as RecordType::finished.
+    static constexpr std::uint32_t kWhole = 1;
+    /// Each beside the one before it, as `encode_short`.
+    static constexpr std::uint32_t kShort = 2;
+
+    std::uint32_t format = kShort;
     std::uint64_t first = 0;
     std::uint64_t newest = 0;
     std::vector<std::uint32_t> ends;
     Bytes records;
 
-    /// Error: not_found.
-    [[nodiscard]] Result<BytesView> record(std::uint64_t serial) const;
+    /// Errors: not_found, StoreError::damaged.
+    [[nodiscard]] Result<FinishedRecord> record(std::uint64_t serial) const;
 };
 
 /// The ledger's state as the log builds it: the same functions apply a record when it is made and
@@ -135,8 +140,14 @@ class Book {
     [[nodiscard]] Result<void> apply(const PayerRecord& record);
     [[nodiscard]] Result<void> apply(const CounterRecord& record);
     [[nodiscard]] Result<void> apply(const SentRowRecord& record);
-    /// `encoded` is what the log has; `key` the hold's, if it has one.
+    /// `encoded` is `record` beside `previous_in_batch`, or empty; `key` the hold's, if it has one.
     [[nodiscard]] Result<void> apply(const FinishedRecord& record, BytesView encoded, KeyNode* key);
+    /// The record before this serial's in its batch; null if it begins one. Until the next `apply`.
+    [[nodiscard]] const FinishedRecord* previous_in_batch(std::uint64_t receipt_serial) const;
+    /// The newest since the last snapshot, if any.
+    [[nodiscard]] const FinishedRecord* last_finished() const {
+        return last_finished_ ? &*last_finished_ : nullptr;
+    }
 
     /// Of receipts that SQLite does not have yet.
     [[nodiscard]] std::shared_ptr<const ReceiptBatch> recent_receipts(std::uint64_t serial) const;
@@ -159,6 +170,7 @@ class Book {
 
   private:
     void adjust_exposure(std::uint32_t group, Amount before, Amount after);
+    void keep_receipt(const FinishedRecord& record, BytesView encoded);
     std::uint32_t group_for(const std::string& owner, const AssetId& asset);
     void mark_dirty(PayerEntry& payer);
     void mark_unsettled(PayerEntry& payer);
@@ -187,6 +199,8 @@ class Book {
     /// Batches before this one are in a snapshot and are not written to any more.
     std::uint64_t taken_until_ = 0;
     std::uint64_t next_receipt_ = 1;
+    std::optional<FinishedRecord> last_finished_;
+    Encoder encoder_;
 };
 
 }  // namespace decloud::payments::internal

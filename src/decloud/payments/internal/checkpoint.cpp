@@ -12,18 +12,22 @@ namespace {
 
 using store::Statement;
 
-constexpr std::array<store::Migration, 1> kMigrations = {store::Migration{1,
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE payers (id INTEGER PRIMARY KEY, record BLOB NOT NULL);"
-    "CREATE TABLE counters (id INTEGER PRIMARY KEY, key TEXT NOT NULL, expires INTEGER NOT NULL,"
-    "  finished INTEGER NOT NULL);"
-    "CREATE TABLE keys (key BLOB PRIMARY KEY, expires INTEGER NOT NULL, state INTEGER NOT NULL,"
-    "  digest BLOB NOT NULL, call TEXT NOT NULL, receipt BLOB) WITHOUT ROWID;"
-    "CREATE INDEX keys_by_time ON keys (expires);"
-    "CREATE TABLE open_holds (serial INTEGER PRIMARY KEY, payer INTEGER NOT NULL,"
-    "  max BLOB NOT NULL, served INTEGER NOT NULL, key BLOB NOT NULL);"
-    "CREATE TABLE receipts (first INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
-    "  newest INTEGER NOT NULL, records BLOB NOT NULL, ends BLOB NOT NULL)"}};
+constexpr std::array<store::Migration, 2> kMigrations = {
+    store::Migration{1,
+        "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE payers (id INTEGER PRIMARY KEY, record BLOB NOT NULL);"
+        "CREATE TABLE counters (id INTEGER PRIMARY KEY, key TEXT NOT NULL, expires INTEGER NOT "
+        "NULL,"
+        "  finished INTEGER NOT NULL);"
+        "CREATE TABLE keys (key BLOB PRIMARY KEY, expires INTEGER NOT NULL, state INTEGER NOT NULL,"
+        "  digest BLOB NOT NULL, call TEXT NOT NULL, receipt BLOB) WITHOUT ROWID;"
+        "CREATE INDEX keys_by_time ON keys (expires);"
+        "CREATE TABLE open_holds (serial INTEGER PRIMARY KEY, payer INTEGER NOT NULL,"
+        "  max BLOB NOT NULL, served INTEGER NOT NULL, key BLOB NOT NULL);"
+        "CREATE TABLE receipts (first INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
+        "  newest INTEGER NOT NULL, records BLOB NOT NULL, ends BLOB NOT NULL)"},
+    // Format 2: each receipt without what is as in the one before it.
+    store::Migration{2, "ALTER TABLE receipts ADD COLUMN format INTEGER NOT NULL DEFAULT 1"}};
 
 Bytes encode_number(std::uint64_t value) {
     Encoder out;
@@ -248,7 +252,7 @@ Result<void> CheckpointStore::save_open_holds(const Checkpoint& checkpoint) {
 
 Result<void> CheckpointStore::save_receipts(const Checkpoint& checkpoint) {
     TRY(Statement statement,
-        database_.prepare("INSERT OR REPLACE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5)"));
+        database_.prepare("INSERT OR REPLACE INTO receipts VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
     for (const auto& batch : checkpoint.changes.receipts) {
         Encoder ends;
         for (const std::uint32_t end : batch->ends) {
@@ -259,6 +263,7 @@ Result<void> CheckpointStore::save_receipts(const Checkpoint& checkpoint) {
                 .bind(3, signed_number(batch->newest))
                 .bind(4, BytesView(batch->records))
                 .bind(5, ends.view())
+                .bind(6, std::int64_t{batch->format})
                 .run());
     }
     TRY(Statement old,
@@ -282,9 +287,9 @@ Result<void> CheckpointStore::save(const Checkpoint& checkpoint) {
     return transaction.commit();
 }
 
-Result<Bytes> CheckpointStore::receipt(std::uint64_t serial) {
+Result<FinishedRecord> CheckpointStore::receipt(std::uint64_t serial) {
     TRY(Statement statement,
-        database_.prepare("SELECT first, records, ends FROM receipts WHERE first <= ?1 "
+        database_.prepare("SELECT first, records, ends, format FROM receipts WHERE first <= ?1 "
                           "ORDER BY first DESC LIMIT 1"));
     TRY(const bool found, statement.bind(1, signed_number(serial)).step());
     if (!found) {
@@ -293,6 +298,7 @@ Result<Bytes> CheckpointStore::receipt(std::uint64_t serial) {
     ReceiptBatch batch;
     batch.first = unsigned_column(statement, 0);
     batch.records = to_bytes(statement.blob(1));
+    batch.format = static_cast<std::uint32_t>(statement.integer(3));
     const BytesView ends = statement.blob(2);
     Decoder in(ends);
     std::uint32_t last = 0;
@@ -304,8 +310,7 @@ Result<Bytes> CheckpointStore::receipt(std::uint64_t serial) {
         last = end;
         batch.ends.push_back(end);
     }
-    TRY(const BytesView record, batch.record(serial));
-    return to_bytes(record);
+    return batch.record(serial);
 }
 
 }  // namespace decloud::payments::internal

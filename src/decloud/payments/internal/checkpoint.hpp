@@ -52,8 +52,8 @@ class CheckpointStore {
     [[nodiscard]] Result<LoadedState> load(Book& book);
     /// All of it or nothing.
     [[nodiscard]] Result<void> save(const Checkpoint& checkpoint);
-    /// The log record of a receipt. Error: not_found.
-    [[nodiscard]] Result<Bytes> receipt(std::uint64_t serial);
+    /// The record of a receipt. Errors: not_found, StoreError::damaged.
+    [[nodiscard]] Result<FinishedRecord> receipt(std::uint64_t serial);
 
   private:
     explicit CheckpointStore(store::Database database);

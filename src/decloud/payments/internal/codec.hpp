@@ -26,6 +26,15 @@ class Encoder {
         }
         out_.insert(out_.end(), bytes, bytes + sizeof(Integer));
     }
+    /// Seven bits a byte, the lowest first: small numbers are short.
+    template <class Integer>
+    void number(Integer value) {
+        while (value > 0x7F) {
+            out_.push_back(static_cast<std::uint8_t>(value | 0x80U));
+            value = static_cast<Integer>(value >> 7U);
+        }
+        out_.push_back(static_cast<std::uint8_t>(value));
+    }
     void amount(Amount value) { integer<Uint128>(value.units()); }
     template <std::size_t Size, class Tag>
     void fixed(const FixedBytes<Size, Tag>& value) {
@@ -57,6 +66,26 @@ class Decoder {
             value |= static_cast<Integer>(static_cast<Integer>(bytes[i]) << (8 * i));
         }
         return value;
+    }
+    /// As Encoder::number; what does not fit ends the reading.
+    template <class Integer>
+    Integer number() {
+        constexpr unsigned kBits = sizeof(Integer) * 8;
+        Integer value = 0;
+        for (unsigned shift = 0; shift < kBits; shift += 7) {
+            const auto byte = integer<std::uint8_t>();
+            const auto part = static_cast<Integer>(byte & 0x7FU);
+            const auto placed = static_cast<Integer>(part << shift);
+            if (!ok_ || static_cast<Integer>(placed >> shift) != part) {
+                break;
+            }
+            value = static_cast<Integer>(value | placed);
+            if (byte <= 0x7F) {
+                return value;
+            }
+        }
+        ok_ = false;
+        return 0;
     }
     Amount amount() { return Amount(integer<Uint128>()); }
     template <class Fixed>

@@ -81,12 +81,15 @@ class Ledger::State {
 
     Result<void> load(internal::LoadedState& loaded);
     Result<void> replay(const store::LogRecord& record, OpenHolds& open);
-    Result<void> replay_finished(BytesView payload, OpenHolds& open);
+    Result<void> replay_finished(const internal::FinishedRecord& record, OpenHolds& open);
     void release_open(const OpenHolds& open);
     internal::KeyNode* find_key(std::string_view key);
 
     template <class Record>
     Result<std::uint64_t> write(internal::RecordType type, const Record& record, store::LogUse use);
+    Result<std::uint64_t> write_finished(const internal::FinishedRecord& record);
+    /// What `encoder_` has.
+    Result<std::uint64_t> write_encoded(internal::RecordType type, store::LogUse use);
     Result<void> check_open() const;
     Result<void> check_shape(const HoldRequest& request) const;
     Result<void> check_key(const HoldRequest& request);
@@ -154,12 +157,7 @@ Result<std::uint64_t> Ledger::State::write(
     internal::RecordType type, const Record& record, store::LogUse use) {
     encoder_.clear();
     internal::encode(encoder_, record);
-    TRY(last_sequence_, log_->append(static_cast<std::uint8_t>(type), encoder_.view(), use));
-    bytes_since_checkpoint_ += encoder_.view().size();
-    if (bytes_since_checkpoint_ >= settings_.checkpoint_bytes && !saving_ && !save_failing_) {
-        upkeep_.cancel();
-    }
-    return last_sequence_;
+    return write_encoded(type, use);
 }
 
 }  // namespace decloud::payments

@@ -18,6 +18,7 @@ enum class RecordType : std::uint8_t {
     finished = 5,
     released = 6,
     sent_row = 7,
+    finished_short = 8,
 };
 
 /// Payers and counters are named once and numbered, so that the record of a call stays small.
@@ -65,7 +66,7 @@ struct ServedRecord {
     Amount max;
 };
 
-/// Stands for itself: needs no earlier record but those that name payer and counters.
+/// Written as `finished` by earlier versions, as `finished_short` now (finished_codec.hpp).
 struct FinishedRecord {
     HoldSerial serial = 0;
     /// The hold goes on: one interval of a stream.
