@@ -17,7 +17,7 @@ namespace {
 /// An authorisation whose signature is its payer's, for this provider and in time.
 class InspectedAuthorization final : public protocol::InspectedPayment {
   public:
-    explicit InspectedAuthorization(CallAuthorization fields) : fields_(std::move(fields)) {}
+    explicit InspectedAuthorization(const CallAuthorization& fields) : fields_(fields) {}
     [[nodiscard]] const CallAuthorization& fields() const { return fields_; }
 
   private:
@@ -52,7 +52,7 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
         if (auto verified = identity::verify(*statement, domain_); !verified) {
             return protocol::refuse(401, Status::invalid_signature, verified.error().detail());
         }
-        return std::make_shared<const InspectedAuthorization>(std::move(statement->fields));
+        return std::make_shared<const InspectedAuthorization>(statement->fields);
     }
 
     [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
