@@ -132,12 +132,12 @@ TEST_F(JsonRpcTest, GoesOnToTheNextEndpoint) {
 TEST_F(JsonRpcTest, TimesOutOnAnEndpointThatDoesNotAnswer) {
     run(io, [](async::Executor executor) -> async::Task<void> {
         auto chain = co_await TestChain::start(executor);
-        kill(chain.process->pid(), SIGSTOP);
+        chain.freeze();
         JsonRpc rpc(
             *chain.transport, {chain.process->url()}, {.timeout = std::chrono::milliseconds(200)});
         const auto answer = co_await rpc.request("eth_chainId", {});
         EXPECT_EQ(answer.error(), make_error_code(ChainError::timeout));
-        kill(chain.process->pid(), SIGCONT);
+        chain.thaw();
         co_await chain.stop();
     }(io.get_executor()));
 }

@@ -7,7 +7,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -96,6 +98,16 @@ struct TestChain {
     async::Task<void> mine(std::uint64_t blocks = 1) {
         (void)co_await ask("anvil_mine", {to_quantity(blocks)});
     }
+
+    /// Stops it in its tracks; when this returns it answers nothing.
+    void freeze() const {
+        kill(process->pid(), SIGSTOP);
+        siginfo_t ignored{};
+        if (waitid(P_PID, static_cast<id_t>(process->pid()), &ignored, WSTOPPED | WNOWAIT) != 0) {
+            throw std::runtime_error("waitid");
+        }
+    }
+    void thaw() const { kill(process->pid(), SIGCONT); }
 
     async::Task<void> stop() {
         co_await transport->stop();

@@ -225,12 +225,14 @@ TEST_F(ProviderDirectoryTest, EndsLookupsWhenItStops) {
     play([](async::Executor executor) -> async::Task<void> {
         const auto bench = co_await Bench::start(executor);
         std::optional<Result<Provider>> found;
+        bench->world->chain.freeze();
         async::TaskGroup callers(executor);
         callers.spawn([](Bench* on, std::optional<Result<Provider>>* into) -> async::Task<void> {
             *into = co_await on->find("alice.test");
         }(bench.get(), &found));
         co_await bench->directory->stop();
         co_await callers.join();
+        bench->world->chain.thaw();
         EXPECT_TRUE(found.has_value());
         EXPECT_EQ(found->error(), make_error_code(RegistryError::unavailable));
         co_await bench->stop();
