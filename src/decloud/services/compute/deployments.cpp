@@ -270,9 +270,11 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
         remember_unfit(cid, accepted.error().detail());
         co_return refuse_unfit(accepted.error().detail());
     }
-    if (const std::string* reason = find_unfit(unfit_key(program, manifest))) {
-        remember_unfit(cid, *reason);
-        co_return refuse_unfit(*reason);
+    if (const std::string* known = find_unfit(unfit_key(program, manifest))) {
+        // Remembering one may forget the other.
+        const std::string reason = *known;
+        remember_unfit(cid, reason);
+        co_return refuse_unfit(reason);
     }
     auto artifact = co_await make_artifact(signed_spec, program, manifest);
     if (!artifact) {

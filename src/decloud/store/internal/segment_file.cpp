@@ -116,7 +116,9 @@ void SegmentFile::advance(std::size_t bytes) {
     const std::uint64_t start = block_start(offset_);
     offset_ += bytes;
     if (direct_ && block_start(offset_) != start) {
-        std::memmove(buffer_.data(), buffer_.data() + (block_start(offset_) - start), kBlock);
+        // Only what was written: behind a whole block there may be no memory.
+        std::memmove(buffer_.data(), buffer_.data() + (block_start(offset_) - start),
+            static_cast<std::size_t>(offset_ % kBlock));
     }
 }
 

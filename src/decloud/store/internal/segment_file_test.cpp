@@ -85,6 +85,20 @@ TEST_F(SegmentFileTest, UsesThePageCacheWhereBlocksAreNotWhole) {
     expect_batches_in_order(std::move(segment), empty_segment(bytes), [this] { return content(); });
 }
 
+TEST_F(SegmentFileTest, GoesOnBehindAWholeBlock) {
+    SegmentFile segment(make(16 * kBlock), 16 * kBlock, 64);
+    std::string expected(64, '\0');
+    for (const std::size_t size : {kBlock - 64, kBlock, 3 * kBlock, std::size_t{5}}) {
+        const std::string batch(size, 'x');
+        ASSERT_TRUE(segment.write(as_bytes(batch)));
+        ASSERT_TRUE(segment.sync());
+        segment.advance(size);
+        expected += batch;
+    }
+    EXPECT_EQ(content().substr(64, expected.size() - 64), expected.substr(64));
+    EXPECT_EQ(content().size(), 16 * kBlock);
+}
+
 TEST_F(SegmentFileTest, GoesOnInTheMiddleOfABlock) {
     const std::size_t bytes = 4 * kBlock;
     {
