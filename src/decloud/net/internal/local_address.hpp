@@ -17,7 +17,7 @@ class LocalAddress {
     [[nodiscard]] static Result<LocalAddress> of(const std::string& path);
     ~LocalAddress();
     LocalAddress(LocalAddress&& other) noexcept
-        : folder_(std::exchange(other.folder_, -1)), endpoint_(other.endpoint_) {}
+        : folder_(std::exchange(other.folder_, -1)), endpoint_(std::move(other.endpoint_)) {}
     LocalAddress& operator=(LocalAddress&&) = delete;
     LocalAddress(const LocalAddress&) = delete;
     LocalAddress& operator=(const LocalAddress&) = delete;
