@@ -1,6 +1,7 @@
 #include "deploying.hpp"
 #include "up_state.hpp"
 
+#include <decloud/async/timeout.hpp>
 #include <decloud/client/error.hpp>
 #include <decloud/client/http.hpp>
 #include <decloud/client/package.hpp>
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <chrono>
 
 namespace decloud::cli::internal {
 
@@ -17,6 +19,13 @@ namespace {
 constexpr std::uint64_t kMaxInput = 16U << 20U;
 constexpr std::uint64_t kMaxAnswer = 64U << 20U;
 constexpr unsigned kThumbnailWidth = 200;
+constexpr auto kNotYetLimit = std::chrono::seconds(15);
+constexpr auto kNotYetPause = std::chrono::milliseconds(250);
+
+/// Nothing was run or charged, and it may go in a moment.
+bool is_not_yet(const Error& error) {
+    return error.message().find("HTTP 503") != std::string::npos;
+}
 
 /// An example with its own input.
 struct Example {
@@ -143,8 +152,13 @@ async::Task<Result<void>> call_example(
             request.method = "POST";
             request.body = std::move(input);
         }
-        const auto answer =
-            co_await client::fetch(http, std::move(url), std::move(request), kMaxAnswer);
+        const auto end = std::chrono::steady_clock::now() + kNotYetLimit;
+        auto answer = co_await client::fetch(http, url, request, kMaxAnswer);
+        // A chain that has just started knows no state but its newest block's.
+        while (!answer && is_not_yet(answer.error()) && std::chrono::steady_clock::now() < end) {
+            co_await async::delay(kNotYetPause);
+            answer = co_await client::fetch(http, url, request, kMaxAnswer);
+        }
         if (!answer) {
             co_return fail(answer.error().within("calling " + function.name));
         }
