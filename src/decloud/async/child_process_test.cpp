@@ -2,6 +2,8 @@
 
 #include "timeout.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
@@ -19,16 +21,9 @@ namespace fs = std::filesystem;
 
 class ChildProcessTest : public ::testing::Test {
   protected:
-    void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "decloud-child-XXXXXX").string();
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        folder_ = name;
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-
     std::unique_ptr<ChildProcess> start(std::string script) {
         return ChildProcess::start(
-            context_.get_executor(), {"/bin/sh", "-c", std::move(script)}, folder_ / "log")
+            context_.get_executor(), {"/bin/sh", "-c", std::move(script)}, folder_.path() / "log")
             .value();
     }
 
@@ -45,7 +40,7 @@ class ChildProcessTest : public ::testing::Test {
     }
 
     boost::asio::io_context context_;
-    fs::path folder_;
+    TemporaryFolder folder_;
 };
 
 TEST_F(ChildProcessTest, KeepsWhatTheProgramSaid) {
@@ -85,8 +80,8 @@ TEST_F(ChildProcessTest, IsGoneWithItsOwner) {
 }
 
 TEST_F(ChildProcessTest, SaysWhereTheLogCannotBeWritten) {
-    const auto child =
-        ChildProcess::start(context_.get_executor(), {"/bin/true"}, folder_ / "missing" / "log");
+    const auto child = ChildProcess::start(
+        context_.get_executor(), {"/bin/true"}, folder_.path() / "missing" / "log");
     ASSERT_FALSE(child.has_value());
     EXPECT_NE(child.error().message().find("missing/log"), std::string::npos);
 }

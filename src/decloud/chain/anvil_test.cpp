@@ -16,7 +16,6 @@ namespace decloud::chain {
 namespace {
 
 using testing_support::run;
-using testing_support::TemporaryFolder;
 using testing_support::TestChain;
 
 // A whole state file whose newest block has this number.

@@ -79,7 +79,7 @@ TEST_F(HeadFollowerTest, WakesWhoWaitsForABlock) {
 }
 
 TEST_F(HeadFollowerTest, SaysWhyItIsNotReadyAndRecovers) {
-    testing_support::TemporaryFolder folder;
+    TemporaryFolder folder;
     run(io, [](async::Executor executor, std::filesystem::path state) -> async::Task<void> {
         AnvilSettings settings = TestChain::settings();
         settings.state = state;

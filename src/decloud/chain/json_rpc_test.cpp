@@ -176,7 +176,7 @@ struct ThreeChains {
 };
 
 TEST_F(JsonRpcTest, DropsTheEndpointWithAnotherHash) {
-    testing_support::TemporaryFolder folder;
+    TemporaryFolder folder;
     run(io, [](async::Executor executor, std::filesystem::path state) -> async::Task<void> {
         auto chains = co_await ThreeChains::start(executor, state);
         JsonRpc rpc(*chains.first.transport,
@@ -191,7 +191,7 @@ TEST_F(JsonRpcTest, DropsTheEndpointWithAnotherHash) {
 }
 
 TEST_F(JsonRpcTest, HasNobodyLeftWhenTwoDisagree) {
-    testing_support::TemporaryFolder folder;
+    TemporaryFolder folder;
     run(io, [](async::Executor executor, std::filesystem::path state) -> async::Task<void> {
         auto chains = co_await ThreeChains::start(executor, state);
         JsonRpc rpc(
@@ -204,7 +204,7 @@ TEST_F(JsonRpcTest, HasNobodyLeftWhenTwoDisagree) {
 }
 
 TEST_F(JsonRpcTest, DropsTheEndpointThatLagsUntilItCatchesUp) {
-    testing_support::TemporaryFolder folder;
+    TemporaryFolder folder;
     run(io, [](async::Executor executor, std::filesystem::path state) -> async::Task<void> {
         auto chains = co_await ThreeChains::start(executor, state);
         const std::vector urls{chains.twin.process->url(), chains.first.process->url()};

@@ -4,6 +4,8 @@
 #include "ethereum.hpp"
 #include "json_rpc.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
@@ -38,28 +40,6 @@ inline void run(boost::asio::io_context& io, async::Task<void> task) {
         std::rethrow_exception(problem);
     }
 }
-
-/// A folder that goes with the object.
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "chain-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) {
-            throw std::runtime_error("mkdtemp");
-        }
-        path_ = pattern;
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 /// A fresh anvil that mines when it is told to, and a client of it.
 struct TestChain {

@@ -1,5 +1,7 @@
 #include "internal/chain_state.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -15,14 +17,6 @@ namespace fs = std::filesystem;
 
 class ChainState : public ::testing::Test {
   protected:
-    void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "decloud-chain-state-XXXXXX").string();
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        folder_ = name;
-        state_ = folder_ / "state.json";
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-
     void write(std::string_view text) {
         std::ofstream(state_, std::ios::binary | std::ios::trunc) << text;
         fs::last_write_time(
@@ -33,8 +27,8 @@ class ChainState : public ::testing::Test {
         return {std::istreambuf_iterator<char>(file), {}};
     }
 
-    fs::path folder_;
-    fs::path state_;
+    TemporaryFolder folder_;
+    const fs::path state_ = folder_.path() / "state.json";
     int age_ = 0;
 };
 

@@ -1,7 +1,8 @@
 #include "config.hpp"
 
 #include "error.hpp"
-#include "internal/test_folder.hpp"
+
+#include <decloud/base/testing/temporary_folder.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,7 +26,7 @@ Home home_in(const std::filesystem::path& folder) {
 }
 
 TEST(Config, IsReadBackAsItWasSaved) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const Home home = home_in(folder.path());
     ASSERT_TRUE(open_home(home));
     Config config;
@@ -45,7 +46,7 @@ TEST(Config, IsReadBackAsItWasSaved) {
 }
 
 TEST(Config, ARegistrationChangesTheProviderAndNothingElse) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const Home home = home_in(folder.path());
     ASSERT_TRUE(open_home(home));
     const std::string mine = "# mine\naccount = \"owner\"\n[chain]\nid = 5 # kept\n";
@@ -63,7 +64,7 @@ TEST(Config, ARegistrationChangesTheProviderAndNothingElse) {
 }
 
 TEST(Config, EnvironmentStandsOverTheFile) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const Home home = home_in(folder.path());
     ASSERT_TRUE(open_home(home));
     folder.write("config/config.toml",

@@ -2,8 +2,8 @@
 
 #include "error.hpp"
 #include "http.hpp"
-#include "internal/test_folder.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
 #include <decloud/content/block_store.hpp>
 #include <decloud/content/car_transfer.hpp>
 #include <decloud/content/reader.hpp>
@@ -130,7 +130,7 @@ TEST(Deploy, AnAuthorizationIsForOneRequestOfFiveMinutes) {
 }
 
 TEST(Plan, IsReadBackAsItWasSaved) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const auto owner = crypto::Secp256k1PrivateKey::generate();
     const auto plan =
         make_plan(small_project(), to_bytes("p"), {{"K", "v"}}, owner.address(), {}).value();

@@ -1,9 +1,9 @@
 #include "deployments.hpp"
 
 #include "error.hpp"
-#include "internal/test_folder.hpp"
 #include "secrets.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
 #include <decloud/store/error.hpp>
 
 #include <gmock/gmock.h>
@@ -25,7 +25,7 @@ DeployedVersion version(std::string cid) {
 }
 
 TEST(Deployments, AreReadBackAsTheyWereSaved) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const auto file = folder.path() / "deployments.json";
     Deployments deployments = Deployments::load(file).value();
     deployments.add("hello", version("one"));
@@ -58,7 +58,7 @@ TEST(Deployments, VersionsOfANameAreNeverOfTheSameSecond) {
 }
 
 TEST(Deployments, RefuseDamagedAndNewerFilesByName) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const auto file = folder.path() / "deployments.json";
     folder.write("deployments.json", "{\"format\":1,\"functions\":{\"a\":3}}");
     const auto damaged = Deployments::load(file);
@@ -70,7 +70,7 @@ TEST(Deployments, RefuseDamagedAndNewerFilesByName) {
 }
 
 TEST(Secrets, AreKeptAndNeverNamedInErrors) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     Secrets secrets = Secrets::load(folder.path(), "hello").value();
     ASSERT_TRUE(secrets.set("TOKEN", "s3cr3t"));
     ASSERT_TRUE(secrets.save());

@@ -1,8 +1,8 @@
 #include "home.hpp"
 
 #include "error.hpp"
-#include "internal/test_folder.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
 #include <decloud/store/error.hpp>
 
 #include <gmock/gmock.h>
@@ -40,7 +40,7 @@ TEST(Home, WithoutAnyFolderSaysHowToGiveOne) {
 }
 
 TEST(Home, FoldersAreForTheirOwnerOnly) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const Home home = locate_home((folder.path() / "h").string(), variables({})).value();
     ASSERT_TRUE(open_home(home));
     EXPECT_EQ(fs::status(home.keys()).permissions(), fs::perms::owner_all);
@@ -48,7 +48,7 @@ TEST(Home, FoldersAreForTheirOwnerOnly) {
 }
 
 TEST(Home, RefusesANewerFormatByName) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const Home home = locate_home(folder.path().string(), variables({})).value();
     ASSERT_TRUE(open_home(home));
     folder.write("data/format", "2\n");
@@ -59,7 +59,7 @@ TEST(Home, RefusesANewerFormatByName) {
 }
 
 TEST(Home, MigratesAnOlderFormatAfterACopy) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const Home home = locate_home(folder.path().string(), variables({})).value();
     ASSERT_TRUE(open_home(home));
     folder.write("data/thing", "old");
@@ -76,7 +76,7 @@ TEST(Home, MigratesAnOlderFormatAfterACopy) {
 }
 
 TEST(Home, RefusesAFormatFileThatIsNone) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const Home home = locate_home(folder.path().string(), variables({})).value();
     ASSERT_TRUE(open_home(home));
     folder.write("data/format", "one");

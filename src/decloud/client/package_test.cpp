@@ -1,7 +1,8 @@
 #include "package.hpp"
 
 #include "error.hpp"
-#include "internal/test_folder.hpp"
+
+#include <decloud/base/testing/temporary_folder.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -53,7 +54,7 @@ TEST(Package, IsTheSameWhateverTheOrderAndTheTimeZone) {
 }
 
 TEST(Package, IsTheSameWhateverTheFilesTimesAre) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     folder.write("run", "program");
     const Bytes first = build_package(project_in(folder.path())).value();
     fs::last_write_time(
@@ -69,7 +70,7 @@ TEST(Package, RefusesPathsThatCannotBe) {
 }
 
 TEST(Package, HoldsTheEntryAloneUnlessToldMore) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     folder.write("run", "program");
     folder.write("data/one.txt", "1");
     folder.write("data/two.bin", "2");
@@ -84,9 +85,9 @@ TEST(Package, HoldsTheEntryAloneUnlessToldMore) {
 }
 
 TEST(Package, RefusesALinkOutOfTheProject) {
-    const testing_support::TestFolder outside;
+    const TemporaryFolder outside;
     outside.write("passwd", "secret");
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     folder.write("run", "program");
     fs::create_symlink(outside.path() / "passwd", folder.path() / "link");
     const auto files = collect_files(project_in(folder.path(), {"run", "link"}));
@@ -95,7 +96,7 @@ TEST(Package, RefusesALinkOutOfTheProject) {
 }
 
 TEST(Package, ABuildThatFailsIsNamed) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     Project project = project_in(folder.path());
     project.build = "exit 3";
     const auto built = run_build(project);

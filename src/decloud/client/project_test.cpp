@@ -1,8 +1,9 @@
 #include "project.hpp"
 
 #include "error.hpp"
-#include "internal/test_folder.hpp"
 #include "package.hpp"
+
+#include <decloud/base/testing/temporary_folder.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -95,7 +96,7 @@ TEST(Project, NeedsNameRuntimeAndEntry) {
 }
 
 TEST(Project, ANewOneIsReadAndBuilt) {
-    const testing_support::TestFolder folder;
+    const TemporaryFolder folder;
     const auto target = folder.path() / "fresh";
     ASSERT_TRUE(create_project(target, "fresh", "native"));
     const auto project = load_project(target);

@@ -15,7 +15,6 @@ namespace {
 
 using internal::random_bytes;
 using internal::raw_block;
-using internal::TemporaryFolder;
 
 Block node_with(std::vector<Cid> links) {
     multiformats::PbNode node;

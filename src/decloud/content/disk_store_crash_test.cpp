@@ -18,7 +18,6 @@ namespace {
 
 using internal::random_bytes;
 using internal::raw_block;
-using internal::TemporaryFolder;
 
 Block numbered_block(std::uint64_t number) {
     std::mt19937_64 random(number);

@@ -16,7 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using internal::random_bytes;
 using internal::raw_block;
-using internal::TemporaryFolder;
 
 std::unique_ptr<DiskBlockStore> must_open(const fs::path& folder, DiskStoreOptions options = {}) {
     auto store = open_disk_store(folder, options);

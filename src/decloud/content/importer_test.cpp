@@ -17,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using internal::random_bytes;
-using internal::TemporaryFolder;
 
 void write_file(const fs::path& path, BytesView content) {
     std::ofstream file(path, std::ios::binary);

@@ -17,7 +17,6 @@ namespace {
 
 using internal::random_bytes;
 using internal::raw_block;
-using internal::TemporaryFolder;
 
 Pin pin_of(std::string_view content, std::string owner, std::uint64_t bytes) {
     return {.root = raw_block(content).cid,

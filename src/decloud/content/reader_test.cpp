@@ -16,7 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using internal::random_bytes;
-using internal::TemporaryFolder;
 using multiformats::DirectoryBuilder;
 using multiformats::PbLink;
 using multiformats::UnixFsData;

@@ -2,6 +2,8 @@
 #include "error.hpp"
 #include "home_lock.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,12 +22,8 @@ namespace fs = std::filesystem;
 
 class Files : public ::testing::Test {
   protected:
-    void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "decloud-files-XXXXXX").string();
-        folder_ = ::mkdtemp(name.data());
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-    fs::path folder_;
+    TemporaryFolder owned_;
+    const fs::path folder_ = owned_.path();
 };
 
 TEST_F(Files, AtomicWriteReplacesTheWholeFileAndLeavesNothingElse) {

@@ -3,6 +3,8 @@
 #include "error.hpp"
 #include "record_store.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -21,13 +23,8 @@ constexpr std::array<Migration, 2> kSecond = {Migration{1, "CREATE TABLE t (a IN
 
 class Sqlite : public ::testing::Test {
   protected:
-    void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "decloud-sqlite-XXXXXX").string();
-        folder_ = ::mkdtemp(name.data());
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-    [[nodiscard]] fs::path file() const { return folder_ / "state.sqlite"; }
-    fs::path folder_;
+    [[nodiscard]] fs::path file() const { return folder_.path() / "state.sqlite"; }
+    TemporaryFolder folder_;
 };
 
 std::int64_t number(Database& database, std::string_view sql) {

@@ -2,6 +2,7 @@
 
 #include "../testing/test_loop.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
 #include <decloud/net/http/client.hpp>
 
 #include <gtest/gtest.h>
@@ -31,9 +32,8 @@ TEST(LocalAddress, RefusesAFileNameThatIsTooLong) {
 }
 
 TEST(LocalAddress, AServerIsReachedBelowALongFolder) {
-    std::string name = (fs::temp_directory_path() / "decloud-socket-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    const fs::path folder = fs::path(name) / std::string(150, 'x');
+    const TemporaryFolder owned;
+    const fs::path folder = owned.path() / std::string(150, 'x');
     fs::create_directory(folder);
     const std::string path = (folder / "operator.sock").string();
     testing::run_loop([&](async::Executor executor) -> async::Task<void> {
@@ -53,7 +53,6 @@ TEST(LocalAddress, AServerIsReachedBelowALongFolder) {
         co_await client.stop();
         co_await server.stop();
     });
-    fs::remove_all(name);
 }
 
 }  // namespace

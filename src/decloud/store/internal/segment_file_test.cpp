@@ -1,5 +1,7 @@
 #include "segment_file.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -13,22 +15,6 @@ namespace decloud::store::internal {
 namespace {
 
 constexpr std::size_t kBlock = BlockBuffer::kBlock;
-
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "decloud-segment-XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 class SegmentFileTest : public ::testing::Test {
   protected:

@@ -1,34 +1,38 @@
 #pragma once
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <iterator>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 
-namespace decloud::client::testing_support {
+namespace decloud {
 
-/// A folder that goes with the object.
-class TestFolder {
+/// A folder of a test's own, which goes with the object. Throws if it cannot be made.
+class TemporaryFolder {
   public:
-    TestFolder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "client-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) {
-            throw std::runtime_error("mkdtemp");
+    TemporaryFolder() {
+        std::string name =
+            (std::filesystem::temp_directory_path() / "decloud-test-XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) {
+            throw std::system_error(errno, std::generic_category(), name);
         }
-        path_ = pattern;
+        path_ = name;
     }
-    TestFolder(const TestFolder&) = delete;
-    TestFolder& operator=(const TestFolder&) = delete;
-    ~TestFolder() {
+    ~TemporaryFolder() {
         std::error_code ignored;
         std::filesystem::remove_all(path_, ignored);
     }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+    /// Makes `file`, and the folders on the way to it.
     void write(const std::string& file, std::string_view text) const {
         std::filesystem::create_directories((path_ / file).parent_path());
         std::ofstream(path_ / file, std::ios::binary) << text;
@@ -42,4 +46,4 @@ class TestFolder {
     std::filesystem::path path_;
 };
 
-}  // namespace decloud::client::testing_support
+}  // namespace decloud
