@@ -2,6 +2,7 @@
 #include "owner_charging.hpp"
 
 #include <decloud/async/task_group.hpp>
+#include <decloud/base/testing/temporary_folder.hpp>
 #include <decloud/crypto/random.hpp>
 #include <decloud/identity/signed_structs.hpp>
 
@@ -35,23 +36,14 @@ class FixedChannels final : public ChannelDirectory {
 
 class ChargingTest : public ::testing::Test {
   public:
-    ChargingTest()
-        : folder_(std::filesystem::temp_directory_path() /
-                  ("decloud-charging-" + to_string(Bytes32{crypto::random_array<32>()}))),
-          provider_(crypto::Secp256k1PrivateKey::generate().address()) {
-        std::filesystem::create_directories(folder_);
-        open();
-    }
+    ChargingTest() : provider_(crypto::Secp256k1PrivateKey::generate().address()) { open(); }
 
-    ~ChargingTest() override {
-        close();
-        std::filesystem::remove_all(folder_);
-    }
+    ~ChargingTest() override { close(); }
 
     void open() {
-        engine_ = make_sqlite_state_engine(folder_ / "slices.sqlite", pool_).value();
+        engine_ = make_sqlite_state_engine(folder_.path() / "slices.sqlite", pool_).value();
         LedgerSettings settings;
-        settings.directory = folder_ / "ledger";
+        settings.directory = folder_.path() / "ledger";
         ledger_ = Ledger::open(settings, context_.get_executor(), *engine_, clock_).value();
         charging_ = std::make_unique<EscrowCharging>(
             EscrowCharging{*ledger_, channels_, clock_, kUsdc, provider_, "alice.decloud"});
@@ -155,7 +147,7 @@ class ChargingTest : public ::testing::Test {
     boost::asio::io_context context_;
     boost::asio::thread_pool pool_{1};
     ManualClock clock_{{1'790'000'000}};
-    std::filesystem::path folder_;
+    TemporaryFolder folder_;
     Address provider_;
     identity::Domain domain_{.chain_id = 31337, .escrow = {}};
     FixedChannels channels_;

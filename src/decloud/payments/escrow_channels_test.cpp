@@ -14,26 +14,11 @@ using testing::kAlice;
 using testing::kBob;
 using testing::kUsdc;
 
-class EscrowChannelsTest : public ::testing::Test {
-  protected:
-    template <class Body>
-    void run(Body body) {
-        chain::testing_support::run(
-            io_, [](async::Executor executor, Body inner) -> async::Task<void> {
-                const auto bench = co_await EscrowBench::start(executor);
-                co_await inner(*bench);
-                co_await bench->stop();
-            }(io_.get_executor(), std::move(body)));
-    }
-
-    boost::asio::io_context io_;
-};
+class EscrowChannelsTest : public testing::EscrowTest {};
 
 TEST_F(EscrowChannelsTest, AStartReadsOnlyWhatIsNew) {
     run([](EscrowBench& bench) -> async::Task<void> {
-        co_await bench.deposit(kAlice, 10 * kUsdc);
-        co_await bench.approve(kAlice, 1000, 5 * kUsdc);
-        co_await bench.follow();
+        co_await bench.open_channels({kAlice});
         const auto account = channel_account(co_await bench.channel_of(kAlice));
         const UnixSeconds opened = bench.channels->opened(account);
         EXPECT_GT(opened.value, 0);
@@ -112,9 +97,7 @@ TEST_F(EscrowChannelsTest, GoesBackAfterAReorganisationWhileItWasDown) {
 
 TEST_F(EscrowChannelsTest, AClaimThatAReorganisationUndidIsMadeAgain) {
     run([](EscrowBench& bench) -> async::Task<void> {
-        co_await bench.deposit(kAlice, 10 * kUsdc);
-        co_await bench.approve(kAlice, 1000, 5 * kUsdc);
-        co_await bench.follow();
+        co_await bench.open_channels({kAlice});
         const Bytes32 id = co_await bench.channel_of(kAlice);
         co_await bench.spend(channel_account(id), 2000);
         co_await bench.chain().chain.mine(10);

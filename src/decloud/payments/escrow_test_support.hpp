@@ -221,6 +221,15 @@ class EscrowBench {
         co_await act(payer, contracts.escrow, escrow_abi::encode_approve(provider, price, budget));
     }
 
+    /// Money of each payer, and a channel with 5 USDC at 0.001 each, taken over.
+    async::Task<void> open_channels(std::vector<Address> payers) {
+        for (const Address& payer : payers) {
+            co_await deposit(payer, 10 * kUsdc);
+            co_await approve(payer, 1000, 5 * kUsdc);
+        }
+        co_await follow();
+    }
+
     /// The payer's newest channel on the chain.
     async::Task<Bytes32> channel_of(Address payer) {
         const auto found = (co_await chain::EscrowView(*chain_->client, contracts.escrow)
@@ -282,6 +291,22 @@ class EscrowBench {
     std::unique_ptr<chain::JsonRpc> rpc_;
     std::unique_ptr<chain::EthereumClient> client_;
     std::unique_ptr<chain::EscrowView> escrow_;
+};
+
+/// Runs a test's body on a bench of its own.
+class EscrowTest : public ::testing::Test {
+  protected:
+    template <class Body>
+    void run(Body body) {
+        chain::testing_support::run(
+            io_, [](async::Executor executor, Body inner) -> async::Task<void> {
+                const auto bench = co_await EscrowBench::start(executor);
+                co_await inner(*bench);
+                co_await bench->stop();
+            }(io_.get_executor(), std::move(body)));
+    }
+
+    boost::asio::io_context io_;
 };
 
 }  // namespace decloud::payments::testing

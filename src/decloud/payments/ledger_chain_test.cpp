@@ -6,18 +6,10 @@
 
 #include <random>
 
-namespace decloud::payments {
+namespace decloud::payments::testing {
 namespace {
 
-using testing::call_record;
-using testing::channel;
 using ::testing::HasSubstr;
-using testing::kAsset;
-using testing::kPayer;
-using testing::kStart;
-using testing::LedgerTest;
-using testing::Node;
-using testing::request;
 
 TEST_F(LedgerTest, ARowThatWasNeverSentStopsTheChannelUntilItIsResumed) {
     fund(10'000);
@@ -295,7 +287,7 @@ class SliceWalk {
 
 TEST_F(LedgerTest, SlicesNeitherGetLostNorDoubledHoweverChannelsEnd) {
     node_.reset();
-    auto settings = testing::small_settings();
+    auto settings = small_settings();
     settings.slice = Amount(1000);
     node_ = std::make_unique<Node>(folder_.path() / "home", settings);
     fund(1'000'000, 1);
@@ -326,4 +318,4 @@ TEST_F(LedgerTest, SlicesNeitherGetLostNorDoubledHoweverChannelsEnd) {
 }
 
 }  // namespace
-}  // namespace decloud::payments
+}  // namespace decloud::payments::testing

@@ -13,16 +13,8 @@
 #include <random>
 #include <set>
 
-namespace decloud::payments {
+namespace decloud::payments::testing {
 namespace {
-
-using testing::call_record;
-using testing::channel;
-using testing::kAsset;
-using testing::kStart;
-using testing::Node;
-using testing::request;
-using testing::TemporaryFolder;
 
 constexpr std::size_t kPayers = 5;
 
@@ -366,4 +358,4 @@ TEST(LedgerCrash, KilledTwentyTimesUnderLoadItAgreesToTheUnit) {
 }
 
 }  // namespace
-}  // namespace decloud::payments
+}  // namespace decloud::payments::testing

@@ -2,40 +2,20 @@
 #include "internal/receipt_ids.hpp"
 #include "ledger_test_support.hpp"
 
+#include <decloud/base/encoding.hpp>
+#include <decloud/crypto/hash.hpp>
 #include <decloud/store/log.hpp>
 #include <decloud/store/sqlite.hpp>
 
 #include <gtest/gtest.h>
 
-#include <array>
+#include <span>
 
-namespace decloud::payments {
+namespace decloud::payments::testing {
 namespace {
 
 using internal::FinishedRecord;
 using internal::RecordType;
-using testing::call_record;
-using testing::channel;
-using testing::kStart;
-using testing::Node;
-using testing::request;
-using testing::TemporaryFolder;
-
-const PayerAccount kPayer{"channel:0x01"};
-
-/// As the version that wrote RecordType::finished made it.
-constexpr std::array<store::Migration, 1> kFirstSchema = {store::Migration{1,
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE payers (id INTEGER PRIMARY KEY, record BLOB NOT NULL);"
-    "CREATE TABLE counters (id INTEGER PRIMARY KEY, key TEXT NOT NULL, expires INTEGER NOT NULL,"
-    "  finished INTEGER NOT NULL);"
-    "CREATE TABLE keys (key BLOB PRIMARY KEY, expires INTEGER NOT NULL, state INTEGER NOT NULL,"
-    "  digest BLOB NOT NULL, call TEXT NOT NULL, receipt BLOB) WITHOUT ROWID;"
-    "CREATE INDEX keys_by_time ON keys (expires);"
-    "CREATE TABLE open_holds (serial INTEGER PRIMARY KEY, payer INTEGER NOT NULL,"
-    "  max BLOB NOT NULL, served INTEGER NOT NULL, key BLOB NOT NULL);"
-    "CREATE TABLE receipts (first INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
-    "  newest INTEGER NOT NULL, records BLOB NOT NULL, ends BLOB NOT NULL)"}};
 
 FinishedRecord finished(internal::ReceiptIds& ids, std::uint64_t serial) {
     FinishedRecord record;
@@ -69,7 +49,9 @@ class EarlierHome {
 
   private:
     void fold(const std::filesystem::path& path) const {
-        auto database = store::Database::open(path, kFirstSchema);
+        // As the version that wrote RecordType::finished made it.
+        auto database =
+            store::Database::open(path, std::span(internal::kCheckpointMigrations).first(1));
         ASSERT_TRUE(database) << database.error().message();
         internal::Encoder encoded;
         encode(encoded, records[0]);
@@ -124,6 +106,13 @@ async::Task<void> expect_receipt(Ledger& ledger, FinishedRecord record) {
     }
 }
 
+TEST(LedgerFormat, TheFirstSchemaIsStillWhatEarlierVersionsMadeTheirFilesWith) {
+    const store::Migration& first = internal::kCheckpointMigrations[0];
+    EXPECT_EQ(first.version, 1);
+    EXPECT_EQ(to_hex(crypto::sha256(as_bytes(first.statements))),
+        "a123bb92d23dbdcbcfedd15ecd59b4f848a8c428d17fc1c2bdd61a2d36874a36");
+}
+
 TEST(LedgerFormat, ReadsTheLogAndTheReceiptsOfAnEarlierVersion) {
     const TemporaryFolder folder;
     const EarlierHome earlier(folder.path() / "home");
@@ -153,7 +142,7 @@ TEST(LedgerFormat, ReadsTheLogAndTheReceiptsOfAnEarlierVersion) {
 TEST(LedgerFormat, ReplaysShortRecordsOverManyBatchesWithoutTheCheckpointBetween) {
     const TemporaryFolder folder;
     std::vector<ReceiptId> receipts;
-    LedgerSettings settings = testing::small_settings();
+    LedgerSettings settings = small_settings();
     settings.checkpoint_bytes = kGiB;
     settings.log_segment_bytes = kMiB;
     {
@@ -186,4 +175,4 @@ TEST(LedgerFormat, ReplaysShortRecordsOverManyBatchesWithoutTheCheckpointBetween
 }
 
 }  // namespace
-}  // namespace decloud::payments
+}  // namespace decloud::payments::testing

@@ -12,19 +12,10 @@
 #include <csignal>
 #include <fstream>
 
-namespace decloud::payments {
+namespace decloud::payments::testing {
 namespace {
 
-using testing::call_record;
-using testing::channel;
 using ::testing::HasSubstr;
-using testing::kAsset;
-using testing::kPayer;
-using testing::kStart;
-using testing::LedgerTest;
-using testing::Node;
-using testing::request;
-using testing::TemporaryFolder;
 
 TEST_F(LedgerTest, ChargesWhatIsCommittedAndGivesTheRestBack) {
     fund(5000);
@@ -242,7 +233,7 @@ TEST_F(LedgerTest, ReceiptsAreFoundInMemoryAndInTheFile) {
 
 TEST_F(LedgerTest, ReceiptsAreBoundedAndSumsStay) {
     node_.reset();
-    auto settings = testing::small_settings();
+    auto settings = small_settings();
     settings.max_receipts = 300;
     node_ = std::make_unique<Node>(folder_.path() / "home", settings);
     fund(1'000'000);
@@ -263,7 +254,7 @@ TEST_F(LedgerTest, ReceiptsAreBoundedAndSumsStay) {
 
 TEST_F(LedgerTest, SlicesAreLeasedWhenTheyAreNeededAndResumedAfterAStart) {
     node_.reset();
-    auto settings = testing::small_settings();
+    auto settings = small_settings();
     settings.slice = Amount(2000);
     node_ = std::make_unique<Node>(folder_.path() / "home", settings);
     ASSERT_TRUE(node().ledger().record_chain(kPayer, channel(10'000)));
@@ -293,7 +284,7 @@ TEST_F(LedgerTest, SlicesAreLeasedWhenTheyAreNeededAndResumedAfterAStart) {
 
 TEST_F(LedgerTest, ExposureIsBoundedPerChannelPerOwnerAndForTheNode) {
     node_.reset();
-    auto settings = testing::small_settings();
+    auto settings = small_settings();
     settings.max_exposure_per_payer = Amount(3000);
     settings.max_exposure_per_owner = Amount(4000);
     settings.max_exposure = Amount(5000);
@@ -334,7 +325,7 @@ TEST_F(LedgerTest, ExposureIsBoundedPerChannelPerOwnerAndForTheNode) {
 
 TEST_F(LedgerTest, DiskUseAndStartDoNotGrowWithTheNumberOfCalls) {
     node_.reset();
-    auto settings = testing::small_settings();
+    auto settings = small_settings();
     settings.max_receipts = 1000;
     node_ = std::make_unique<Node>(folder_.path() / "home", settings);
     fund(1'000'000'000, 1);
@@ -440,4 +431,4 @@ TEST_F(LedgerTest, RefusesADamagedLogAndADamagedFileByName) {
 }
 
 }  // namespace
-}  // namespace decloud::payments
+}  // namespace decloud::payments::testing

@@ -4,6 +4,7 @@
 
 #include <decloud/async/task_group.hpp>
 #include <decloud/base/clock.hpp>
+#include <decloud/base/testing/temporary_folder.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -22,22 +23,6 @@ namespace decloud::payments::testing {
 
 inline constexpr std::uint64_t kStart = 1'795'230'000;
 inline const AssetId kAsset{"eip155:31337/erc20:0x00"};
-
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "decloud-ledger-XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 inline LedgerSettings small_settings() {
     LedgerSettings settings;

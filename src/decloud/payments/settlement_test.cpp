@@ -13,28 +13,11 @@ using testing::kUsdc;
 using testing::escrow_abi::encode_finalize_close;
 using testing::escrow_abi::encode_request_close;
 
-class SettlementTest : public ::testing::Test {
-  protected:
-    template <class Body>
-    void run(Body body) {
-        chain::testing_support::run(
-            io_, [](async::Executor executor, Body inner) -> async::Task<void> {
-                const auto bench = co_await EscrowBench::start(executor);
-                co_await inner(*bench);
-                co_await bench->stop();
-            }(io_.get_executor(), std::move(body)));
-    }
-
-    boost::asio::io_context io_;
-};
+class SettlementTest : public testing::EscrowTest {};
 
 TEST_F(SettlementTest, SaysWhatTheChainTookNotWhatItWasAskedFor) {
     run([](EscrowBench& bench) -> async::Task<void> {
-        for (const Address& payer : {kAlice, kBob}) {
-            co_await bench.deposit(payer, 10 * kUsdc);
-            co_await bench.approve(payer, 1000, 5 * kUsdc);
-        }
-        co_await bench.follow();
+        co_await bench.open_channels({kAlice, kBob});
         const Bytes32 alice = co_await bench.channel_of(kAlice);
         const Bytes32 bob = co_await bench.channel_of(kBob);
         co_await bench.spend(channel_account(alice), 3000);
@@ -79,9 +62,7 @@ TEST_F(SettlementTest, ARowOfAVanishedChannelIsSentOnce) {
 
 TEST_F(SettlementTest, AFlushEndsWhenItsCallerIsGone) {
     run([](EscrowBench& bench) -> async::Task<void> {
-        co_await bench.deposit(kAlice, 10 * kUsdc);
-        co_await bench.approve(kAlice, 1000, 5 * kUsdc);
-        co_await bench.follow();
+        co_await bench.open_channels({kAlice});
         const Bytes32 id = co_await bench.channel_of(kAlice);
         co_await bench.spend(channel_account(id), 3000);
         const auto flush = bench.flush();
@@ -100,9 +81,7 @@ TEST_F(SettlementTest, AFlushEndsWhenItsCallerIsGone) {
 
 TEST_F(SettlementTest, AFlushEndsWhenTheSettlerStops) {
     run([](EscrowBench& bench) -> async::Task<void> {
-        co_await bench.deposit(kAlice, 10 * kUsdc);
-        co_await bench.approve(kAlice, 1000, 5 * kUsdc);
-        co_await bench.follow();
+        co_await bench.open_channels({kAlice});
         co_await bench.spend(channel_account(co_await bench.channel_of(kAlice)), 3000);
         async::TaskGroup asking(co_await boost::asio::this_coro::executor);
         std::optional<Result<Settled>> outcome;
@@ -118,9 +97,7 @@ TEST_F(SettlementTest, AFlushEndsWhenTheSettlerStops) {
 
 TEST_F(SettlementTest, OutcomesThatNobodyTookLeaveTheJournal) {
     run([](EscrowBench& bench) -> async::Task<void> {
-        co_await bench.deposit(kAlice, 10 * kUsdc);
-        co_await bench.approve(kAlice, 1000, 5 * kUsdc);
-        co_await bench.follow();
+        co_await bench.open_channels({kAlice});
         co_await bench.spend(channel_account(co_await bench.channel_of(kAlice)), 3000);
         (void)bench.flush();
         EXPECT_TRUE(co_await bench.chain().until_pool(1));
@@ -139,11 +116,7 @@ TEST_F(SettlementTest, OutcomesThatNobodyTookLeaveTheJournal) {
 
 TEST_F(SettlementTest, TheMetricCountsWhatTheCommandSaysRunsLow) {
     run([](EscrowBench& bench) -> async::Task<void> {
-        for (const Address& payer : {kAlice, kBob}) {
-            co_await bench.deposit(payer, 10 * kUsdc);
-            co_await bench.approve(payer, 1000, 5 * kUsdc);
-        }
-        co_await bench.follow();
+        co_await bench.open_channels({kAlice, kBob});
         const auto low = [&](double count) {
             return bench.mine_until([&bench, count] {
                 return bench.gauges.value("decloud_channels_running_low") == count;

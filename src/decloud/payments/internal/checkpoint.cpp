@@ -4,15 +4,10 @@
 #include <decloud/store/error.hpp>
 
 #include <algorithm>
-#include <array>
 
 namespace decloud::payments::internal {
 
-namespace {
-
-using store::Statement;
-
-constexpr std::array<store::Migration, 2> kMigrations = {
+constexpr std::array<store::Migration, 2> kCheckpointMigrations = {
     store::Migration{1,
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE payers (id INTEGER PRIMARY KEY, record BLOB NOT NULL);"
@@ -28,6 +23,10 @@ constexpr std::array<store::Migration, 2> kMigrations = {
         "  newest INTEGER NOT NULL, records BLOB NOT NULL, ends BLOB NOT NULL)"},
     // Format 2: each receipt without what is as in the one before it.
     store::Migration{2, "ALTER TABLE receipts ADD COLUMN format INTEGER NOT NULL DEFAULT 1"}};
+
+namespace {
+
+using store::Statement;
 
 Bytes encode_number(std::uint64_t value) {
     Encoder out;
@@ -64,7 +63,7 @@ Result<void> each(Statement statement, Use use) {
 CheckpointStore::CheckpointStore(store::Database database) : database_(std::move(database)) {}
 
 Result<std::unique_ptr<CheckpointStore>> CheckpointStore::open(const std::filesystem::path& path) {
-    TRY(store::Database database, store::Database::open(path, kMigrations));
+    TRY(store::Database database, store::Database::open(path, kCheckpointMigrations));
     return std::unique_ptr<CheckpointStore>(new CheckpointStore(std::move(database)));
 }
 

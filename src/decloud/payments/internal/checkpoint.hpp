@@ -5,6 +5,7 @@
 
 #include <decloud/store/sqlite.hpp>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -41,6 +42,9 @@ struct LoadedState {
     ReceiptKey receipt_key{};
     std::vector<OpenHold> open_holds;
 };
+
+/// How the file came to be as it is. What has once been released here does not change.
+extern const std::array<store::Migration, 2> kCheckpointMigrations;
 
 /// The SQLite file that the log is folded into. Not thread safe.
 class CheckpointStore {

@@ -132,7 +132,7 @@ class DeploymentsTest : public ::testing::Test {
         return done;
     }
 
-    payments::testing::TemporaryFolder folder_;
+    TemporaryFolder folder_;
     boost::asio::io_context context_;
     boost::asio::thread_pool pool_{1};
     identity::Domain domain_{.chain_id = 31337, .escrow = {}};

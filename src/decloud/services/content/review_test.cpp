@@ -48,7 +48,7 @@ class ReviewTest : public testing::Test {
         return out;
     }
 
-    payments::testing::TemporaryFolder home_;
+    TemporaryFolder home_;
     payments::testing::Node node_{home_.path() / "ledger"};
     boost::asio::thread_pool pool_{1};
     std::unique_ptr<content::DiskBlockStore> store_ =
