@@ -1,7 +1,8 @@
 #include "cache_index.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -72,9 +73,8 @@ TEST(CacheIndex, HasUnusedHoldersLetGoOnlyWhileThatIsNeeded) {
 }
 
 TEST(CacheIndex, TakesUpWhatIsOnDiskInTheOrderOfItsUse) {
-    std::string name = "/tmp/decloud-cache-index-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    const fs::path folder = name;
+    const TemporaryFolder owned;
+    const fs::path& folder = owned.path();
     fs::create_directories(folder / "package" / "inside");
     std::ofstream(folder / "package" / "inside" / "file") << std::string(100'000, 'x');
     std::ofstream(folder / "code") << std::string(50'000, 'x');
@@ -92,7 +92,6 @@ TEST(CacheIndex, TakesUpWhatIsOnDiskInTheOrderOfItsUse) {
     EXPECT_FALSE(fs::exists(folder / "half.new"));
     EXPECT_FALSE(fs::exists(folder / ".new-1-1"));
     EXPECT_EQ(index.evict(), Names{"code"});
-    remove_tree(folder);
 }
 
 }  // namespace

@@ -18,12 +18,6 @@ using namespace std::chrono_literals;
 class NativeHostile : public testing::SandboxTest {
   protected:
     NativeHostile() { runtime_ = "native"; }
-
-    static Limits quick(std::chrono::milliseconds wall) {
-        Limits limits;
-        limits.wall = wall;
-        return limits;
-    }
 };
 
 /// Processes on this machine whose command line holds `word`.

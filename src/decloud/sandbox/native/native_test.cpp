@@ -95,18 +95,6 @@ TEST_F(Native, AStreamedBodyAboveTheLimitEndsTheRun) {
     EXPECT_EQ(outcome.end, End::limit) << outcome.detail;
 }
 
-TEST_F(Native, NeverTakesABrokenBodyForAWholeOne) {
-    ASSERT_EQ(probe("exit", "0").outcome.end, End::exited);
-    for (int round = 0; round < 10; ++round) {
-        auto sink = std::make_shared<CollectingSink>();
-        const Outcome outcome = run(sandbox_->invoke(probe_, {{"MODE", "await_end"}},
-            std::make_shared<testing::BreakingBody>(200'000), sink, Limits{},
-            async::CancellationToken{}));
-        EXPECT_EQ(outcome.end, End::killed) << outcome.detail;
-        EXPECT_EQ(as_text(sink->bytes), "");
-    }
-}
-
 TEST_F(Native, AProgramNeedNotReadItsBody) {
     ASSERT_EQ(probe("exit", "0").outcome.end, End::exited);
     const Outcome outcome = run(sandbox_->invoke(probe_, {{"MODE", "exit"}, {"ARGUMENT", "9"}},

@@ -48,9 +48,6 @@ Bytes program_package(const std::string& program) {
 }
 
 void SandboxTest::SetUp() {
-    std::string name = "/tmp/decloud-sandbox-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     sandbox_ = std::make_unique<Sandbox>(context_.get_executor(), settings());
 }
 
@@ -60,8 +57,6 @@ void SandboxTest::TearDown() {
         run_void(sandbox_->stop());
         sandbox_.reset();
     }
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
 }
 
 SandboxSettings SandboxTest::settings() {

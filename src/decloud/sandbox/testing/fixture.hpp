@@ -2,12 +2,15 @@
 
 #include "../sandbox.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <memory>
@@ -91,6 +94,11 @@ class SandboxTest : public ::testing::Test {
     void TearDown() override;
 
     virtual SandboxSettings settings();
+    static Limits quick(std::chrono::milliseconds wall) {
+        Limits limits;
+        limits.wall = wall;
+        return limits;
+    }
     /// Ends the sandbox and makes it anew, on the same folder.
     void restart();
 
@@ -132,7 +140,8 @@ class SandboxTest : public ::testing::Test {
 
     /// "wasm" or "native".
     std::string runtime_;
-    std::filesystem::path folder_;
+    TemporaryFolder owned_;
+    const std::filesystem::path folder_ = owned_.path();
     boost::asio::io_context context_{1};
     std::unique_ptr<Sandbox> sandbox_;
     std::shared_ptr<const Artifact> probe_;

@@ -20,8 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char** environ;
-
 static int flood(int fd, long size) {
     static char block[65536];
     memset(block, 'x', sizeof block);
@@ -191,24 +189,14 @@ int main(int count, char** arguments) {
     const char* mode = getenv("MODE");
     const char* argument = getenv("ARGUMENT");
     long number = argument ? strtol(argument, NULL, 10) : 0;
-    if (!mode) {
-        return 64;
-    }
-    if (!strcmp(mode, "echo")) {
-        return echo();
-    }
-    if (!strcmp(mode, "await_end")) {
-        return await_end();
+    int common = mode ? run_common(mode, number) : 64;
+    if (common != kNotCommon) {
+        return common;
     }
     if (!strcmp(mode, "env")) {
-        for (char** entry = environ; *entry; ++entry) {
-            puts(*entry);
-        }
+        show_environment();
         printf("arguments %d\n", count);
         return 0;
-    }
-    if (!strcmp(mode, "exit")) {
-        return (int)number;
     }
     if (!strcmp(mode, "abort")) {
         abort();

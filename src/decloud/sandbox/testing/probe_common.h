@@ -1,7 +1,10 @@
 /* What the probes of both runtimes do. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+extern char** environ;
 
 static int echo(void) {
     static char buffer[65536];
@@ -26,4 +29,26 @@ static int await_end(void) {
     }
     puts("that was all");
     return count < 0 ? 4 : 0;
+}
+
+static void show_environment(void) {
+    for (char** entry = environ; *entry; ++entry) {
+        puts(*entry);
+    }
+}
+
+/* What both do with MODE and ARGUMENT; kNotCommon if MODE is for one of them alone. */
+enum { kNotCommon = -1 };
+
+static int run_common(const char* mode, long number) {
+    if (!strcmp(mode, "echo")) {
+        return echo();
+    }
+    if (!strcmp(mode, "await_end")) {
+        return await_end();
+    }
+    if (!strcmp(mode, "exit")) {
+        return (int)number;
+    }
+    return kNotCommon;
 }

@@ -9,8 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char** environ;
-
 static int flood(void) {
     static char block[65536];
     memset(block, 'x', sizeof block);
@@ -89,23 +87,13 @@ int main(void) {
     const char* mode = getenv("MODE");
     const char* argument = getenv("ARGUMENT");
     long number = argument ? strtol(argument, NULL, 10) : 0;
-    if (!mode) {
-        return 64;
-    }
-    if (!strcmp(mode, "echo")) {
-        return echo();
-    }
-    if (!strcmp(mode, "await_end")) {
-        return await_end();
+    int common = mode ? run_common(mode, number) : 64;
+    if (common != kNotCommon) {
+        return common;
     }
     if (!strcmp(mode, "env")) {
-        for (char** entry = environ; *entry; ++entry) {
-            puts(*entry);
-        }
+        show_environment();
         return 0;
-    }
-    if (!strcmp(mode, "exit")) {
-        return (int)number;
     }
     if (!strcmp(mode, "print_exit")) {
         puts("partial");

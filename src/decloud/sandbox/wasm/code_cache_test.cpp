@@ -2,8 +2,9 @@
 
 #include "../internal/one_shot.hpp"
 
+#include <decloud/base/testing/temporary_folder.hpp>
+
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <fstream>
 
@@ -13,27 +14,23 @@ namespace {
 
 class CodeCacheTest : public ::testing::Test {
   protected:
-    void SetUp() override {
-        std::string name = "/tmp/decloud-code-cache-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        folder_ = name;
-        ASSERT_TRUE(cache(1).open());
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
+    void SetUp() override { ASSERT_TRUE(cache(1).open()); }
 
     CodeCache cache(std::uint8_t key) const {
         std::array<std::uint8_t, 32> mac_key{};
         mac_key.fill(key);
-        return {folder_, mac_key};
+        return {folder_.path(), mac_key};
     }
     void store(const std::string& name, std::string_view code) const {
         const auto memory = internal::make_sealed_memory(as_bytes(code));
         ASSERT_TRUE(memory);
         ASSERT_TRUE(cache(1).store(name, memory->get()));
     }
-    std::filesystem::path file(const std::string& name) const { return folder_ / (name + ".code"); }
+    std::filesystem::path file(const std::string& name) const {
+        return folder_.path() / (name + ".code");
+    }
 
-    std::filesystem::path folder_;
+    TemporaryFolder folder_;
 };
 
 TEST_F(CodeCacheTest, GivesBackWhatWasStored) {

@@ -18,12 +18,6 @@ using namespace std::chrono_literals;
 class WasmHostile : public testing::SandboxTest {
   protected:
     WasmHostile() { runtime_ = "wasm"; }
-
-    static Limits quick(std::chrono::milliseconds wall) {
-        Limits limits;
-        limits.wall = wall;
-        return limits;
-    }
 };
 
 /// Children of this process whose command line holds `word`.

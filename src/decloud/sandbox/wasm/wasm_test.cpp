@@ -106,18 +106,6 @@ TEST_F(Wasm, StreamsBothWaysAtTheSameTime) {
         as_text(sink->bytes), "ready 0\ngot line 0\nready 1\ngot line 1\nready 2\ngot line 2\n");
 }
 
-TEST_F(Wasm, NeverTakesABrokenBodyForAWholeOne) {
-    ASSERT_EQ(probe("exit", "0").outcome.end, End::exited);
-    for (int round = 0; round < 10; ++round) {
-        auto sink = std::make_shared<CollectingSink>();
-        const Outcome outcome = run(sandbox_->invoke(probe_, {{"MODE", "await_end"}},
-            std::make_shared<testing::BreakingBody>(200'000), sink, Limits{},
-            async::CancellationToken{}));
-        EXPECT_EQ(outcome.end, End::killed) << outcome.detail;
-        EXPECT_EQ(as_text(sink->bytes), "");
-    }
-}
-
 TEST_F(Wasm, KeepsTheEndOfStderr) {
     Limits limits;
     limits.stderr_bytes = 20;
