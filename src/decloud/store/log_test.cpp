@@ -6,6 +6,7 @@
 
 #include <decloud/async/task_group.hpp>
 #include <decloud/async/timeout.hpp>
+#include <decloud/base/testing/temporary_folder.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -31,21 +32,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string name = (fs::temp_directory_path() / "decloud-log-XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
-    }
-    ~TemporaryFolder() { fs::remove_all(path_); }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    [[nodiscard]] const fs::path& path() const { return path_; }
-
-  private:
-    fs::path path_;
-};
 
 struct Opened {
     Result<std::unique_ptr<GroupCommitLog>> log;
@@ -91,6 +77,16 @@ void append_durably(
         const auto done = co_await log.durable(sequence.value());
         EXPECT_TRUE(done) << done.error().message();
     });
+}
+
+/// Leaves a log with these records behind, closed.
+void write_log(const fs::path& directory,
+    boost::asio::io_context& context,
+    const std::vector<std::string>& records) {
+    const auto opened = open_log(directory, context);
+    for (const std::string& record : records) {
+        append_durably(*opened.log.value(), context, record);
+    }
 }
 
 Bytes read_all(const fs::path& path) {
@@ -186,12 +182,7 @@ TEST(GroupCommitLog, GoesOnInNewSegmentsAndDropsOldOnes) {
 TEST(GroupCommitLog, CutsATornTailAtEveryOffset) {
     const TemporaryFolder folder;
     boost::asio::io_context context;
-    {
-        auto opened = open_log(folder.path(), context);
-        ASSERT_TRUE(opened.log);
-        append_durably(**opened.log, context, "first");
-        append_durably(**opened.log, context, "second");
-    }
+    write_log(folder.path(), context, {"first", "second"});
     const auto path = only_segment(folder.path());
     Bytes before = read_all(path);
     // Without the last seal the file is as a kill leaves it behind the second record.
@@ -229,11 +220,7 @@ TEST(GroupCommitLog, CutsATornTailAtEveryOffset) {
 TEST(GroupCommitLog, MakesALastSegmentThatLostItsEndWhole) {
     const TemporaryFolder folder;
     boost::asio::io_context context;
-    {
-        auto opened = open_log(folder.path(), context);
-        ASSERT_TRUE(opened.log);
-        append_durably(**opened.log, context, "first");
-    }
+    write_log(folder.path(), context, {"first"});
     const auto path = only_segment(folder.path());
     const auto whole = std::filesystem::file_size(path);
     const std::size_t first_end = used(read_all(path));
@@ -322,13 +309,7 @@ TEST(GroupCommitLog, RefusesANewerFormat) {
 TEST(GroupCommitLog, RefusesAMissingSegmentAndAMissingLog) {
     const TemporaryFolder folder;
     boost::asio::io_context context;
-    {
-        auto opened = open_log(folder.path(), context);
-        ASSERT_TRUE(opened.log);
-        for (int i = 0; i < 200; ++i) {
-            append_durably(**opened.log, context, std::string(1000, 'p'));
-        }
-    }
+    write_log(folder.path(), context, std::vector<std::string>(200, std::string(1000, 'p')));
     auto segments = internal::list_segments(folder.path());
     ASSERT_TRUE(segments);
     ASSERT_GE(segments->size(), 3U);
