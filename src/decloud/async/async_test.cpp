@@ -66,7 +66,7 @@ TEST(Event, WakesEveryWaiterAndStaysSet) {
     });
 }
 
-Task<void> sleep_for_ever(bool& ended) {
+Task<void> wait_for_ever(bool& ended) {
     const auto mark = std::shared_ptr<void>(nullptr, [&ended](void*) { ended = true; });
     co_await delay(1h);
 }
@@ -75,7 +75,7 @@ TEST(TaskGroup, CancelEndsWaitingTasksAndJoinAwaitsThem) {
     run([](boost::asio::io_context& context) -> Task<void> {
         bool ended = false;
         TaskGroup group(context.get_executor());
-        group.spawn(sleep_for_ever(ended));
+        group.spawn(wait_for_ever(ended));
         co_await delay(0ms);
         group.cancel();
         co_await group.join();
