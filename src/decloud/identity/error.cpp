@@ -32,6 +32,10 @@ class IdentityCategory final : public std::error_category {
                 return "unsafe permissions";
             case IdentityError::newer_version:
                 return "written by a newer decloud";
+            case IdentityError::passphrase_required:
+                return "a passphrase is needed";
+            case IdentityError::wrong_passphrase:
+                return "wrong passphrase";
         }
         return "unknown error";
     }

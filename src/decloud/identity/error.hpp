@@ -22,6 +22,10 @@ enum class IdentityError {
     unsafe_permissions,
     /// A file of a newer decloud.
     newer_version,
+    /// The key is encrypted, and nobody gave a passphrase.
+    passphrase_required,
+    /// It does not open the key.
+    wrong_passphrase,
 };
 
 /// The code in the category "decloud.identity".

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <functional>
 #include <optional>
+#include <variant>
 
 namespace decloud::identity {
 
@@ -51,10 +52,7 @@ void put(std::span<std::uint8_t> target, std::size_t& at, std::string_view text)
 }
 
 // The text is put together in locked memory, where a JSON library would leave copies behind.
-Result<void> save(const std::filesystem::path& path,
-    std::string_view type,
-    std::string_view address,
-    BytesView key) {
+crypto::Secret key_text(std::string_view type, std::string_view address, BytesView key) {
     const std::string head =
         "{\"version\":" + std::to_string(kFormatVersion) + ",\"type\":\"" + std::string(type) +
         "\"," + (address.empty() ? "" : "\"address\":\"" + std::string(address) + "\",") +
@@ -69,20 +67,35 @@ Result<void> save(const std::filesystem::path& path,
         text.writable()[at++] = static_cast<std::uint8_t>(kDigits[byte & 15U]);
     }
     put(text.writable(), at, kTail);
-    return internal::create_private_file(path, text.view());
+    return text;
+}
+
+crypto::Secret key_text(const crypto::Secp256k1PrivateKey& key) {
+    return key_text(kSecp256k1, to_string(key.address()), key.secret_bytes());
+}
+
+std::string key_text(const EncryptedKey& key) { return json::to_text(key.to_json()) + "\n"; }
+
+Result<void> save(const std::filesystem::path& path, std::string_view type, BytesView key) {
+    return internal::create_private_file(path, key_text(type, "", key).view());
 }
 
 Error corrupt(const std::filesystem::path& path, std::string_view why) {
     return {make_error_code(CommonError::corrupt), path.string() + ": " + std::string(why)};
 }
 
-Result<crypto::Secret> load(const std::filesystem::path& path, std::string_view type) {
+Result<json::Object> load_object(const std::filesystem::path& path) {
     TRY(const crypto::Secret text, internal::read_private_file(path));
-    auto parsed = json::parse(as_text(text.view()), {.max_bytes = 64 * 1024, .max_depth = 4});
+    auto parsed = json::parse(as_text(text.view()), {.max_bytes = 64 * 1024, .max_depth = 8});
     if (!parsed || !parsed->is_object()) {
         return fail(corrupt(path, "not a key file"));
     }
-    json::Object& object = parsed->get_object();
+    return std::move(parsed->get_object());
+}
+
+// The bytes of a key that is not encrypted.
+Result<crypto::Secret> read_key(
+    const std::filesystem::path& path, std::string_view type, json::Object& object) {
     const auto version = json::uint_member(object, "version");
     if (!version || *version == 0) {
         return fail(corrupt(path, "no format version"));
@@ -107,18 +120,49 @@ Result<crypto::Secret> load(const std::filesystem::path& path, std::string_view 
     return out;
 }
 
-Result<crypto::Secp256k1PrivateKey> load_secp256k1(const std::filesystem::path& path) {
-    TRY(const crypto::Secret secret, load(path, kSecp256k1));
-    auto key = crypto::Secp256k1PrivateKey::from_bytes(secret.view());
+Result<crypto::Secret> load(const std::filesystem::path& path, std::string_view type) {
+    TRY(json::Object object, load_object(path));
+    return read_key(path, type, object);
+}
+
+Result<crypto::Secp256k1PrivateKey> to_secp256k1(
+    const std::filesystem::path& path, const Result<crypto::Secret>& secret) {
+    if (!secret) {
+        return fail(secret.error());
+    }
+    auto key = crypto::Secp256k1PrivateKey::from_bytes(secret->view());
     if (!key) {
         return fail(corrupt(path, key.error().message()));
     }
     return key;
 }
 
-Result<void> save_secp256k1(
-    const std::filesystem::path& path, const crypto::Secp256k1PrivateKey& key) {
-    return save(path, kSecp256k1, to_string(key.address()), key.secret_bytes());
+// An account's file is either of two forms.
+using StoredAccount = std::variant<crypto::Secp256k1PrivateKey, EncryptedKey>;
+
+Result<StoredAccount> load_account(const std::filesystem::path& path) {
+    TRY(json::Object object, load_object(path));
+    if (!is_encrypted_key(object)) {
+        TRY(auto key, to_secp256k1(path, read_key(path, kSecp256k1, object)));
+        return key;
+    }
+    auto key = EncryptedKey::from_json(object);
+    if (!key) {
+        return fail(corrupt(path, key.error().message()));
+    }
+    if (!key->address()) {
+        return fail(corrupt(path, "it does not say whose key it is"));
+    }
+    return std::move(*key);
+}
+
+AccountEntry entry_of(std::string_view name, const StoredAccount& account) {
+    if (const auto* const key = std::get_if<EncryptedKey>(&account)) {
+        return {.name = std::string(name), .address = *key->address(), .encrypted = true};
+    }
+    return {.name = std::string(name),
+        .address = std::get<crypto::Secp256k1PrivateKey>(account).address(),
+        .encrypted = false};
 }
 
 bool is_missing(const Error& error) { return error == make_error_code(CommonError::not_found); }
@@ -157,20 +201,48 @@ std::string rsa_file(std::uint64_t number) { return "rsa-" + std::to_string(numb
 
 }  // namespace
 
-Result<KeyStore> KeyStore::open(std::filesystem::path folder) {
+Result<KeyStore> KeyStore::open(std::filesystem::path folder, PassphraseSource passphrase) {
     TRY_VOID(internal::make_private_folder(folder));
     TRY_VOID(internal::make_private_folder(folder / "accounts"));
     TRY_VOID(internal::make_private_folder(folder / "node"));
-    return KeyStore(std::move(folder));
+    return KeyStore(std::move(folder), std::move(passphrase));
 }
 
 std::filesystem::path KeyStore::account_file(std::string_view name) const {
     return folder_ / "accounts" / (std::string(name) + ".json");
 }
 
+Result<crypto::Secp256k1PrivateKey> KeyStore::unlock(
+    std::string_view name, const EncryptedKey& key) const {
+    if (!passphrase_) {
+        return fail(
+            IdentityError::passphrase_required, "account " + std::string(name) + " is encrypted");
+    }
+    TRY(const crypto::Secret passphrase,
+        passphrase_({.name = std::string(name), .address = *key.address(), .encrypted = true}));
+    auto opened = key.open(passphrase.view());
+    if (!opened && opened.error() == make_error_code(CommonError::corrupt)) {
+        return fail(corrupt(account_file(name), opened.error().detail()));
+    }
+    if (!opened) {
+        return fail(opened.error().within("account " + std::string(name)));
+    }
+    return opened;
+}
+
 Result<crypto::Secp256k1PrivateKey> KeyStore::account(std::string_view name) const {
     TRY_VOID(check_name(name));
-    return load_secp256k1(account_file(name));
+    TRY(StoredAccount stored, load_account(account_file(name)));
+    if (const auto* const encrypted = std::get_if<EncryptedKey>(&stored)) {
+        return unlock(name, *encrypted);
+    }
+    return std::move(std::get<crypto::Secp256k1PrivateKey>(stored));
+}
+
+Result<AccountEntry> KeyStore::describe(std::string_view name) const {
+    TRY_VOID(check_name(name));
+    TRY(const StoredAccount stored, load_account(account_file(name)));
+    return entry_of(name, stored);
 }
 
 Result<crypto::Secp256k1PrivateKey> KeyStore::create_account(std::string_view name) {
@@ -182,7 +254,43 @@ Result<crypto::Secp256k1PrivateKey> KeyStore::create_account(std::string_view na
 Result<void> KeyStore::import_account(
     std::string_view name, const crypto::Secp256k1PrivateKey& key) {
     TRY_VOID(check_name(name));
-    return save_secp256k1(account_file(name), key);
+    return internal::create_private_file(account_file(name), key_text(key).view());
+}
+
+Result<void> KeyStore::import_account(std::string_view name, const EncryptedKey& key) {
+    TRY_VOID(check_name(name));
+    if (!key.address()) {
+        return fail(CommonError::invalid_input, "the encrypted key does not say whose it is");
+    }
+    return internal::create_private_file(account_file(name), as_bytes(key_text(key)));
+}
+
+Result<EncryptedKey> KeyStore::encrypted_account(std::string_view name) const {
+    TRY_VOID(check_name(name));
+    TRY(StoredAccount stored, load_account(account_file(name)));
+    auto* const key = std::get_if<EncryptedKey>(&stored);
+    if (key == nullptr) {
+        return fail(CommonError::not_found, "account " + std::string(name) + " is not encrypted");
+    }
+    return std::move(*key);
+}
+
+Result<void> KeyStore::encrypt_account(std::string_view name, BytesView passphrase) {
+    TRY_VOID(check_name(name));
+    TRY(const StoredAccount stored, load_account(account_file(name)));
+    const auto* const key = std::get_if<crypto::Secp256k1PrivateKey>(&stored);
+    if (key == nullptr) {
+        return fail(CommonError::already_exists,
+            "account " + std::string(name) + " has a passphrase already");
+    }
+    TRY(const EncryptedKey sealed, EncryptedKey::seal(*key, passphrase));
+    return internal::replace_private_file(account_file(name), as_bytes(key_text(sealed)));
+}
+
+Result<void> KeyStore::decrypt_account(std::string_view name) {
+    TRY(const EncryptedKey encrypted, encrypted_account(name));
+    TRY(const auto key, unlock(name, encrypted));
+    return internal::replace_private_file(account_file(name), key_text(key).view());
 }
 
 Result<std::vector<AccountEntry>> KeyStore::accounts() const {
@@ -193,8 +301,8 @@ Result<std::vector<AccountEntry>> KeyStore::accounts() const {
             continue;
         }
         const std::string name = entry.path().stem().string();
-        TRY(const crypto::Secp256k1PrivateKey key, account(name));
-        out.push_back({name, key.address()});
+        TRY(AccountEntry found, describe(name));
+        out.push_back(std::move(found));
     }
     if (error) {
         return fail(errno_error("read " + (folder_ / "accounts").string(), error.value()));
@@ -208,7 +316,7 @@ Result<crypto::Ed25519PrivateKey> KeyStore::node_identity() {
     auto seed = load(path, kEd25519);
     if (!seed && is_missing(seed.error())) {
         auto key = crypto::Ed25519PrivateKey::generate();
-        TRY_VOID(save(path, kEd25519, "", key.seed()));
+        TRY_VOID(save(path, kEd25519, key.seed()));
         return key;
     }
     if (!seed) {
@@ -223,10 +331,10 @@ Result<crypto::Ed25519PrivateKey> KeyStore::node_identity() {
 
 Result<crypto::Secp256k1PrivateKey> KeyStore::settler() {
     const auto path = folder_ / "node" / "settler.json";
-    auto key = load_secp256k1(path);
+    auto key = to_secp256k1(path, load(path, kSecp256k1));
     if (!key && is_missing(key.error())) {
         auto made = crypto::Secp256k1PrivateKey::generate();
-        TRY_VOID(save_secp256k1(path, made));
+        TRY_VOID(internal::create_private_file(path, key_text(made).view()));
         return made;
     }
     return key;
@@ -266,7 +374,7 @@ Result<crypto::Secret> KeyStore::mac_key(std::string_view name) {
     auto key = load(path, kMac);
     if (!key && is_missing(key.error())) {
         crypto::Secret made = crypto::Secret::random(32);
-        TRY_VOID(save(path, kMac, "", made.view()));
+        TRY_VOID(save(path, kMac, made.view()));
         return made;
     }
     if (key && key->size() != 32) {

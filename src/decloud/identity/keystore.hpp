@@ -1,6 +1,7 @@
 #pragma once
 
 #include "error.hpp"
+#include "keystore_v3.hpp"
 
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/evm_types.hpp>
@@ -11,6 +12,7 @@
 #include <decloud/crypto/secret.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,26 +23,48 @@ namespace decloud::identity {
 struct AccountEntry {
     std::string name{};
     Address address{};
+    /// Whether a passphrase opens it.
+    bool encrypted = false;
 };
+
+/// Gives the passphrase of an account that is encrypted; its errors are passed on.
+using PassphraseSource = std::function<Result<crypto::Secret>(const AccountEntry& account)>;
 
 /// Keys on disk, each in a file of its own with mode 0600 in folders with mode 0700:
 /// `accounts/NAME.json`, `node/…`. JSON files carry a format version, RSA keys are PKCS#8 in PEM.
-/// Files are written beside and renamed, and are refused if anyone else may read or write them
-/// (IdentityError::unsafe_permissions) or a newer decloud wrote them (newer_version). Blocks on the
-/// disk. Not thread safe.
+/// An account may be encrypted (`EncryptedKey`); the node's own keys are not, as a node starts
+/// alone. Files are written beside and renamed, and are refused if anyone else may read or write
+/// them (IdentityError::unsafe_permissions) or a newer decloud wrote them (newer_version). Blocks
+/// on the disk. Not thread safe.
 class KeyStore {
   public:
-    /// Makes the folders if they are missing.
-    [[nodiscard]] static Result<KeyStore> open(std::filesystem::path folder);
+    /// Makes the folders if they are missing. `passphrase` is asked when an encrypted account's key
+    /// is needed, and outlives the store.
+    [[nodiscard]] static Result<KeyStore> open(
+        std::filesystem::path folder, PassphraseSource passphrase = {});
 
-    /// Names are 1 to 64 of a–z, 0–9, `-`, `_`. Errors: not_found, corrupt, unsafe_permissions, …
+    /// Names are 1 to 64 of a–z, 0–9, `-`, `_`. Opening an encrypted one takes a second. Errors:
+    /// not_found, corrupt, unsafe_permissions, …; wrong_passphrase, the source's own, and
+    /// passphrase_required if there is none.
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> account(std::string_view name) const;
+    /// What is known of an account without its passphrase. Errors as `account`.
+    [[nodiscard]] Result<AccountEntry> describe(std::string_view name) const;
     /// Error: already_exists; an account's file is never overwritten.
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> create_account(std::string_view name);
     /// Stores a key that was made elsewhere. Errors as `create_account`.
     [[nodiscard]] Result<void> import_account(
         std::string_view name, const crypto::Secp256k1PrivateKey& key);
-    /// Sorted by name.
+    /// The same, encrypted. Error: invalid_input if `key` does not say its address.
+    [[nodiscard]] Result<void> import_account(std::string_view name, const EncryptedKey& key);
+    /// The account as it is stored. Error: not_found too if it is not encrypted.
+    [[nodiscard]] Result<EncryptedKey> encrypted_account(std::string_view name) const;
+    /// Puts an account under a passphrase; what stood in the file is overwritten. Errors:
+    /// already_exists if it has one, and as `account` and `EncryptedKey::seal`.
+    [[nodiscard]] Result<void> encrypt_account(std::string_view name, BytesView passphrase);
+    /// Stores an encrypted account's key in the clear. Errors: not_found too if it is not
+    /// encrypted, and as `account`.
+    [[nodiscard]] Result<void> decrypt_account(std::string_view name);
+    /// Sorted by name; no passphrase is needed.
     [[nodiscard]] Result<std::vector<AccountEntry>> accounts() const;
 
     /// The node's identity key; made on first use.
@@ -56,10 +80,15 @@ class KeyStore {
     [[nodiscard]] Result<crypto::Secret> mac_key(std::string_view name);
 
   private:
-    explicit KeyStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+    KeyStore(std::filesystem::path folder, PassphraseSource passphrase)
+        : folder_(std::move(folder)), passphrase_(std::move(passphrase)) {}
     [[nodiscard]] std::filesystem::path account_file(std::string_view name) const;
 
+    [[nodiscard]] Result<crypto::Secp256k1PrivateKey> unlock(
+        std::string_view name, const EncryptedKey& key) const;
+
     std::filesystem::path folder_;
+    PassphraseSource passphrase_;
 };
 
 /// True for the ten published keys of anvil and Hardhat, which anybody can spend from.

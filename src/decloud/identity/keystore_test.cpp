@@ -1,10 +1,14 @@
 #include "keystore.hpp"
 
+#include <decloud/base/encoding.hpp>
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
+#include <string>
 
 namespace decloud::identity {
 namespace {
@@ -19,6 +23,19 @@ class KeyStoreTest : public testing::Test {
     void TearDown() override { std::filesystem::remove_all(folder); }
 
     KeyStore open() { return KeyStore::open(folder / "keys").value(); }
+    KeyStore open_with(std::string passphrase) {
+        return KeyStore::open(folder / "keys", [passphrase](const AccountEntry&) {
+            return crypto::Secret(as_bytes(std::string_view(passphrase)));
+        }).value();
+    }
+    /// Under a weak derivation, which is quick.
+    static EncryptedKey quick(const crypto::Secp256k1PrivateKey& key, std::string_view passphrase) {
+        return EncryptedKey::seal(key, as_bytes(passphrase), {.n = 16}).value();
+    }
+    std::string text_of(const std::string& name) {
+        std::ifstream file(folder / "keys" / "accounts" / (name + ".json"));
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
 
     std::filesystem::path folder;
 };
@@ -110,6 +127,94 @@ TEST_F(KeyStoreTest, RefusesNewerAndDamagedFilesByName) {
         std::ofstream(file) << text;
         const auto damaged = store.account("owner");
         EXPECT_EQ(damaged.error(), make_error_code(CommonError::corrupt)) << text;
+        EXPECT_NE(damaged.error().message().find("owner.json"), std::string::npos);
+    }
+}
+
+TEST_F(KeyStoreTest, OpensAnEncryptedAccountWithItsPassphrase) {
+    const auto key = crypto::Secp256k1PrivateKey::generate();
+    ASSERT_TRUE(open().import_account("owner", quick(key, "open")));
+    EXPECT_EQ(open_with("open").account("owner")->address(), key.address());
+    const auto wrong = open_with("shut").account("owner");
+    EXPECT_EQ(wrong.error(), make_error_code(IdentityError::wrong_passphrase));
+    EXPECT_NE(wrong.error().message().find("owner"), std::string::npos);
+    EXPECT_EQ(open().account("owner").error(), make_error_code(IdentityError::passphrase_required));
+}
+
+TEST_F(KeyStoreTest, PassesOnWhyThereIsNoPassphrase) {
+    ASSERT_TRUE(
+        open().import_account("owner", quick(crypto::Secp256k1PrivateKey::generate(), "open")));
+    const KeyStore store = KeyStore::open(folder / "keys", [](const AccountEntry& account) {
+        EXPECT_EQ(account.name, "owner");
+        return Result<crypto::Secret>(fail(CommonError::cancelled));
+    }).value();
+    EXPECT_EQ(store.account("owner").error(), make_error_code(CommonError::cancelled));
+}
+
+TEST_F(KeyStoreTest, KnowsAnEncryptedAccountWithoutItsPassphrase) {
+    const auto key = crypto::Secp256k1PrivateKey::generate();
+    ASSERT_TRUE(open().import_account("hidden", quick(key, "open")));
+    ASSERT_TRUE(open().create_account("plain"));
+    EXPECT_EQ(open().describe("hidden")->address, key.address());
+    const auto all = open().accounts();
+    ASSERT_TRUE(all);
+    ASSERT_EQ(all->size(), 2);
+    EXPECT_TRUE((*all)[0].encrypted);
+    EXPECT_EQ((*all)[0].address, key.address());
+    EXPECT_FALSE((*all)[1].encrypted);
+}
+
+TEST_F(KeyStoreTest, EncryptsAndDecryptsAnAccountInPlace) {
+    const auto key = crypto::Secp256k1PrivateKey::generate();
+    const std::string hex = to_hex(key.secret_bytes());
+    ASSERT_TRUE(open().import_account("owner", key));
+    EXPECT_NE(text_of("owner").find(hex), std::string::npos);
+    ASSERT_TRUE(open().encrypt_account("owner", as_bytes(std::string_view("open"))));
+    EXPECT_EQ(text_of("owner").find(hex), std::string::npos);
+    EXPECT_EQ(open_with("open").account("owner")->address(), key.address());
+    EXPECT_EQ(open().encrypt_account("owner", as_bytes(std::string_view("again"))).error(),
+        make_error_code(CommonError::already_exists));
+    EXPECT_EQ(open_with("shut").decrypt_account("owner").error(),
+        make_error_code(IdentityError::wrong_passphrase));
+    ASSERT_TRUE(open_with("open").decrypt_account("owner"));
+    EXPECT_EQ(open().account("owner")->address(), key.address());
+    EXPECT_EQ(open_with("open").decrypt_account("owner").error(),
+        make_error_code(CommonError::not_found));
+    struct stat status{};
+    ASSERT_EQ(stat((folder / "keys" / "accounts" / "owner.json").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0600U);
+}
+
+TEST_F(KeyStoreTest, OverwritesTheKeyThatItEncrypts) {
+    const auto key = crypto::Secp256k1PrivateKey::generate();
+    ASSERT_TRUE(open().import_account("owner", key));
+    // A second name keeps the old file's blocks in sight.
+    const auto accounts = folder / "keys" / "accounts";
+    std::filesystem::create_hard_link(accounts / "owner.json", accounts / "old.json");
+    ASSERT_TRUE(open().encrypt_account("owner", as_bytes(std::string_view("open"))));
+    const std::string old = text_of("old");
+    EXPECT_FALSE(old.empty());
+    EXPECT_EQ(old.find_first_not_of('\0'), std::string::npos);
+}
+
+TEST_F(KeyStoreTest, NeverOverwritesAnAccountWithAnEncryptedOne) {
+    const Address address = open().create_account("owner")->address();
+    EXPECT_EQ(
+        open().import_account("owner", quick(crypto::Secp256k1PrivateKey::generate(), "x")).error(),
+        make_error_code(CommonError::already_exists));
+    EXPECT_EQ(open().account("owner")->address(), address);
+}
+
+TEST_F(KeyStoreTest, RefusesADamagedEncryptedFileByName) {
+    ASSERT_TRUE(
+        open().import_account("owner", quick(crypto::Secp256k1PrivateKey::generate(), "open")));
+    const std::string good = text_of("owner");
+    for (const char* const member : {"\"address\"", "\"ciphertext\"", "\"kdf\"", "\"version\""}) {
+        std::string bad = good;
+        bad[bad.find(member) + 1] = 'x';
+        std::ofstream(folder / "keys" / "accounts" / "owner.json") << bad;
+        const auto damaged = open_with("open").account("owner");
+        EXPECT_EQ(damaged.error(), make_error_code(CommonError::corrupt)) << member;
         EXPECT_NE(damaged.error().message().find("owner.json"), std::string::npos);
     }
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <string>
@@ -66,6 +67,36 @@ Result<void> write_all(int descriptor, BytesView content, const std::string& nam
     }
     if (fsync(descriptor) != 0) {
         return fail(errno_error("fsync " + name));
+    }
+    return {};
+}
+
+// The name of a new file beside `path` that holds `content`.
+Result<std::string> write_beside(const std::filesystem::path& path, BytesView content) {
+    std::string beside = path.string() + ".new-" + to_hex(crypto::random_array<8>());
+    const Descriptor file(open(
+        beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+    if (!file.valid()) {
+        return fail(errno_error("create " + beside));
+    }
+    auto written = write_all(file.get(), content, beside);
+    if (!written) {
+        unlink(beside.c_str());
+        return fail(std::move(written.error()));
+    }
+    return beside;
+}
+
+Result<void> rename_durably(
+    const std::string& beside, const std::filesystem::path& path, unsigned flags) {
+    if (renameat2(AT_FDCWD, beside.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
+        const Error error = errno_error("create " + path.string());
+        unlink(beside.c_str());
+        return fail(error);
+    }
+    const Descriptor folder(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder.valid() || fsync(folder.get()) != 0) {
+        return fail(errno_error("fsync " + path.parent_path().string()));
     }
     return {};
 }
@@ -130,29 +161,20 @@ Result<crypto::Secret> read_private_file(const std::filesystem::path& path) {
 }
 
 Result<void> create_private_file(const std::filesystem::path& path, BytesView content) {
-    const std::string beside = path.string() + ".new-" + to_hex(crypto::random_array<8>());
-    {
-        const Descriptor file(open(beside.c_str(),
-            O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-        if (!file.valid()) {
-            return fail(errno_error("create " + beside));
-        }
-        auto written = write_all(file.get(), content, beside);
-        if (!written) {
-            unlink(beside.c_str());
-            return written;
-        }
+    TRY(const std::string beside, write_beside(path, content));
+    return rename_durably(beside, path, RENAME_NOREPLACE);
+}
+
+Result<void> replace_private_file(const std::filesystem::path& path, BytesView content) {
+    const Descriptor old(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    struct stat status{};
+    if (!old.valid() || fstat(old.get(), &status) != 0) {
+        return fail(errno_error("open " + path.string()));
     }
-    if (renameat2(AT_FDCWD, beside.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
-        const Error error = errno_error("create " + path.string());
-        unlink(beside.c_str());
-        return fail(error);
-    }
-    const Descriptor folder(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder.valid() || fsync(folder.get()) != 0) {
-        return fail(errno_error("fsync " + path.parent_path().string()));
-    }
-    return {};
+    TRY(const std::string beside, write_beside(path, content));
+    TRY_VOID(rename_durably(beside, path, 0));
+    const Bytes zeros(static_cast<std::size_t>(std::min(status.st_size, kMaxFile)));
+    return write_all(old.get(), zeros, "over the old " + path.string());
 }
 
 }  // namespace decloud::identity::internal

@@ -21,4 +21,9 @@ namespace decloud::identity::internal {
 [[nodiscard]] Result<void> create_private_file(
     const std::filesystem::path& path, BytesView content);
 
+/// The same over a file that is there, whose old content is then overwritten; a disk that writes
+/// elsewhere than it is told may keep it all the same. Errors: not_found, disk_full, io.
+[[nodiscard]] Result<void> replace_private_file(
+    const std::filesystem::path& path, BytesView content);
+
 }  // namespace decloud::identity::internal
