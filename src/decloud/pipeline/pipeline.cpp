@@ -233,18 +233,22 @@ void Pipeline::tell_refused(std::string_view client, const Problem& problem) {
     }
 }
 
-Problem Pipeline::no_payment(const protocol::Terms& terms) const {
-    std::vector<protocol::AcceptablePayment> acceptable;
+/// Completes a 402: what every payment method would take for this call.
+void Pipeline::describe_payments(const Run& run, Problem& problem) const {
+    problem.acceptable.clear();
     for (const auto& method : methods_) {
-        for (auto& payment : method->acceptable(terms)) {
-            acceptable.push_back(std::move(payment));
+        for (auto& payment : method->acceptable(run.terms())) {
+            problem.acceptable.push_back(std::move(payment));
         }
+        method->describe(*run.call, run.terms(), problem);
     }
+}
+
+Problem Pipeline::no_payment(const protocol::Terms& terms) {
     return protocol::payment_required(Status::payment_acceptable,
         "this call costs " + to_string(terms.max_price) + " of " + terms.asset.text +
             " and the request brings no payment that this node takes",
-        "decloud call --pay pays from your channel; decloud escrow approve opens one",
-        std::move(acceptable));
+        "decloud call --pay pays from your channel; decloud escrow approve opens one", {});
 }
 
 protocol::PaymentMethod* Pipeline::method_for(const Run& run) const {
@@ -354,7 +358,8 @@ async::Task<void> Pipeline::serve(Run& run) {
     Completion completion =
         co_await run.prepared->serve(*run.body, *run.responder, charge, run.exchange.hang_up());
     if (const std::optional<Error>& refusal = run.responder->refusal()) {
-        completion = Completion::failed(protocol::problem_from(*refusal));
+        const auto told = run.hold ? run.hold->refusal() : std::nullopt;
+        completion = Completion::failed(told.value_or(protocol::problem_from(*refusal)));
     }
     const bool refused = completion.problem && completion.problem->http_status < 500;
     // A program that was stopped by the mismatch may have answered, which nobody has seen.
@@ -422,8 +427,16 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
     const int status = responder.started() ? responder.status() : answer.head.status;
     if (run.hold && !responder.started()) {
         if (auto served = co_await run.hold->served(); !served) {
-            co_await refuse_run(run, protocol::problem_from(served.error()));
+            const auto refusal = run.hold->refusal();
+            if (refusal && !run.answer_key.empty()) {
+                // For a repeat, should the payment come in after all.
+                answers_.put(run.answer_key, std::move(answer));
+            }
+            co_await refuse_run(run, refusal.value_or(protocol::problem_from(served.error())));
             co_return;
+        }
+        for (const auto& [name, value] : run.hold->answer_headers()) {
+            answer.head.headers.set(name, value);
         }
     }
     const crypto::Sha256Digest body_digest =
@@ -510,6 +523,9 @@ async::Task<void> Pipeline::answer_repeat(Run& run, protocol::Repeat repeat) {
     const Answer* kept = repeat.same_request ? answers_.find(repeat.key) : nullptr;
     if (kept != nullptr) {
         Answer copy = *kept;
+        for (const auto& [name, value] : repeat.headers) {
+            copy.head.headers.set(name, value);
+        }
         count(run, copy.head.status);
         (void)co_await run.exchange.send(std::move(copy.head), std::move(copy.body));
         co_return;
@@ -528,6 +544,9 @@ async::Task<void> Pipeline::refuse_run(Run& run, Problem problem) {
     if (run.hold) {
         run.hold->release(problem.detail);
         run.hold.reset();
+    }
+    if (problem.http_status == 402 && run.prepared) {
+        describe_payments(run, problem);
     }
     count(run, problem.http_status);
     tell_refused(run.call->client, problem);

@@ -78,7 +78,8 @@ class Pipeline {
         const Bytes32& response_digest,
         std::uint64_t response_bytes);
     [[nodiscard]] protocol::PaymentMethod* method_for(const Run& run) const;
-    [[nodiscard]] protocol::Problem no_payment(const protocol::Terms& terms) const;
+    void describe_payments(const Run& run, protocol::Problem& problem) const;
+    [[nodiscard]] static protocol::Problem no_payment(const protocol::Terms& terms);
     void count(const Run& run, int status);
 
     [[nodiscard]] bool wants_signature(const Run& run) const;

@@ -25,6 +25,9 @@ async::Task<Result<void>> ExchangeResponder::start(net::http::ResponseHead head)
             refusal_ = served.error();
             co_return fail(served.error());
         }
+        for (const auto& [name, value] : hold_->answer_headers()) {
+            head.headers.set(name, value);
+        }
     }
     started_ = true;
     head.headers.set("OpenCloud-Status", "ok");

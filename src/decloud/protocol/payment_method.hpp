@@ -11,9 +11,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace decloud::protocol {
+
+/// Header fields of an answer, in order.
+using HeaderFields = std::vector<std::pair<std::string, std::string>>;
 
 /// What is written down when a call ends; becomes its receipt.
 struct CallSummary {
@@ -44,6 +48,10 @@ class PaymentHold {
     virtual Result<std::string> commit(Amount actual, CallSummary summary) = 0;
     /// Ends it without a charge. What is single-use stays used.
     virtual void release(std::string_view reason) = 0;
+    /// Header fields that tell the payer what became of the payment, once `served` has returned.
+    [[nodiscard]] virtual HeaderFields answer_headers() const { return {}; }
+    /// What is answered when `served` has failed; none: what its error says.
+    [[nodiscard]] virtual std::optional<Problem> refusal() const { return std::nullopt; }
 };
 
 /// A request that was seen before under the same key.
@@ -54,6 +62,8 @@ struct Repeat {
     std::string receipt;
     /// True if it is the same request; otherwise the key was used for another one.
     bool same_request = false;
+    /// Set in the kept answer, whatever it has there.
+    HeaderFields headers{};
 };
 
 /// What a payment method's `hold` gave: a hold, or the news that this is a repeat.
@@ -102,6 +112,10 @@ class PaymentMethod {
     [[nodiscard]] virtual async::Task<Checked<HoldOutcome>> hold(PaymentRequest request) = 0;
     /// What this method would take for such a call; nothing if it cannot be paid by it.
     [[nodiscard]] virtual std::vector<AcceptablePayment> acceptable(const Terms& terms) const = 0;
+    /// Adds to a 402 about such a call what clients of another protocol need to pay by this method:
+    /// rows of `Problem::accepts`, header fields.
+    virtual void describe(
+        const Call& /*call*/, const Terms& /*terms*/, Problem& /*problem*/) const {}
 };
 
 /// A rule that a valid call must pass before its payment is looked at. Registered in order. Single

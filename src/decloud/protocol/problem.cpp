@@ -105,7 +105,7 @@ std::string problem_json(const Problem& problem) {
     if (problem.http_status == 402) {
         body["x402Version"] = 1;
         body["error"] = problem.detail;
-        body["accepts"] = json::Array{};
+        body["accepts"] = problem.accepts;
         json::Array acceptable;
         for (const AcceptablePayment& payment : problem.acceptable) {
             acceptable.push_back(json::Object{{"type", payment.type}, {"method", payment.method},

@@ -50,7 +50,9 @@ struct Problem {
     /// The command or step that mends it, if there is one.
     std::string help;
     /// Only for 402.
-    std::vector<AcceptablePayment> acceptable;
+    std::vector<AcceptablePayment> acceptable{};
+    /// Only for 402: the same as rows of x402 v1.
+    json::Array accepts{};
     /// Further response headers, such as Retry-After.
     std::vector<std::pair<std::string, std::string>> headers;
     /// The receipt of the call that this one repeats, for 409.
