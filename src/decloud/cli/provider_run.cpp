@@ -42,6 +42,11 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.first_block = config.chain.first_block;
     settings.price = config.provider.price;
     settings.free_bytes = config.provider.free_bytes;
+    if (config.provider.x402 != "off") {
+        settings.x402 =
+            config.provider.x402 == "sent" ? payments::X402Mode::sent : payments::X402Mode::settled;
+    }
+    settings.x402_max_unsettled = config.provider.x402_max_unsettled;
     for (const std::string& gateway : config.provider.gateways) {
         TRY(const net::IpAddress address, net::parse_ip_address(gateway));
         settings.trusted_gateways.push_back(address.unmapped());

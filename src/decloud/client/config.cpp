@@ -88,6 +88,14 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
             return reader.wrong("gateways", parsed.error().detail());
         }
     }
+    TRY_VOID(reader.text("x402", provider.x402));
+    if (provider.x402 != "off" && provider.x402 != "settled" && provider.x402 != "sent") {
+        return reader.wrong("x402", "\"off\", \"settled\" or \"sent\"");
+    }
+    TRY_VOID(reader.parsed("x402_max_unsettled", [&](const std::string& text) -> Result<void> {
+        TRY(provider.x402_max_unsettled, parse_usdc(text));
+        return {};
+    }));
     return reader.parsed("price", [&](const std::string& text) -> Result<void> {
         TRY(provider.price, parse_usdc(text));
         return {};
@@ -201,7 +209,8 @@ std::string format_config(const Config& config) {
         {"provider",
             toml::table{{"name", config.provider.name}, {"account", config.provider.account},
                 {"listen", config.provider.listen}, {"console", config.provider.console},
-                {"price", format_usdc(config.provider.price)},
+                {"price", format_usdc(config.provider.price)}, {"x402", config.provider.x402},
+                {"x402_max_unsettled", format_usdc(config.provider.x402_max_unsettled)},
                 {"free_bytes", integer(config.provider.free_bytes)},
                 {"gateways", list(config.provider.gateways)},
                 {"failed_attempts", integer(config.provider.failed_attempts)},

@@ -57,6 +57,10 @@ struct ProviderConfig {
     std::vector<std::string> gateways;
     /// Malformed or wrongly signed requests of one client that are forgiven in a minute; 0: all.
     std::uint64_t failed_attempts = 60;
+    /// When an answer paid for by x402 leaves: "settled" or "sent"; "off": nobody pays that way.
+    std::string x402 = "off";
+    /// In "sent": what one x402 payer may have unsettled.
+    Amount x402_max_unsettled{100'000};
     /// Most disk for compiled and for unpacked programs, each.
     std::uint64_t cache_bytes = 4 * kGiB;
 };

@@ -2,6 +2,7 @@
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/net/forwarding.hpp>
+#include <decloud/payments/x402_message.hpp>
 #include <decloud/protocol/payment_header.hpp>
 
 #include <algorithm>
@@ -83,6 +84,14 @@ Checked<Route> opencloud_route(
 }
 
 Checked<void> read_payment(protocol::Call& call) {
+    auto x402 = payments::read_x402_headers(call.head.headers);
+    if (!x402) {
+        return refuse(400, Status::bad_request, x402.error().detail());
+    }
+    if (*x402) {
+        call.payment = std::move(**x402);
+        return {};
+    }
     if (call.head.headers.count("OpenCloud-Payment") > 1) {
         return refuse(400, Status::bad_request, "more than one OpenCloud-Payment");
     }

@@ -19,6 +19,7 @@
 #include <decloud/payments/authorization_method.hpp>
 #include <decloud/payments/owner_charging.hpp>
 #include <decloud/payments/settler.hpp>
+#include <decloud/payments/x402_method.hpp>
 #include <decloud/pipeline/failed_attempts.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/services/compute/compute_service.hpp>
@@ -200,6 +201,7 @@ class Node::Impl {
     std::unique_ptr<payments::EscrowChannels> channels_;
     std::unique_ptr<payments::Settler> settler_;
     std::unique_ptr<payments::EscrowCharging> charging_;
+    std::unique_ptr<payments::X402Settlements> x402_;
 
     sandbox::Sandbox sandbox_;
     services::Deployments deployments_;
@@ -246,6 +248,18 @@ Result<void> Node::Impl::open_ledger() {
             .thresholds = settings_.thresholds});
     charging_ = std::make_unique<payments::EscrowCharging>(payments::EscrowCharging{
         *ledger_, *channels_, clock_, asset_, settings_.provider, settings_.provider_name});
+    if (settings_.x402) {
+        x402_ = std::make_unique<payments::X402Settlements>(
+            payments::X402Context{
+                executor_, *ledger_, client_, head_, sender_, *storage_.records, pool_, clock_},
+            payments::X402Settings{.asset = asset_,
+                .token = settings_.contracts.usdc,
+                .chain_id = settings_.chain_id,
+                .pay_to = settings_.provider,
+                .public_url = settings_.public_url,
+                .mode = *settings_.x402,
+                .max_unsettled = settings_.x402_max_unsettled});
+    }
     return {};
 }
 
@@ -262,6 +276,9 @@ void Node::Impl::register_everything() {
     pipeline_.add_service(services::make_compute_service(deployments_, function_context_));
     pipeline_.add_service(services::make_content_service(*content_context_));
     pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));
+    if (x402_) {
+        pipeline_.add_payment_method(payments::make_x402_method(*x402_));
+    }
     pipeline_.add_payment_method(payments::make_owner_method(*charging_));
 }
 
@@ -296,6 +313,9 @@ async::Task<Result<void>> Node::Impl::start() {
     CO_TRY_VOID(co_await deployments_.start());
     sandbox_.on_full_cache([this] { return deployments_.release_one(); });
     CO_TRY_VOID(co_await sender_.start());
+    if (x402_) {
+        CO_TRY_VOID(co_await x402_->start());
+    }
     register_everything();
     CO_TRY_VOID(listen());
     co_return Result<void>{};
@@ -306,6 +326,9 @@ async::Task<void> Node::Impl::run() {
     tasks_.spawn(channels_->run());
     tasks_.spawn(sender_.run());
     tasks_.spawn(settler_->run());
+    if (x402_) {
+        tasks_.spawn(x402_->run());
+    }
     tasks_.spawn(review());
     tasks_.spawn(learn_close_delay());
     async::TaskGroup servers(executor_);
@@ -331,6 +354,9 @@ async::Task<void> Node::Impl::stop() {
     }
     tasks_.cancel();
     co_await tasks_.join();
+    if (x402_) {
+        co_await x402_->stop();
+    }
     co_await slow_answers_.stop();
     co_await sandbox_.stop();
     co_await transport_->stop();

@@ -8,6 +8,7 @@
 #include <decloud/identity/signed_structs.hpp>
 #include <decloud/net/address.hpp>
 #include <decloud/payments/types.hpp>
+#include <decloud/payments/x402_mode.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -53,6 +54,10 @@ struct NodeSettings {
     std::uint64_t cache_bytes = 4 * kGiB;
     /// Content that an owner may keep here without reserved money.
     std::uint64_t free_bytes = 0;
+    /// When an answer paid for by x402 leaves; none: no such payments are taken.
+    std::optional<payments::X402Mode> x402;
+    /// In `X402Mode::sent`: what one payer may have unsettled.
+    Amount x402_max_unsettled{100'000};
     payments::SettlementThresholds thresholds{
         .payer_amount = Amount(1'000'000), .age = std::chrono::seconds(60)};
     /// Bound on what is served and not yet settled.

@@ -47,6 +47,11 @@ Result<Bytes> encode_trials(const Address& provider, const std::vector<Settlemen
 
 bool is_trial_row(const SettlementRow& row) { return row.payer.text.starts_with("trial:"); }
 
+/// What the escrow settles; other payment methods settle their own.
+bool is_of_escrow(const PayerAccount& payer) {
+    return payer.text.starts_with("trial:") || payer.text.starts_with("channel:");
+}
+
 class Journal final : public chain::SenderJournal {
   public:
     Journal(store::RecordStore& records, boost::asio::thread_pool& pool)
@@ -129,7 +134,7 @@ void Settler::measure() {
     const UnixSeconds now = clock_.unix_seconds();
     const auto payers = ledger_.payers();
     running_low_.set(static_cast<double>(std::ranges::count_if(payers, [&](const PayerView& view) {
-        return !view.chain.is_final && !view.chain.closing &&
+        return is_of_escrow(view.payer) && !view.chain.is_final && !view.chain.closing &&
                is_running_low(
                    view.chain.reserved, view.spent.amount, channels_.opened(view.payer), now);
     })));
@@ -165,6 +170,7 @@ async::Task<void> Settler::settle() {
     auto rows = wishes->empty()
                     ? ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds)
                     : ledger_.unsettled();
+    std::erase_if(rows, [](const SettlementRow& row) { return !is_of_escrow(row.payer); });
     Result<Settled> settled{};
     if (!rows.empty()) {
         settled = co_await send(std::move(rows));
