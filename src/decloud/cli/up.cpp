@@ -44,7 +44,7 @@ void fill_config(UpState& state) {
     client::Config& config = state.workspace.config;
     const UpOptions& options = state.options;
     config.chain.rpc_urls = {internal::local_url(options.chain_port)};
-    config.chain.chain_id = 31337;
+    config.chain.chain_id = options.x402_defaults ? internal::kX402ChainId : internal::kUpChainId;
     config.chain.finality_depth = 1;
     config.gateway.url = internal::local_url(options.gateway_port);
     config.gateway.listen = fmt::format("127.0.0.1:{}", options.gateway_port);
@@ -55,6 +55,9 @@ void fill_config(UpState& state) {
     config.provider.console = fmt::format("127.0.0.1:{}", options.console_port);
     config.provider.public_url = internal::local_url(options.node_port);
     config.provider.free_bytes = kUpFreeBytes;
+    if (options.x402_defaults) {
+        config.provider.x402 = "settled";
+    }
 }
 
 Result<fs::path> find_examples(const fs::path& wanted) {
@@ -67,6 +70,21 @@ Result<fs::path> find_examples(const fs::path& wanted) {
             "decloud up --examples DIR names the folder of the examples");
     }
     return path;
+}
+
+/// A home's ledger and transactions are of one chain.
+Result<void> check_chain_of(const Workspace& workspace, const UpOptions& options) {
+    const client::ChainConfig& chain = workspace.config.chain;
+    const std::uint64_t wanted =
+        options.x402_defaults ? internal::kX402ChainId : internal::kUpChainId;
+    if (chain.contracts.escrow.is_zero() || chain.chain_id == wanted) {
+        return {};
+    }
+    return fail_with_help(ClientError::usage,
+        fmt::format("the home {} is of chain {}, not {}", workspace.home.describe(), chain.chain_id,
+            wanted),
+        options.x402_defaults ? "decloud up --x402-defaults --home DIR with another folder"
+                              : "decloud up --x402-defaults goes on with it");
 }
 
 /// The node has seen the budget and lets it be spent.
@@ -311,6 +329,7 @@ Outcome run_up(const Context& context, UpOptions options) {
     if (auto node = store::HomeLock::acquire(workspace.home.node()); !node) {
         return fail(node.error().within("a node uses the home " + workspace.home.describe()));
     }
+    TRY_VOID(check_chain_of(workspace, options));
     TRY(const fs::path examples, find_examples(options.examples));
     TRY_VOID(internal::choose_ports(options));
     UpState state{.context = context,

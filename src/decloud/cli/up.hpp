@@ -14,6 +14,8 @@ struct UpOptions {
     std::uint16_t console_port = 8401;
     std::uint16_t gateway_port = 8080;
     bool once = false;
+    /// Chain and token as x402's clients know them by default; the provider takes x402 payments.
+    bool x402_defaults = false;
     /// Empty: beside the folder of the program.
     std::filesystem::path examples;
 };

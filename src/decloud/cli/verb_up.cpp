@@ -23,6 +23,8 @@ void add_up(CLI::App& app, Context& context) {
     verb->add_option("--examples", options->examples, "The folder of the examples")
         ->type_name("DIR");
     verb->add_flag("--once", options->once, "Exit when everything was called, settled and checked");
+    verb->add_flag("--x402-defaults", options->x402_defaults,
+        "Chain id 84532 with the test USDC where x402's clients expect it; x402 pays the provider");
     verb->callback([&context, options] {
         context.action = [&context, options] { return run_up(context, *options); };
     });

@@ -1,5 +1,6 @@
 #include "up_state.hpp"
 
+#include <decloud/chain/development_token.hpp>
 #include <decloud/client/error.hpp>
 #include <decloud/contracts/escrow.hpp>
 #include <decloud/contracts/test_usdc.hpp>
@@ -198,6 +199,24 @@ async::Task<Result<void>> ensure_provider(
     co_return Result<void>{};
 }
 
+async::Task<Result<chain::ContractAddresses>> put_up_contracts(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const UpOptions& options,
+    client::ChainSession& session,
+    client::Wallet& wallet
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    chain::DevelopmentContractsSettings settings;
+    if (options.x402_defaults) {
+        CO_TRY(const Address usdc, parse_address(kX402Usdc));
+        CO_TRY_VOID(co_await chain::place_test_usdc(session.ethereum(), wallet.sender(), usdc));
+        settings.known = chain::ContractAddresses{};
+        settings.known->usdc = usdc;
+    }
+    co_return co_await chain::deploy_development_contracts(
+        session.ethereum(), wallet.sender(), settings);
+}
+
 }  // namespace
 
 std::string local_url(std::uint16_t port) { return "http://127.0.0.1:" + std::to_string(port); }
@@ -253,8 +272,7 @@ async::Task<Result<void>> ensure_contracts(
         auto wallet = co_await client::Wallet::open(
             *session, state.workspace.home.wallets(), identity::development_key(0).value());
         if (wallet) {
-            deployed = co_await chain::deploy_development_contracts(
-                session->ethereum(), (*wallet)->sender());
+            deployed = co_await put_up_contracts(state.options, *session, **wallet);
             co_await (*wallet)->stop();
         } else {
             deployed = fail(wallet.error());

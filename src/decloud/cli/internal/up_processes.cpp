@@ -25,6 +25,7 @@ constexpr auto kNodeGrace = std::chrono::seconds(25);
 chain::AnvilSettings anvil_settings(const UpState& state, fs::path program) {
     return {.program = std::move(program),
         .port = state.options.chain_port,
+        .chain_id = state.workspace.config.chain.chain_id,
         .state = state.workspace.home.chain() / "state.json",
         .log = state.workspace.home.logs() / "chain.log"};
 }

@@ -14,6 +14,10 @@ namespace decloud::cli::internal {
 
 inline constexpr std::string_view kUpProvider = "alice.decloud";
 inline constexpr Amount kUpPrice{1000};
+inline constexpr std::uint64_t kUpChainId = 31337;
+/// Base Sepolia's, whose USDC x402's clients pay with by default.
+inline constexpr std::uint64_t kX402ChainId = 84532;
+inline constexpr std::string_view kX402Usdc = "0x036cbd53842c5426634e7929541ec2318f3dcf7e";
 inline constexpr Amount kUpBudget{5'000'000};
 
 /// Sets what is 0 to a port that is free and checks that the others are. Error: port_in_use naming
