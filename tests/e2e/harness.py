@@ -135,10 +135,11 @@ class Flags:
     node: int = 0
     console: int = 0
     gateway: int = 0
+    x402: bool = False
 
     def words(self):
         return [word for name in ("chain", "node", "console", "gateway")
-                for word in (f"--{name}-port", str(getattr(self, name)))]
+                for word in (f"--{name}-port", str(getattr(self, name)))] + ["--x402-defaults"] * self.x402
 
 
 def ends_with_parent():
