@@ -24,10 +24,10 @@ namespace {
 constexpr std::size_t kLastWords = 2000;
 
 // Runs in the forked child: only async-signal-safe calls.
-[[noreturn]] void become(char* const* argv, int output, pid_t parent) {
+[[noreturn]] void become(char* const* argv, int output, pid_t parent, AtOurEnd at_our_end) {
     // A group of its own, so that Ctrl-C in a terminal reaches the parent alone.
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, at_our_end == AtOurEnd::kill ? SIGKILL : SIGTERM);
     if (getppid() != parent) {
         _exit(127);
     }
@@ -49,7 +49,7 @@ ChildProcess::ChildProcess(pid_t pid, int descriptor, Executor executor, fs::pat
     : pid_(pid), descriptor_(descriptor), executor_(std::move(executor)), log_(std::move(log)) {}
 
 Result<std::unique_ptr<ChildProcess>> ChildProcess::start(
-    Executor executor, std::vector<std::string> words, fs::path log) {
+    Executor executor, std::vector<std::string> words, fs::path log, AtOurEnd at_our_end) {
     if (log.empty()) {
         log = "/dev/null";
     }
@@ -68,7 +68,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid == 0) {
-        become(argv.data(), output, parent);
+        become(argv.data(), output, parent, at_our_end);
     }
     const int error = errno;
     close(output);

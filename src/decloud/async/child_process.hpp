@@ -14,14 +14,24 @@
 
 namespace decloud::async {
 
+/// What the kernel does to a child when we end without having stopped it.
+enum class AtOurEnd {
+    /// SIGKILL: whatever it does, it does not survive us.
+    kill,
+    /// SIGTERM, for a program that obeys it and loses something if it is killed.
+    terminate,
+};
+
 /// A program in a process of its own that ends with us, however we end.
 /// Single threaded; start it on a thread that lasts, as the kernel ends it with that thread.
 class ChildProcess {
   public:
     /// `words` are the program's path and its arguments. Its output goes to the end of `log`
     /// (0600), nowhere if that is empty. Errors: io.
-    [[nodiscard]] static Result<std::unique_ptr<ChildProcess>> start(
-        Executor executor, std::vector<std::string> words, std::filesystem::path log);
+    [[nodiscard]] static Result<std::unique_ptr<ChildProcess>> start(Executor executor,
+        std::vector<std::string> words,
+        std::filesystem::path log,
+        AtOurEnd at_our_end = AtOurEnd::kill);
     /// Kills it if it still runs.
     ~ChildProcess();
     ChildProcess(const ChildProcess&) = delete;

@@ -8,10 +8,12 @@
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <functional>
+#include <thread>
 
 namespace decloud::async {
 namespace {
@@ -84,6 +86,42 @@ TEST_F(ChildProcessTest, SaysWhereTheLogCannotBeWritten) {
         context_.get_executor(), {"/bin/true"}, folder_.path() / "missing" / "log");
     ASSERT_FALSE(child.has_value());
     EXPECT_NE(child.error().message().find("missing/log"), std::string::npos);
+}
+
+/// Starts a program that does not hear SIGTERM, writes its process id to `report`, and is killed.
+[[noreturn]] void start_and_be_killed(const std::string& log, int report) {
+    boost::asio::io_context context;
+    const auto child = ChildProcess::start(
+        context.get_executor(), {"/bin/sh", "-c", "trap '' TERM; echo ready; exec sleep 600"}, log);
+    while (child && (*child)->last_words().empty()) {
+        std::this_thread::yield();
+    }
+    const pid_t pid = child ? (*child)->pid() : 0;
+    (void)!write(report, &pid, sizeof pid);
+    kill(getpid(), SIGKILL);
+    _exit(1);
+}
+
+TEST_F(ChildProcessTest, EndsWithUsEvenIfItDoesNotHearTheSignal) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const pid_t middle = fork();
+    if (middle == 0) {
+        start_and_be_killed(folder_.path() / "log", ends[1]);
+    }
+    close(ends[1]);
+    pid_t program = 0;
+    ASSERT_EQ(read(ends[0], &program, sizeof program), static_cast<ssize_t>(sizeof program));
+    close(ends[0]);
+    ASSERT_GT(program, 0);
+    ASSERT_EQ(waitpid(middle, nullptr, 0), middle);
+    run([program]() -> Task<void> {
+        const auto end = std::chrono::steady_clock::now() + 20s;
+        while (kill(program, 0) == 0 && std::chrono::steady_clock::now() < end) {
+            co_await delay(1ms);
+        }
+        EXPECT_NE(kill(program, 0), 0);
+    });
 }
 
 }  // namespace

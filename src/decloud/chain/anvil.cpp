@@ -131,8 +131,9 @@ Result<fs::path> find_anvil(const fs::path& configured, const std::vector<fs::pa
 async::Task<Result<std::unique_ptr<DevelopmentChain>>> DevelopmentChain::start(
     async::Executor executor, AnvilSettings settings) {
     CO_TRY(const std::uint16_t port, probe_port(settings.port));
-    CO_TRY(auto process,
-        async::ChildProcess::start(executor, arguments(settings, port), settings.log));
+    // Killed, it may lose the last second of the chain and leave half a state file behind.
+    CO_TRY(auto process, async::ChildProcess::start(executor, arguments(settings, port),
+                             settings.log, async::AtOurEnd::terminate));
     std::unique_ptr<DevelopmentChain> chain(new DevelopmentChain(std::move(process), port));
     auto ready = co_await chain->wait_ready(executor, std::move(settings));
     if (!ready) {
