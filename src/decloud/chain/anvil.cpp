@@ -91,7 +91,9 @@ Result<std::uint16_t> probe_port(std::uint16_t port) {
 
 std::vector<std::string> arguments(const AnvilSettings& settings, std::uint16_t port) {
     std::vector<std::string> out{settings.program.string(), "--host", "127.0.0.1", "--port",
-        std::to_string(port), "--chain-id", std::to_string(settings.chain_id)};
+        std::to_string(port), "--chain-id", std::to_string(settings.chain_id),
+        // It would write a line for each request; what makes it end is still said.
+        "--quiet"};
     if (settings.block_time.count() > 0) {
         out.insert(out.end(), {"--block-time", std::to_string(settings.block_time.count())});
     }

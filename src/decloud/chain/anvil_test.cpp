@@ -68,6 +68,18 @@ TEST_F(AnvilTest, ShowsWhyItEndedEarly) {
     }(io.get_executor(), folder.path() / "log"));
 }
 
+TEST_F(AnvilTest, WritesNothingAboutRequestsAndBlocks) {
+    run(io, [](async::Executor executor, std::filesystem::path log) -> async::Task<void> {
+        AnvilSettings settings = TestChain::settings();
+        settings.log = log;
+        auto chain = co_await TestChain::start(executor, settings);
+        co_await chain.mine(20);
+        EXPECT_TRUE(co_await chain.client->get_block(BlockTag::latest()));
+        co_await chain.stop();
+        EXPECT_EQ(std::filesystem::file_size(log), 0U);
+    }(io.get_executor(), folder.path() / "log"));
+}
+
 TEST_F(AnvilTest, KeepsItsStateOverACleanStop) {
     run(io, [](async::Executor executor, std::filesystem::path state) -> async::Task<void> {
         AnvilSettings settings = TestChain::settings();
