@@ -117,3 +117,12 @@ def test_headers_too_large_are_431_and_a_target_too_long_414(cloud):
             expect_equal((answer.status, closed), (431, True), url)
             answer, closed = send(url, get("GET {path}?" + "x" * 20_000 + " HTTP/1.1"))
             expect_equal((answer.status, closed), (414, True), url)
+
+
+def test_trace_is_405_before_anything_else(cloud):
+    for url in (cloud.gateway(cloud.cid("hello")), cloud.node(cloud.cid("hello")), cloud.gateway_url + "/none",
+                cloud.console_url + "/metrics"):
+        with cloud.costs(0):
+            answer, closed = send(url, get("TRACE {path} HTTP/1.1", fields="Host: {host}\r\nCookie: secret\r\n"))
+            expect_equal((answer.status, closed), (405, True), url)
+            expect("secret" not in answer.text and answer.headers, f"{url}: {answer.text}")

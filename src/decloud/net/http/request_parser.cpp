@@ -69,6 +69,10 @@ bool RequestParser::check_target() {
     if (head_.method == "CONNECT") {
         return refuse("CONNECT is not served");
     }
+    // It would show a program, or whoever made a browser send it, headers that are not theirs.
+    if (head_.method == "TRACE") {
+        return refuse("TRACE is not served", 405);
+    }
     if (head_.target == "*") {
         return head_.method == "OPTIONS" || refuse("the target * is for OPTIONS");
     }

@@ -37,6 +37,18 @@ std::string body_of(std::string_view answer) {
     return std::string(answer.substr(std::min(answer.find("\r\n\r\n"), answer.size() - 4) + 4));
 }
 
+TEST(HttpServer, TraceIsRefusedWithTheMethodsThatAreServed) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        TestServer server(executor, echo);
+        const std::string answer = co_await talk(
+            executor, server.port(), "TRACE /1 HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n");
+        EXPECT_TRUE(answer.starts_with("HTTP/1.1 405 ")) << answer;
+        EXPECT_NE(answer.find("\r\nAllow: GET, HEAD, "), std::string::npos) << answer;
+        EXPECT_EQ(answer.find("secret"), std::string::npos);
+        co_await server.stop();
+    });
+}
+
 TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
     run_loop([](async::Executor executor) -> async::Task<void> {
         TestServer server(executor, echo);

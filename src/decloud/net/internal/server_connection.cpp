@@ -266,6 +266,9 @@ async::Task<void> ServerConnection::refuse(int status, std::string reason) {
     handling_ = true;
     close_after_ = true;
     ResponseHead head{status, {}, {{"Content-Type", "text/plain; charset=utf-8"}}};
+    if (status == 405) {
+        head.headers.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    }
     const std::uint64_t serial = serial_;
     const auto sent = co_await send(serial, std::move(head), reason + "\n");
     handling_ = false;
