@@ -195,6 +195,9 @@ def test_every_charged_call_has_a_signed_receipt(cloud, folder):
     expect_equal(receipt["audience"], cloud.audience, "audience")
     check_signature(folder, receipt)
     expect_equal(http1.request(cloud.node_url + "/receipts/" + "0" * 32).status, 404, "a receipt that is not")
+    name = answer.receipt.removeprefix("/receipts/")
+    for other in (name.upper() if name.upper() != name else "A" * 32, "0x" + name, name[:-2], ""):
+        expect_equal(http1.request(cloud.node_url + "/receipts/" + other).status, 404, f"{name} written as {other}")
     through = http1.request(f"{cloud.gateway_url}/p/alice.decloud{answer.receipt}")
     expect_equal(through.body, first.body, "the receipt through the gateway")
 

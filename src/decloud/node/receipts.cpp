@@ -40,8 +40,8 @@ async::Task<void> answer_receipt(net::http::Exchange exchange,
     const auto parsed = payments::parse_receipt_id(id);
     if (!parsed) {
         co_await pipeline::Pipeline::send_problem(
-            std::move(exchange), protocol::refuse(400, protocol::Status::bad_request,
-                                     "a receipt's id is 32 hexadecimal digits")
+            std::move(exchange), protocol::refuse(404, protocol::Status::bad_request,
+                                     "no receipt is there: an id is 32 digits of 0-9 and a-f")
                                      .error());
         co_return;
     }

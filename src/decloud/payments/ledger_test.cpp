@@ -231,6 +231,16 @@ TEST_F(LedgerTest, ReceiptsAreFoundInMemoryAndInTheFile) {
     EXPECT_EQ(parse_receipt_id(to_string(ids[0])).value(), ids[0]);
 }
 
+TEST(ReceiptId, HasOneForm) {
+    const std::string id = "00112233445566778899aabbccddeeff";
+    EXPECT_EQ(to_string(parse_receipt_id(id).value()), id);
+    for (const std::string& other : {std::string("00112233445566778899AABBCCDDEEFF"), "0x" + id,
+             id + "00", id.substr(2), std::string(32, 'g'), std::string()}) {
+        EXPECT_EQ(parse_receipt_id(other).error(), make_error_code(CommonError::invalid_input))
+            << other;
+    }
+}
+
 TEST_F(LedgerTest, ReceiptsAreBoundedAndSumsStay) {
     node_.reset();
     auto settings = small_settings();

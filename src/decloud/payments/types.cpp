@@ -7,11 +7,13 @@ namespace decloud::payments {
 std::string to_string(const ReceiptId& id) { return to_hex(id.view()); }
 
 Result<ReceiptId> parse_receipt_id(std::string_view text) {
-    if (text.size() != 2 * ReceiptId::kSize || text.starts_with("0x")) {
-        return fail(CommonError::invalid_input, "a receipt id has 32 hexadecimal digits");
-    }
     TRY(const Bytes bytes, from_hex(text));
-    return ReceiptId::from(bytes);
+    TRY(const ReceiptId id, ReceiptId::from(bytes));
+    // One form only: an id is compared, logged and kept in caches as text.
+    if (to_string(id) != text) {
+        return fail(CommonError::invalid_input, "a receipt id has 32 digits of 0-9 and a-f");
+    }
+    return id;
 }
 
 }  // namespace decloud::payments
