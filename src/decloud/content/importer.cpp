@@ -104,16 +104,24 @@ class PathImport {
 
 }  // namespace
 
-FileImport::FileImport(std::unique_ptr<StagedBlocks> staged, const UnixFsProfile& profile)
-    : staged_(std::move(staged)),
-      builder_(std::make_unique<FileBuilder>(profile, sink_into(*staged_))) {}
+FileImport::FileImport(std::unique_ptr<StagedBlocks> staged, ImportOptions options)
+    : options_(std::move(options)),
+      staged_(std::move(staged)),
+      builder_(std::make_unique<FileBuilder>(options_.profile, sink_into(*staged_))) {}
 
 Result<FileImport> FileImport::begin(BlockStore& store, ImportOptions options) {
     TRY(std::unique_ptr<StagedBlocks> staged, store.stage());
-    return FileImport(std::move(staged), options.profile);
+    return FileImport(std::move(staged), std::move(options));
 }
 
-Result<void> FileImport::write(BytesView bytes) { return builder_->write(bytes); }
+Result<void> FileImport::write(BytesView bytes) {
+    TRY_VOID(builder_->write(bytes));
+    total_ += bytes.size();
+    if (options_.on_progress) {
+        options_.on_progress(total_);
+    }
+    return {};
+}
 
 Result<UnixFsEntry> FileImport::finish() {
     TRY(UnixFsEntry entry, builder_->finish());

@@ -17,13 +17,13 @@ namespace decloud::content {
 using multiformats::UnixFsEntry;
 using multiformats::UnixFsProfile;
 
-/// How files become blocks. All but `profile` is for `import_path` only.
+/// How files become blocks. `hidden_files` and `max_depth` are for `import_path` only.
 struct ImportOptions {
     UnixFsProfile profile = UnixFsProfile::v1_2025();
     /// True: adds names that start with a dot, too. IPIP-499 leaves them out.
     bool hidden_files = false;
     std::size_t max_depth = 64;
-    /// Told how many bytes have been read so far, after each chunk.
+    /// Told how many bytes have been added so far, after each piece.
     std::function<void(std::uint64_t)> on_progress = {};
 };
 
@@ -40,8 +40,10 @@ class FileImport {
     [[nodiscard]] Result<UnixFsEntry> finish();
 
   private:
-    FileImport(std::unique_ptr<StagedBlocks> staged, const UnixFsProfile& profile);
+    FileImport(std::unique_ptr<StagedBlocks> staged, ImportOptions options);
 
+    ImportOptions options_;
+    std::uint64_t total_ = 0;
     std::unique_ptr<StagedBlocks> staged_;
     std::unique_ptr<multiformats::FileBuilder> builder_;
 };

@@ -152,6 +152,20 @@ TEST(Importer, TellsHowFarItIs) {
     EXPECT_EQ(progress.back(), 3'000'000U);
 }
 
+TEST(FileImport, TellsHowFarItIs) {
+    const auto store = make_memory_block_store();
+    std::vector<std::uint64_t> progress;
+    ImportOptions options;
+    options.on_progress = [&](std::uint64_t bytes) { progress.push_back(bytes); };
+    auto import = FileImport::begin(*store, options);
+    ASSERT_TRUE(import);
+    ASSERT_TRUE(import->write(Bytes(1'000'000, 1)));
+    ASSERT_TRUE(import->write(Bytes(5, 2)));
+    ASSERT_TRUE(import->finish());
+    ASSERT_TRUE(import_bytes(*store, as_bytes("hello"), options));
+    EXPECT_EQ(progress, (std::vector<std::uint64_t>{1'000'000, 1'000'005, 5}));
+}
+
 TEST(FileImport, AddsNothingUntilItIsFinished) {
     const auto store = make_memory_block_store();
     {
