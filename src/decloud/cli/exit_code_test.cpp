@@ -5,7 +5,10 @@
 
 #include <decloud/chain/error.hpp>
 #include <decloud/client/error.hpp>
+#include <decloud/crypto/error.hpp>
+#include <decloud/identity/error.hpp>
 #include <decloud/net/error.hpp>
+#include <decloud/payments/error.hpp>
 #include <decloud/registry/error.hpp>
 #include <decloud/store/error.hpp>
 
@@ -14,6 +17,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <map>
 
 namespace decloud::cli {
 namespace {
@@ -31,6 +36,22 @@ TEST(ExitCode, SaysWhatKindOfThingFailed) {
     EXPECT_EQ(exit_code(Error(ClientError::command)), ExitCode::failure);
     EXPECT_EQ(exit_code(Error(StoreError::newer_format)), ExitCode::failure);
     EXPECT_EQ(exit_code(Error(CommonError::cancelled)), ExitCode::cancelled);
+}
+
+TEST(ErrorCategories, AreNamedAfterUsAndTheirModule) {
+    const std::map<std::string, std::error_code> modules{
+        {"decloud", make_error_code(CommonError::internal)},
+        {"decloud.chain", make_error_code(ChainError::unreachable)},
+        {"decloud.client", make_error_code(ClientError::usage)},
+        {"decloud.crypto", make_error_code(CryptoError::invalid_signature)},
+        {"decloud.identity", make_error_code(IdentityError::invalid_name)},
+        {"decloud.net", make_error_code(net::NetError::connect_failed)},
+        {"decloud.payments", make_error_code(PaymentError::insufficient_funds)},
+        {"decloud.registry", make_error_code(registry::RegistryError::unknown_provider)},
+        {"decloud.store", make_error_code(StoreError::in_use)}};
+    for (const auto& [name, code] : modules) {
+        EXPECT_EQ(code.category().name(), name);
+    }
 }
 
 TEST(ExitCode, OfACallIsThatOfItsStatus) {

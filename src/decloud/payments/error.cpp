@@ -8,7 +8,7 @@ namespace {
 
 class PaymentCategory final : public std::error_category {
   public:
-    [[nodiscard]] const char* name() const noexcept override { return "payments"; }
+    [[nodiscard]] const char* name() const noexcept override { return "decloud.payments"; }
 
     [[nodiscard]] std::string message(int value) const override {
         switch (static_cast<PaymentError>(value)) {

@@ -6,7 +6,7 @@ namespace {
 
 class RegistryCategory final : public std::error_category {
   public:
-    const char* name() const noexcept override { return "registry"; }
+    const char* name() const noexcept override { return "decloud.registry"; }
     std::string message(int code) const override {
         switch (static_cast<RegistryError>(code)) {
             case RegistryError::unknown_provider:

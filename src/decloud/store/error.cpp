@@ -8,7 +8,7 @@ namespace {
 
 class StoreCategory final : public std::error_category {
   public:
-    [[nodiscard]] const char* name() const noexcept override { return "store"; }
+    [[nodiscard]] const char* name() const noexcept override { return "decloud.store"; }
 
     [[nodiscard]] std::string message(int value) const override {
         switch (static_cast<StoreError>(value)) {
