@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import http1
+from content import Upload
 from ethereum import Account, sha256
 from harness import expect, expect_equal, probe, project
 
@@ -189,3 +190,15 @@ def test_content_survives_the_round_trip(cloud, folder):
     cloud.good("content", "export", cid, "-o", folder / "tree.car")
     imported = cloud.good("content", "import", folder / "tree.car", "--json").json
     expect(cid in json.dumps(imported), imported)
+
+
+def test_a_car_with_a_wrong_block_is_refused_by_the_blocks_name(cloud, folder):
+    content = Upload()
+    right = content.add(b"what the file says it is")
+    car = content.car()
+    (folder / "wrong.car").write_bytes(car[:-1] + bytes([car[-1] ^ 1]))
+    (folder / "cut.car").write_bytes(car[:-3])
+    for name, word in (("wrong.car", right), ("cut.car", "CAR")):
+        done = cloud.cli("content", "import", folder / name)
+        expect_equal(done.code, 1, str(done))
+        expect("HTTP 400" in done.err and word in done.err, str(done))

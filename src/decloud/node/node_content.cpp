@@ -20,26 +20,52 @@ async::Task<void> send_json(net::http::Exchange exchange, json::Object body) {
     (void)co_await exchange.send(std::move(head), json::to_text(body) + "\n");
 }
 
-async::Task<Result<content::CarImported>> receive_car(
+/// The operator asks, who may know what a stranger is not told.
+protocol::Problem own_problem(const Error& error) {
+    auto problem = protocol::problem_from(error);
+    problem.detail = error.message();
+    return problem;
+}
+
+std::unexpected<protocol::Problem> refuse_car(const Error& error) {
+    auto problem = services::car_problem(error);
+    return std::unexpected(problem.http_status < 500 ? std::move(problem) : own_problem(error));
+}
+
+async::Task<protocol::Checked<content::CarImported>> receive_car(
     net::http::Exchange& exchange, services::ContentContext& context) {
     auto begun = co_await async::offload(context.pool, [&context] {
         return content::CarImport::begin(
             context.blocks, {.max_total_bytes = std::uint64_t{1} << 40U, .allow_held = true});
     });
     if (!begun) {
-        co_return std::unexpected(begun.error());
+        co_return refuse_car(begun.error());
     }
     const std::unique_ptr<content::CarImport> import = std::move(*begun);
     Bytes buffer(kReadBytes);
     for (;;) {
-        CO_TRY(const std::size_t count, co_await exchange.read(buffer));
-        if (count == 0) {
+        const auto count = co_await exchange.read(buffer);
+        if (!count) {
+            co_return refuse_car(count.error());
+        }
+        if (*count == 0) {
             break;
         }
-        CO_TRY_VOID(co_await async::offload(context.pool,
-            [&import, &buffer, count] { return import->write(BytesView(buffer).first(count)); }));
+        const auto written = co_await async::offload(context.pool,
+            [&import, &buffer, n = *count] { return import->write(BytesView(buffer).first(n)); });
+        if (!written) {
+            co_return refuse_car(written.error());
+        }
     }
-    co_return co_await async::offload(context.pool, [&import] { return import->finish(); });
+    auto finished = co_await async::offload(context.pool, [&import] { return import->finish(); });
+    if (!finished && finished.error() == make_error_code(CommonError::corrupt)) {
+        // The file's own blocks were checked when they came: it is one that was here already.
+        co_return std::unexpected(own_problem(finished.error()));
+    }
+    if (!finished) {
+        co_return refuse_car(finished.error());
+    }
+    co_return std::move(*finished);
 }
 
 }  // namespace
@@ -59,27 +85,25 @@ std::string query_value(std::string_view query, std::string_view name) {
 async::Task<void> import_content(net::http::Exchange exchange, services::ContentContext& context) {
     const std::string reason = query_value(exchange.request().query(), "pin");
     auto imported = co_await receive_car(exchange, context);
-    Result<void> pinned;
-    if (imported) {
-        pinned =
-            co_await async::offload(context.pool, [&context, &imported, &reason]() -> Result<void> {
-                std::uint64_t bytes = imported->bytes;
-                for (const content::Cid& root : imported->roots) {
-                    TRY_VOID(context.pins.pin({.root = root,
-                        .owner = "operator",
-                        .reason = reason.empty() ? "user" : reason,
-                        .bytes = std::exchange(bytes, 0),
-                        .created = context.clock.unix_seconds(),
-                        .expires = {}}));
-                }
-                return {};
-            });
+    if (!imported) {
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(imported.error()));
+        co_return;
     }
-    if (!imported || !pinned) {
-        const Error& error = imported ? pinned.error() : imported.error();
-        auto problem = protocol::problem_from(error);
-        problem.detail = error.message();
-        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(problem));
+    const auto pinned =
+        co_await async::offload(context.pool, [&context, &imported, &reason]() -> Result<void> {
+            std::uint64_t bytes = imported->bytes;
+            for (const content::Cid& root : imported->roots) {
+                TRY_VOID(context.pins.pin({.root = root,
+                    .owner = "operator",
+                    .reason = reason.empty() ? "user" : reason,
+                    .bytes = std::exchange(bytes, 0),
+                    .created = context.clock.unix_seconds(),
+                    .expires = {}}));
+            }
+            return {};
+        });
+    if (!pinned) {
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), own_problem(pinned.error()));
         co_return;
     }
     json::Array roots;
@@ -104,9 +128,7 @@ async::Task<void> export_content(net::http::Exchange exchange, services::Content
     const auto held = co_await async::offload(
         context.pool, [&context, &cid] { return content::require_block(context.blocks, *cid); });
     if (!held) {
-        auto problem = protocol::problem_from(held.error());
-        problem.detail = held.error().message();
-        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(problem));
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), own_problem(held.error()));
         co_return;
     }
     net::http::ResponseHead head;

@@ -133,10 +133,7 @@ class ImportCall final : public PreparedCall {
         if (error == make_error_code(CommonError::limit_exceeded)) {
             return std::unexpected(over_quota(quota));
         }
-        if (error == make_error_code(CommonError::disk_full)) {
-            return std::unexpected(protocol::problem_from(error));
-        }
-        return refuse(400, Status::bad_request, "the CAR is refused: " + error.message());
+        return std::unexpected(car_problem(error));
     }
 
     /// All roots share one import's bytes: the first carries them, so that each block counts once.
@@ -220,6 +217,17 @@ Amount unclaimed_money(const payments::Ledger& ledger, const Address& owner) {
 
 std::string deployment_pin(const content::Cid& root) {
     return "deployment:" + root.to_v1().to_string();
+}
+
+protocol::Problem car_problem(const Error& error) {
+    for (const CommonError fault :
+        {CommonError::invalid_input, CommonError::corrupt, CommonError::not_found}) {
+        if (error == make_error_code(fault)) {
+            return refuse(400, Status::bad_request, "the CAR is refused: " + error.message())
+                .error();
+        }
+    }
+    return protocol::problem_from(error);
 }
 
 std::unique_ptr<protocol::Service> make_content_service(ContentContext& context) {

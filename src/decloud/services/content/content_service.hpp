@@ -32,6 +32,10 @@ struct ContentContext {
 /// Why the roots of one import are pinned: they are one deployment's, which `root` names.
 [[nodiscard]] std::string deployment_pin(const content::Cid& root);
 
+/// Why a CAR was not taken: 400 for what is wrong with the file itself, naming the block where it
+/// is one; else as `protocol::problem_from`.
+[[nodiscard]] protocol::Problem car_problem(const Error& error);
+
 /// Service `content`: `import` takes a CAR and keeps it for the account that signed, within its
 /// quota.
 [[nodiscard]] std::unique_ptr<protocol::Service> make_content_service(ContentContext& context);
