@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import http1
 from ethereum import Account
-from harness import USDC, clean_environment, expect, expect_equal, in_threads, project, run_program, wait_for
+from harness import PROGRAM, USDC, clean_environment, expect, expect_equal, in_threads, project, run_program, wait_for
 
 VERBS = ["up", "init", "deploy", "undeploy", "versions", "rollback", "secret", "call", "ls", "show", "account", "escrow",
          "provider", "gateway", "content", "status", "doctor", "completion"]
@@ -57,6 +58,24 @@ def test_commands_of_one_home_wait_for_each_other(cloud, folder):
     commands = [["deploy", at, "--provider", "alice.decloud"] for at in folders] + [["escrow", "deposit", "0.001"]] * 2
     for done in in_threads(len(commands), lambda index: cloud.cli(*commands[index])):
         expect_equal(done.code, 0, str(done))
+
+
+def into_a_closed_pipe(cloud, *words):
+    """The exit code of a command whose reader has gone away, and what it says."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as out:
+        done = subprocess.run([PROGRAM, "--home", cloud.home, *map(str, words)], stdin=subprocess.DEVNULL, stdout=out,
+                              stderr=subprocess.PIPE, env=cloud.environment, timeout=60)
+    return done.returncode, done.stderr.decode()
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_word(cloud, folder):
+    (folder / "file").write_bytes(os.urandom(200_000))
+    cid = cloud.good("content", "add", folder / "file", "--json").json["cid"]
+    for words in (["call", "hello"], ["ls"], ["show", "hello", "--json"], ["content", "cat", cid],
+                  ["content", "export", cid], ["completion"]):
+        expect_equal(into_a_closed_pipe(cloud, *words), (-signal.SIGPIPE, ""), words)
 
 
 def test_nothing_prompts_without_a_terminal(cloud, folder):

@@ -167,6 +167,12 @@ def test_a_failing_build_is_shown(cloud, folder):
     expect("the reason" in done.err, str(done))
 
 
+def test_an_interrupted_build_is_a_cancelled_deploy(cloud, folder):
+    at = project(folder / "interrupted", "interrupted", toml='build = "kill -INT $PPID; exec sleep 600"')
+    done = cloud.cli("deploy", at, "--provider", "alice.decloud")
+    expect_equal(done.code, 2, str(done))
+
+
 def test_an_unknown_provider_is_not_found(cloud, folder):
     done = cloud.cli("deploy", project(folder / "lost", "lost"), "--provider", "nobody.decloud")
     expect_equal(done.code, 3, str(done))

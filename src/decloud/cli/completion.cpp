@@ -65,7 +65,7 @@ void add_completion(CLI::App& app, Context& context) {
             if (*shell != "bash") {
                 return fail(ClientError::usage, "completion is for bash");
             }
-            fmt::print("{}", bash_script(app));
+            TRY_VOID(write_output(as_bytes(bash_script(app))));
             return ExitCode::ok;
         };
     });

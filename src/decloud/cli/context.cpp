@@ -6,11 +6,12 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -19,6 +20,8 @@
 namespace decloud::cli {
 
 namespace {
+
+bool reader_gone = false;
 
 std::unexpected<Error> missing_account(const std::string& name) {
     return fail_with_help(ClientError::not_found, "this home has no account " + name,
@@ -55,9 +58,35 @@ Result<crypto::Secp256k1PrivateKey> Context::account_key(const Workspace& worksp
 }
 
 void Context::print(const json::Object& object, std::string_view text) const {
-    const std::string out = globals.json ? json::to_text(object) : std::string(text);
-    fmt::print("{}{}", out, out.empty() || out.ends_with('\n') ? "" : "\n");
-    (void)std::fflush(stdout);
+    std::string out = globals.json ? json::to_text(object) : std::string(text);
+    if (!out.empty() && !out.ends_with('\n')) {
+        out += '\n';
+    }
+    if (const auto written = write_output(as_bytes(out)); !written && !output_is_closed()) {
+        tell_error(written.error());
+    }
+}
+
+Result<void> write_output(BytesView data) {
+    if (std::fwrite(data.data(), 1, data.size(), stdout) == data.size() &&
+        std::fflush(stdout) == 0) {
+        return {};
+    }
+    reader_gone = reader_gone || errno == EPIPE;
+    return fail(errno_error("write standard output"));
+}
+
+bool output_is_closed() { return reader_gone; }
+
+void end_cancelled_on_interrupt() {
+    struct sigaction action{};
+    if (sigaction(SIGINT, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+        return;
+    }
+    action = {};
+    // Nothing needs to be tidied: state on disk is whole at any moment.
+    action.sa_handler = [](int) { _exit(static_cast<int>(ExitCode::cancelled)); };
+    (void)sigaction(SIGINT, &action, nullptr);
 }
 
 void tell(std::string_view text) {
@@ -69,20 +98,12 @@ void tell_error(const Error& error) { tell("decloud: " + error.message()); }
 
 Outcome run(std::function<async::Task<Outcome>(async::Executor)> work) {
     boost::asio::io_context io(1);
-    boost::asio::signal_set interrupt(io, SIGINT);
-    interrupt.async_wait([](const boost::system::error_code& error, int) {
-        if (!error) {
-            // Nothing needs to be tidied: state on disk is whole at any moment.
-            std::_Exit(static_cast<int>(ExitCode::cancelled));
-        }
-    });
     std::optional<Outcome> outcome;
     std::exception_ptr problem;
     boost::asio::co_spawn(
         io, work(io.get_executor()), [&](std::exception_ptr error, Outcome result) {
             problem = error;
             outcome = std::move(result);
-            interrupt.cancel();
         });
     io.run();
     if (problem) {

@@ -50,7 +50,8 @@ class Context {
     /// command that makes one.
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> account_key(const Workspace& workspace) const;
 
-    /// Data for standard output: the object with `--json`, else the text.
+    /// Data for standard output: the object with `--json`, else the text. What could not be
+    /// written is said on standard error.
     void print(const json::Object& object, std::string_view text) const;
     /// The machine's clock and this process's environment.
     [[nodiscard]] const Clock& clock() const { return system_clock(); }
@@ -59,11 +60,20 @@ class Context {
     }
 };
 
+/// Data for standard output, sent at once. If its reader has gone away (`| head -1`) the program
+/// ends as soon as the verb has, by SIGPIPE and without a word. Error: io, disk_full.
+[[nodiscard]] Result<void> write_output(BytesView data);
+/// The reader of standard output has gone away.
+[[nodiscard]] bool output_is_closed();
+/// From now on Ctrl-C ends the program with ExitCode::cancelled, unless whoever started it has it
+/// ignore that.
+void end_cancelled_on_interrupt();
+
 /// For people, on standard error.
 void tell(std::string_view text);
 void tell_error(const Error& error);
 
-/// Runs a coroutine to its end. Ctrl-C ends the program with ExitCode::cancelled.
+/// Runs a coroutine to its end.
 [[nodiscard]] Outcome run(std::function<async::Task<Outcome>(async::Executor)> work);
 
 /// `work` with a connection to the chain, which is closed afterwards.

@@ -14,7 +14,8 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 failure, 2 cancelled, 3 not found, 4 not authorised,\n"
-    "5 payment or limit, 6 network, 64 usage.\n"
+    "5 payment or limit, 6 network, 64 usage; 141 in a shell (SIGPIPE) if the reader of\n"
+    "standard output has gone away.\n"
     "Settings: flags over DECLOUD_* over the project's decloud.toml over config.toml.";
 
 void add_globals(CLI::App& app, Context& context) {
@@ -50,6 +51,10 @@ std::string unknown_verb(const CLI::App& app, std::span<char*> args) {
 }
 
 int finish(const Outcome& outcome) {
+    if (output_is_closed()) {
+        (void)std::signal(SIGPIPE, SIG_DFL);
+        (void)std::raise(SIGPIPE);
+    }
     if (!outcome) {
         tell_error(outcome.error());
         return static_cast<int>(exit_code(outcome.error()));
@@ -63,6 +68,7 @@ int main(std::span<char*> args) {
     // No core dump and no debugger of the same user may read keys.
     prctl(PR_SET_DUMPABLE, 0);
     (void)std::signal(SIGPIPE, SIG_IGN);
+    end_cancelled_on_interrupt();
     Context context;
     CLI::App app("decloud: sell and call functions, paid per request", "decloud");
     app.footer(kFooter);

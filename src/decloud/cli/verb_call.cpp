@@ -118,14 +118,17 @@ class Output {
         if (status_ >= 400 && problem_.size() < kMaxProblem) {
             append(problem_, bytes);
         }
+        if (file_ == stdout) {
+            return write_output(bytes);
+        }
         if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
-            return fail(errno_error("write " + (path_.empty() ? "standard output" : path_)));
+            return fail(errno_error("write " + path_));
         }
         return {};
     }
     /// Ends it. Says on standard error what a refusal says.
     Result<void> finish() {
-        if (std::fflush(file_) != 0) {
+        if (file_ != stdout && std::fflush(file_) != 0) {
             return fail(errno_error("write " + path_));
         }
         if (status_ >= 400) {

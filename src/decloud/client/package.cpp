@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <set>
 
@@ -172,11 +174,17 @@ Result<void> run_build(const Project& project) {
         return {};
     }
     const FolderLock lock(project.folder);
+    const pid_t parent = getpid();
     const pid_t child = fork();
     if (child < 0) {
         return fail(errno_error("fork"));
     }
     if (child == 0) {
+        // Ctrl-C ends us at once, and a signal may be sent to us alone.
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent) {
+            _exit(127);
+        }
         const bool ready = chdir(project.folder.c_str()) == 0 &&
                            dup2(STDERR_FILENO, STDOUT_FILENO) == STDOUT_FILENO;
         const int nothing = open("/dev/null", O_RDONLY);

@@ -1,5 +1,7 @@
 #include "content_stream.hpp"
 
+#include "../context.hpp"
+
 #include <decloud/store/atomic_file.hpp>
 
 #include <fcntl.h>
@@ -153,17 +155,18 @@ OutputFile::~OutputFile() {
 }
 
 Result<void> OutputFile::write(BytesView bytes) {
+    if (temporary_.empty()) {
+        return write_output(bytes);
+    }
     if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
-        return fail(errno_error(
-            temporary_.empty() ? "write standard output" : "write " + temporary_.string()));
+        return fail(errno_error("write " + temporary_.string()));
     }
     return {};
 }
 
 Result<void> OutputFile::finish() {
     if (temporary_.empty()) {
-        return std::fflush(file_) == 0 ? Result<void>{}
-                                       : fail(errno_error("write standard output"));
+        return {};
     }
     if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0) {
         return fail(errno_error("write " + temporary_.string()));
