@@ -7,7 +7,7 @@ import subprocess
 
 import http1
 from ethereum import Account
-from harness import PROGRAM, USDC, clean_environment, expect, expect_equal, in_threads, project, run_program, wait_for
+from harness import PROGRAM, USDC, Cloud, clean_environment, expect, expect_equal, in_threads, project, run_program, wait_for
 
 VERBS = ["up", "init", "deploy", "undeploy", "versions", "rollback", "secret", "call", "ls", "show", "account", "escrow",
          "provider", "gateway", "content", "status", "doctor", "completion"]
@@ -184,3 +184,24 @@ def test_keys_are_readable_by_their_owner_only(cloud, folder):
     expect(len(key) == 64, "the exported key")
     for name in (cloud.home / "state" / "logs").glob("*"):
         expect(key not in name.read_text(errors="replace").lower(), f"a key in {name}")
+
+
+def test_a_channel_is_finalized_by_its_providers_name_if_only_one_is_closing(home):
+    with Cloud(home) as cloud:
+        done = cloud.cli("escrow", "finalize", "alice.decloud")
+        expect_equal(done.code, 3, str(done))
+        expect("decloud escrow close alice.decloud" in done.err, str(done))
+        first = cloud.on_chain()["id"]
+        cloud.good("escrow", "approve", "alice.decloud", "--price", "0.002", "--budget", "1")
+        second = cloud.on_chain()["id"]
+        cloud.good("escrow", "approve", "alice.decloud", "--price", "0.003", "--budget", "1")
+        done = cloud.cli("escrow", "finalize", "alice.decloud")
+        expect_equal(done.code, 64, str(done))
+        for identifier in (first, second):
+            expect(f"0x{identifier:064x}" in done.err, str(done))
+        expect_equal(cloud.cli("escrow", "finalize", "0x12").code, 64, "no id")
+        cloud.chain.rpc("evm_increaseTime", 86_400)
+        cloud.chain.rpc("evm_mine")
+        cloud.good("escrow", "finalize", f"0x{first:064x}")
+        cloud.good("escrow", "finalize", "alice.decloud")
+        expect(cloud.channel(second)["finalized"], "the second channel")

@@ -75,6 +75,45 @@ async::Task<Result<Bytes32>> find_channel(
     co_return channel->id;
 }
 
+/// A channel by its id, or the closing one with a provider of this name.
+async::Task<Result<Bytes32>> find_closing_channel(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    client::ChainSession& session,
+    Address payer,
+    std::string target) {
+    if (target.starts_with("0x")) {
+        const auto id = parse_bytes32(target);
+        if (!id) {
+            co_return fail_with_help(ClientError::usage, "\"" + target + "\" is no channel's id",
+                "decloud escrow status --json shows the ids");
+        }
+        co_return *id;
+    }
+    CO_TRY(const auto name, identity::ProviderName::parse(target));
+    CO_TRY(const auto provider, co_await session.find_provider(name));
+    CO_TRY(const auto report,
+        co_await client::read_escrow(session, payer, {}, system_clock().unix_seconds()));
+    std::vector<Bytes32> closing;
+    std::string lines;
+    for (const client::ChannelReport& row : report.channels) {
+        if (row.provider == provider.address && row.close_at.value != 0) {
+            closing.push_back(row.id);
+            lines += fmt::format("\n  {}  closes {}", to_string(row.id), format_utc(row.close_at));
+        }
+    }
+    if (closing.empty()) {
+        co_return fail_with_help(ClientError::not_found,
+            to_string(payer) + " has no channel with " + name.full() + " that is closing",
+            "decloud escrow close " + name.full() + " asks to leave it");
+    }
+    if (closing.size() > 1) {
+        co_return fail_with_help(ClientError::usage,
+            "more than one channel with " + name.full() + " is closing:" + lines,
+            "decloud escrow finalize ID");
+    }
+    co_return closing.front();
+}
+
 Outcome deposit(const Context& context, const EscrowOptions& options) {
     TRY(const Amount amount, parse_money(options.amount));
     return act(context, options,
@@ -156,14 +195,13 @@ Outcome close(const Context& context, const EscrowOptions& options) {
 }
 
 Outcome finalize(const Context& context, const EscrowOptions& options) {
-    const auto id = parse_bytes32(options.target);
-    if (!id) {
-        return fail_with_help(ClientError::usage, "\"" + options.target + "\" is no channel's id",
-            "decloud escrow status --json shows the ids");
-    }
-    return act(context, options, [id = *id](client::ChainSession&, client::Wallet& wallet) {
-        return wallet.finalize_close(id);
-    });
+    return act(context, options,
+        [&options](client::ChainSession& session,
+            client::Wallet& wallet) -> async::Task<Result<chain::TransactionOutcome>> {
+            CO_TRY(const Bytes32 id,
+                co_await find_closing_channel(session, wallet.address(), options.target));
+            co_return co_await wallet.finalize_close(id);
+        });
 }
 
 Outcome status(const Context& context, const EscrowOptions& options) {
@@ -217,7 +255,7 @@ void add_escrow_verbs(CLI::App& app, Context& context) {
         ->add_option("provider", options->target, who)
         ->required();
     add("finalize", "Take back the rest of a channel whose close delay is over", finalize)
-        ->add_option("channel", options->target, "The channel's id")
+        ->add_option("provider", options->target, who)
         ->required();
     (void)add("status", "Free money and channels; exit 5 if one runs low", status);
 }
