@@ -41,7 +41,8 @@ struct Revocation {
     uint64 created;
 }
 
-/// EIP-712 struct hashes, to be put under the escrow's domain.
+/// EIP-712 struct hashes, to be put under the escrow's domain, and the types of MPP's two that have a domain
+/// of their own.
 library SignedStructs {
     bytes32 internal constant DEPLOYMENT_TYPEHASH = keccak256(
         "Deployment(bytes32 specHash,address owner,bytes32[] providers,bytes32[] keyThumbprints,bytes32 termsHash,address escrow,uint256 chainId,uint128 maxPrice,uint64 created)"
@@ -54,6 +55,8 @@ library SignedStructs {
     );
     bytes32 internal constant REVOCATION_TYPEHASH =
         keccak256("Revocation(bytes32 specHash,address owner,uint64 created)");
+    bytes32 internal constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 cumulativeAmount)");
+    bytes32 internal constant RELEASE_TYPEHASH = keccak256("Release(bytes32 channelId,uint128 finalAmount)");
 
     function hash(Deployment calldata d) internal pure returns (bytes32) {
         return keccak256(

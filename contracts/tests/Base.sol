@@ -16,6 +16,7 @@ interface Vm {
     function expectPartialRevert(bytes4 selector) external;
     function expectEmit() external;
     function getBlockTimestamp() external view returns (uint256);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
 
 /// What every test needs; assertions say what they compared.

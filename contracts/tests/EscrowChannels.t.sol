@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Escrow} from "../src/Escrow.sol";
+import {EscrowStorage} from "../src/EscrowStorage.sol";
 import {EscrowBase} from "./EscrowBase.sol";
 
 /// Opening, increasing and leaving channels.
@@ -9,10 +10,10 @@ contract EscrowChannelsTest is EscrowBase {
     function test_approve_moves_free_money_into_a_channel() public {
         bytes32 expected = escrow.channelId(payer, provider, bytes32(uint256(1)), address(0));
         vm.expectEmit();
-        emit Escrow.ChannelOpened(expected, payer, provider, address(0), bytes32(uint256(1)), PRICE, BUDGET);
+        emit EscrowStorage.ChannelOpened(expected, payer, provider, address(0), bytes32(uint256(1)), PRICE, BUDGET);
         bytes32 id = open();
         eq(id, expected, "id");
-        Escrow.Channel memory c = escrow.channel(id);
+        EscrowStorage.Channel memory c = escrow.channel(id);
         eq(c.payer, payer, "payer");
         eq(c.provider, provider, "provider");
         eq(c.signer, address(0), "signer");
@@ -35,14 +36,14 @@ contract EscrowChannelsTest is EscrowBase {
     function test_channel_ids_differ_by_chain_and_contract() public {
         bytes32 here = escrow.channelId(payer, provider, "s", address(0));
         isTrue(here != new Escrow(usdc, T).channelId(payer, provider, "s", address(0)), "contract");
-        vm.chainId(block.chainid + 1);
+        vm.chainId(CHAIN + 1);
         isTrue(here != escrow.channelId(payer, provider, "s", address(0)), "chain");
     }
 
     function test_approve_at_the_same_price_adds() public {
         bytes32 id = open();
         vm.expectEmit();
-        emit Escrow.ChannelIncreased(id, 5, BUDGET + 5);
+        emit EscrowStorage.ChannelIncreased(id, 5, BUDGET + 5);
         eq(approve(PRICE, 5), id, "id");
         eq(escrow.channel(id).reserved, BUDGET + 5, "reserved");
         eq(escrow.pullChannels(payer, provider), 1, "count");
@@ -52,7 +53,7 @@ contract EscrowChannelsTest is EscrowBase {
     function test_approve_at_another_price_opens_and_closes_the_older() public {
         bytes32 first = open();
         vm.expectEmit();
-        emit Escrow.CloseRequested(first, payer, provider, now64() + T);
+        emit EscrowStorage.CloseRequested(first, payer, provider, now64() + T);
         bytes32 second = approve(PRICE + 1, 7);
         isTrue(first != second, "same id");
         eq(escrow.channel(first).closeAt, now64() + T, "older");
@@ -81,20 +82,20 @@ contract EscrowChannelsTest is EscrowBase {
     }
 
     function test_approve_of_what_is_not_there_reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(Escrow.FreeTooLow.selector, DEPOSIT, DEPOSIT + 1));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.FreeTooLow.selector, DEPOSIT, DEPOSIT + 1));
         vm.prank(payer);
         escrow.approve(provider, PRICE, DEPOSIT + 1);
-        vm.expectRevert(Escrow.AmountMissing.selector);
+        vm.expectRevert(EscrowStorage.AmountMissing.selector);
         vm.prank(payer);
         escrow.approve(provider, PRICE, 0);
-        vm.expectRevert(Escrow.AddressMissing.selector);
+        vm.expectRevert(EscrowStorage.AddressMissing.selector);
         vm.prank(payer);
         escrow.approve(address(0), PRICE, 1);
     }
 
     function test_a_failed_approve_closes_nothing() public {
         bytes32 id = open();
-        vm.expectPartialRevert(Escrow.FreeTooLow.selector);
+        vm.expectPartialRevert(EscrowStorage.FreeTooLow.selector);
         vm.prank(payer);
         escrow.approve(provider, PRICE + 1, DEPOSIT);
         eq(escrow.channel(id).closeAt, 0, "closeAt");
@@ -105,10 +106,10 @@ contract EscrowChannelsTest is EscrowBase {
         vm.prank(payer);
         escrow.increase(id, 11);
         eq(escrow.channel(id).reserved, BUDGET + 11, "reserved");
-        vm.expectRevert(abi.encodeWithSelector(Escrow.NotPayer.selector, id, stranger));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.NotPayer.selector, id, stranger));
         vm.prank(stranger);
         escrow.increase(id, 1);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelUnknown.selector, bytes32("x")));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelUnknown.selector, bytes32("x")));
         vm.prank(payer);
         escrow.increase("x", 1);
     }
@@ -116,12 +117,12 @@ contract EscrowChannelsTest is EscrowBase {
     function test_increase_of_a_closing_or_final_channel_reverts() public {
         bytes32 id = open();
         close(id);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelClosing.selector, id, now64() + T));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelClosing.selector, id, now64() + T));
         vm.prank(payer);
         escrow.increase(id, 1);
         vm.warp(now64() + T);
         escrow.finalizeClose(id);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelFinalized.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelFinalized.selector, id));
         vm.prank(payer);
         escrow.increase(id, 1);
     }
@@ -130,7 +131,7 @@ contract EscrowChannelsTest is EscrowBase {
         eq(escrow.allowance(payer, provider).id, 0, "none");
         bytes32 id = open();
         consume(id, PRICE, 0);
-        Escrow.Allowance memory found = escrow.allowance(payer, provider);
+        EscrowStorage.Allowance memory found = escrow.allowance(payer, provider);
         eq(found.id, id, "id");
         eq(found.price, PRICE, "price");
         eq(found.remaining, BUDGET - PRICE, "remaining");
@@ -143,7 +144,7 @@ contract EscrowChannelsTest is EscrowBase {
 
     function test_only_the_payer_requests_a_close() public {
         bytes32 id = open();
-        vm.expectRevert(abi.encodeWithSelector(Escrow.NotPayer.selector, id, provider));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.NotPayer.selector, id, provider));
         vm.prank(provider);
         escrow.requestClose(id);
     }
@@ -153,23 +154,23 @@ contract EscrowChannelsTest is EscrowBase {
         close(id);
         uint64 closeAt = escrow.channel(id).closeAt;
         vm.warp(now64() + 5);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelClosing.selector, id, closeAt));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelClosing.selector, id, closeAt));
         vm.prank(payer);
         escrow.requestClose(id);
     }
 
     function test_finalize_waits_for_the_whole_delay() public {
         bytes32 id = open();
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelNotClosing.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelNotClosing.selector, id));
         escrow.finalizeClose(id);
         close(id);
         uint64 closeAt = escrow.channel(id).closeAt;
         vm.warp(closeAt - 1);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.CloseTooEarly.selector, id, closeAt));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.CloseTooEarly.selector, id, closeAt));
         escrow.finalizeClose(id);
         vm.warp(closeAt);
         vm.expectEmit();
-        emit Escrow.ChannelFinal(id, payer, provider, BUDGET);
+        emit EscrowStorage.ChannelFinal(id, payer, provider, BUDGET);
         vm.prank(stranger);
         escrow.finalizeClose(id);
         eq(escrow.free(payer), DEPOSIT, "free");
@@ -189,13 +190,13 @@ contract EscrowChannelsTest is EscrowBase {
         bytes32 id = open();
         finalize(id);
         uint128 free = escrow.free(payer);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelFinalized.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelFinalized.selector, id));
         escrow.finalizeClose(id);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelFinalized.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelFinalized.selector, id));
         vm.prank(payer);
         escrow.requestClose(id);
         eq(escrow.free(payer), free, "free");
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelUnknown.selector, bytes32("x")));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelUnknown.selector, bytes32("x")));
         escrow.finalizeClose("x");
     }
 

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Escrow} from "../src/Escrow.sol";
+import {EscrowStorage} from "../src/EscrowStorage.sol";
 import {CallAuthorization} from "../src/SignedStructs.sol";
 import {TestUSDC} from "../src/TestUSDC.sol";
 import {Base} from "./Base.sol";
@@ -17,7 +18,7 @@ contract EscrowHandler is Base {
     bytes32[] public ids;
     mapping(bytes32 => bool) public known;
     /// The state of each channel after the last step.
-    mapping(bytes32 => Escrow.Channel) private _seen;
+    mapping(bytes32 => EscrowStorage.Channel) private _seen;
     uint256 public donated;
     uint256 public deposited;
     uint256 public withdrawn;
@@ -34,8 +35,8 @@ contract EscrowHandler is Base {
     modifier watched() {
         _;
         for (uint256 i = 0; i < ids.length; i++) {
-            Escrow.Channel memory c = escrow.channel(ids[i]);
-            Escrow.Channel memory before = _seen[ids[i]];
+            EscrowStorage.Channel memory c = escrow.channel(ids[i]);
+            EscrowStorage.Channel memory before = _seen[ids[i]];
             if (c.claimed < before.claimed || c.calls < before.calls || c.reserved < before.reserved) broken = true;
             if (before.finalized && (!c.finalized || c.claimed != before.claimed || c.reserved != before.reserved)) {
                 broken = true;
@@ -99,7 +100,7 @@ contract EscrowHandler is Base {
     function increase(uint256 which, uint128 amount) external watched {
         if (ids.length == 0) return;
         bytes32 id = ids[which % ids.length];
-        Escrow.Channel memory c = escrow.channel(id);
+        EscrowStorage.Channel memory c = escrow.channel(id);
         uint128 free = escrow.free(c.payer);
         if (c.closeAt != 0 || free == 0) return;
         amount = uint128(bound(amount, 1, free));
@@ -110,7 +111,7 @@ contract EscrowHandler is Base {
     function requestClose(uint256 which) external watched {
         if (ids.length == 0) return;
         bytes32 id = ids[which % ids.length];
-        Escrow.Channel memory c = escrow.channel(id);
+        EscrowStorage.Channel memory c = escrow.channel(id);
         if (c.closeAt != 0) return;
         vm.prank(c.payer);
         escrow.requestClose(id);
@@ -119,7 +120,7 @@ contract EscrowHandler is Base {
     function finalizeClose(uint256 which, uint256 seconds_) external watched {
         if (ids.length == 0) return;
         bytes32 id = ids[which % ids.length];
-        Escrow.Channel memory c = escrow.channel(id);
+        EscrowStorage.Channel memory c = escrow.channel(id);
         vm.warp(now64() + bound(seconds_, 0, 2 hours));
         if (c.closeAt == 0 || c.finalized || now64() < c.closeAt) return;
         escrow.finalizeClose(id);
@@ -127,9 +128,9 @@ contract EscrowHandler is Base {
 
     /// Any numbers by any provider: most are skipped, none may revert.
     function consumeAnything(uint256 by, bytes32 id, uint64 calls, uint128 amount, uint256 which) external watched {
-        Escrow.ConsumeRow[] memory rows = new Escrow.ConsumeRow[](2);
-        rows[0] = Escrow.ConsumeRow(id, calls, amount);
-        rows[1] = Escrow.ConsumeRow(ids.length == 0 ? id : ids[which % ids.length], calls, amount);
+        EscrowStorage.ConsumeRow[] memory rows = new EscrowStorage.ConsumeRow[](2);
+        rows[0] = EscrowStorage.ConsumeRow(id, calls, amount);
+        rows[1] = EscrowStorage.ConsumeRow(ids.length == 0 ? id : ids[which % ids.length], calls, amount);
         vm.prank(providers[by % providers.length]);
         applied += escrow.consumeBatch(rows);
     }
@@ -140,14 +141,14 @@ contract EscrowHandler is Base {
         watched
     {
         if (ids.length == 0) return;
-        Escrow.ConsumeRow[] memory rows = new Escrow.ConsumeRow[](3);
+        EscrowStorage.ConsumeRow[] memory rows = new EscrowStorage.ConsumeRow[](3);
         for (uint256 i = 0; i < 3; i++) {
             bytes32 id = ids[addmod(which, i, ids.length)];
-            Escrow.Channel memory c = escrow.channel(id);
+            EscrowStorage.Channel memory c = escrow.channel(id);
             uint256 room = type(uint64).max - c.calls;
             uint64 calls = uint64(bound(more[i], 0, room < 1e9 ? room : 1e9));
             uint128 amount = uint128(bound(amounts[i], 0, uint256(calls) * c.price + 1));
-            rows[i] = Escrow.ConsumeRow(id, c.calls + calls, c.claimed + amount);
+            rows[i] = EscrowStorage.ConsumeRow(id, c.calls + calls, c.claimed + amount);
         }
         vm.prank(providers[by % providers.length]);
         applied += escrow.consumeBatch(rows);
@@ -156,7 +157,7 @@ contract EscrowHandler is Base {
     function consume(uint256 which, uint128 price, bool stale) external watched {
         if (ids.length == 0) return;
         bytes32 id = ids[which % ids.length];
-        Escrow.Channel memory c = escrow.channel(id);
+        EscrowStorage.Channel memory c = escrow.channel(id);
         price = uint128(bound(price, 0, uint256(c.price) + 1));
         uint64 before = stale && c.calls > 0 ? c.calls - 1 : c.calls;
         vm.prank(c.provider);
@@ -168,7 +169,7 @@ contract EscrowHandler is Base {
     function consumeWithPermit(uint256 which, uint128 price, bytes32 nonce, uint128 maxPrice) external watched {
         if (ids.length == 0) return;
         bytes32 id = ids[which % ids.length];
-        Escrow.Channel memory c = escrow.channel(id);
+        EscrowStorage.Channel memory c = escrow.channel(id);
         price = uint128(bound(price, 0, c.price));
         nonce = bytes32(uint256(nonce) % 4);
         CallAuthorization memory p = CallAuthorization(c.payer, c.provider, "r", maxPrice, nonce, now64() + 60);
@@ -198,7 +199,7 @@ contract EscrowHandler is Base {
     /// Every payer leaves and every provider is paid, within T and without the other's help.
     function everybodyLeaves() external {
         for (uint256 i = 0; i < ids.length; i++) {
-            Escrow.Channel memory c = escrow.channel(ids[i]);
+            EscrowStorage.Channel memory c = escrow.channel(ids[i]);
             if (c.closeAt != 0) continue;
             vm.prank(c.payer);
             escrow.requestClose(ids[i]);

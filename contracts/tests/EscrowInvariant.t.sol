@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Escrow} from "../src/Escrow.sol";
+import {EscrowStorage} from "../src/EscrowStorage.sol";
 import {TestUSDC} from "../src/TestUSDC.sol";
 import {Base} from "./Base.sol";
 import {EscrowHandler} from "./EscrowHandler.sol";
@@ -59,7 +60,7 @@ contract EscrowInvariantTest is Base {
         for (uint256 i = 0; i < handler.payerCount(); i++) owed += escrow.free(handler.payers(i));
         for (uint256 i = 0; i < handler.providerCount(); i++) owed += escrow.earned(handler.providers(i));
         for (uint256 i = 0; i < handler.count(); i++) {
-            Escrow.Channel memory c = escrow.channel(handler.ids(i));
+            EscrowStorage.Channel memory c = escrow.channel(handler.ids(i));
             if (!c.finalized) owed += c.reserved - c.claimed;
         }
         eq(owed, escrow.held(), "owed");
@@ -69,7 +70,7 @@ contract EscrowInvariantTest is Base {
 
     function invariant_claims_stay_within_price_and_reserve() public view {
         for (uint256 i = 0; i < handler.count(); i++) {
-            Escrow.Channel memory c = escrow.channel(handler.ids(i));
+            EscrowStorage.Channel memory c = escrow.channel(handler.ids(i));
             isTrue(c.claimed <= c.reserved, "above reserved");
             isTrue(c.claimed <= uint256(c.price) * c.calls, "above price");
         }

@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Escrow} from "../src/Escrow.sol";
+import {EscrowMoney} from "../src/EscrowMoney.sol";
+import {EscrowStorage} from "../src/EscrowStorage.sol";
 import {EscrowBase} from "./EscrowBase.sol";
 import {BlacklistToken, EighteenDecimals, FeeToken, ReentrantToken} from "./Tokens.sol";
 
@@ -14,14 +16,14 @@ contract EscrowMoneyTest is EscrowBase {
 
     function test_constructor_refuses_a_token_without_six_decimals() public {
         EighteenDecimals token = new EighteenDecimals();
-        vm.expectRevert(abi.encodeWithSelector(Escrow.DecimalsNotSix.selector, 18));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.DecimalsNotSix.selector, 18));
         new Escrow(token, T);
     }
 
     function test_constructor_refuses_a_close_delay_out_of_range() public {
-        vm.expectPartialRevert(Escrow.CloseDelayOutOfRange.selector);
+        vm.expectPartialRevert(EscrowStorage.CloseDelayOutOfRange.selector);
         new Escrow(usdc, 1 hours - 1);
-        vm.expectPartialRevert(Escrow.CloseDelayOutOfRange.selector);
+        vm.expectPartialRevert(EscrowStorage.CloseDelayOutOfRange.selector);
         new Escrow(usdc, 30 days + 1);
         eq(new Escrow(usdc, 1 hours).closeDelay(), 1 hours, "delay");
     }
@@ -37,7 +39,7 @@ contract EscrowMoneyTest is EscrowBase {
         vm.prank(stranger);
         usdc.approve(address(escrow), 7);
         vm.expectEmit();
-        emit Escrow.Deposited(payer, stranger, 7);
+        emit EscrowStorage.Deposited(payer, stranger, 7);
         vm.prank(stranger);
         escrow.depositFor(payer, 7);
         eq(escrow.free(payer), DEPOSIT + 7, "beneficiary");
@@ -45,9 +47,9 @@ contract EscrowMoneyTest is EscrowBase {
     }
 
     function test_deposit_of_nothing_or_for_nobody_reverts() public {
-        vm.expectRevert(Escrow.AmountMissing.selector);
+        vm.expectRevert(EscrowStorage.AmountMissing.selector);
         escrow.deposit(0);
-        vm.expectRevert(Escrow.AddressMissing.selector);
+        vm.expectRevert(EscrowStorage.AddressMissing.selector);
         escrow.depositFor(address(0), 1);
     }
 
@@ -63,7 +65,7 @@ contract EscrowMoneyTest is EscrowBase {
         token.mint(payer, 100);
         vm.prank(payer);
         token.approve(address(other), 100);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.AmountUnexpected.selector, 100, 99));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.AmountUnexpected.selector, 100, 99));
         vm.prank(payer);
         other.deposit(100);
     }
@@ -71,7 +73,7 @@ contract EscrowMoneyTest is EscrowBase {
     function test_donation_is_nobodys_and_changes_no_account() public {
         usdc.mint(address(escrow), 55);
         eq(escrow.held(), DEPOSIT, "held");
-        vm.expectRevert(abi.encodeWithSelector(Escrow.FreeTooLow.selector, DEPOSIT, DEPOSIT + 1));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.FreeTooLow.selector, DEPOSIT, DEPOSIT + 1));
         vm.prank(payer);
         escrow.withdraw(DEPOSIT + 1);
     }
@@ -83,7 +85,7 @@ contract EscrowMoneyTest is EscrowBase {
         token.mint(address(token), 100);
         token.approveFor(payer, address(other));
         token.approveFor(address(token), address(other));
-        token.attack(address(other), abi.encodeCall(Escrow.deposit, (50)));
+        token.attack(address(other), abi.encodeCall(EscrowMoney.deposit, (50)));
         vm.prank(payer);
         other.deposit(100);
         isFalse(token.reentered(), "reentered");
@@ -99,7 +101,7 @@ contract EscrowMoneyTest is EscrowBase {
         token.approveFor(address(token), address(other));
         vm.prank(address(token));
         other.deposit(200);
-        token.attack(address(other), abi.encodeCall(Escrow.withdraw, (100)));
+        token.attack(address(other), abi.encodeCall(EscrowMoney.withdraw, (100)));
         vm.prank(address(token));
         other.withdraw(100);
         isFalse(token.reentered(), "reentered");
@@ -110,11 +112,11 @@ contract EscrowMoneyTest is EscrowBase {
     function test_withdraw_sends_free_money_only() public {
         bytes32 id = open();
         uint128 free = DEPOSIT - BUDGET;
-        vm.expectRevert(abi.encodeWithSelector(Escrow.FreeTooLow.selector, free, free + 1));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.FreeTooLow.selector, free, free + 1));
         vm.prank(payer);
         escrow.withdraw(free + 1);
         vm.expectEmit();
-        emit Escrow.Withdrawn(payer, payer, free);
+        emit EscrowStorage.Withdrawn(payer, payer, free);
         vm.prank(payer);
         escrow.withdraw(free);
         eq(usdc.balanceOf(payer), free, "received");
@@ -123,16 +125,16 @@ contract EscrowMoneyTest is EscrowBase {
     }
 
     function test_withdraw_of_nothing_or_to_nobody_reverts() public {
-        vm.expectRevert(Escrow.AmountMissing.selector);
+        vm.expectRevert(EscrowStorage.AmountMissing.selector);
         vm.prank(payer);
         escrow.withdraw(0);
-        vm.expectRevert(Escrow.AddressMissing.selector);
+        vm.expectRevert(EscrowStorage.AddressMissing.selector);
         vm.prank(payer);
         escrow.withdrawTo(address(0), 1);
     }
 
     function test_nobody_withdraws_the_money_of_another() public {
-        vm.expectRevert(abi.encodeWithSelector(Escrow.FreeTooLow.selector, 0, 1));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.FreeTooLow.selector, 0, 1));
         vm.prank(stranger);
         escrow.withdraw(1);
     }
@@ -158,7 +160,7 @@ contract EscrowMoneyTest is EscrowBase {
         usdc.mint(payer, 9);
         bytes memory signature = authorise(9, escrow.depositNonce(payer, "salt"));
         vm.expectEmit();
-        emit Escrow.Deposited(payer, payer, 9);
+        emit EscrowStorage.Deposited(payer, payer, 9);
         vm.prank(stranger);
         escrow.depositWithAuthorization(payer, payer, 9, 0, now64() + 60, "salt", signature);
         eq(escrow.free(payer), DEPOSIT + 9, "free");

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Escrow} from "../src/Escrow.sol";
+import {EscrowStorage} from "../src/EscrowStorage.sol";
 import {EscrowBase} from "./EscrowBase.sol";
 import {BlacklistToken} from "./Tokens.sol";
 
@@ -9,13 +10,13 @@ import {BlacklistToken} from "./Tokens.sol";
 contract EscrowProviderTest is EscrowBase {
     function test_trials_are_granted_and_counted_without_money() public {
         vm.expectEmit();
-        emit Escrow.TrialGranted(provider, payer, 10, 99);
+        emit EscrowStorage.TrialGranted(provider, payer, 10, 99);
         vm.prank(provider);
         escrow.grantTrial(payer, 10, 99);
         vm.expectEmit();
-        emit Escrow.TrialConsumed(provider, payer, 4);
+        emit EscrowStorage.TrialConsumed(provider, payer, 4);
         eq(trials(payer, 4), 1, "applied");
-        Escrow.Trial memory trial = escrow.trialOf(provider, payer);
+        EscrowStorage.Trial memory trial = escrow.trialOf(provider, payer);
         eq(trial.granted, 10, "granted");
         eq(trial.used, 4, "used");
         eq(trial.expires, 99, "expires");
@@ -36,11 +37,11 @@ contract EscrowProviderTest is EscrowBase {
         escrow.grantTrial(payer, 10, 99);
         trials(payer, 4);
         vm.expectEmit();
-        emit Escrow.TrialSkipped(provider, payer, Escrow.SkipReason.NotNewer);
+        emit EscrowStorage.TrialSkipped(provider, payer, EscrowStorage.SkipReason.NotNewer);
         eq(trials(payer, 4), 0, "same");
         eq(trials(payer, 3), 0, "smaller");
         vm.expectEmit();
-        emit Escrow.TrialSkipped(provider, payer, Escrow.SkipReason.AboveGranted);
+        emit EscrowStorage.TrialSkipped(provider, payer, EscrowStorage.SkipReason.AboveGranted);
         eq(trials(payer, 11), 0, "above");
         eq(trials(stranger, 1), 0, "never granted");
         eq(escrow.trialOf(provider, payer).used, 4, "used");
@@ -50,9 +51,9 @@ contract EscrowProviderTest is EscrowBase {
         vm.prank(provider);
         escrow.grantTrial(payer, 10, 99);
         eq(escrow.trialOf(stranger, payer).granted, 0, "other provider");
-        Escrow.TrialRow[] memory rows = new Escrow.TrialRow[](1);
-        rows[0] = Escrow.TrialRow(payer, 1);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.NotSettler.selector, provider, stranger));
+        EscrowStorage.TrialRow[] memory rows = new EscrowStorage.TrialRow[](1);
+        rows[0] = EscrowStorage.TrialRow(payer, 1);
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.NotSettler.selector, provider, stranger));
         vm.prank(stranger);
         escrow.consumeTrials(provider, rows);
         vm.prank(provider);
@@ -62,7 +63,7 @@ contract EscrowProviderTest is EscrowBase {
     }
 
     function test_a_trial_for_nobody_reverts() public {
-        vm.expectRevert(Escrow.AddressMissing.selector);
+        vm.expectRevert(EscrowStorage.AddressMissing.selector);
         escrow.grantTrial(address(0), 1, 1);
     }
 
@@ -70,20 +71,20 @@ contract EscrowProviderTest is EscrowBase {
         bytes32 id = open();
         batch(row(id, 3, 3 * PRICE));
         vm.expectEmit();
-        emit Escrow.Paid(provider, stranger, 3 * PRICE);
+        emit EscrowStorage.Paid(provider, stranger, 3 * PRICE);
         vm.prank(provider);
         escrow.payout(stranger);
         eq(usdc.balanceOf(stranger), 3 * PRICE, "received");
         eq(escrow.earned(provider), 0, "earned");
         eq(escrow.held(), DEPOSIT - 3 * PRICE, "held");
-        vm.expectRevert(Escrow.AmountMissing.selector);
+        vm.expectRevert(EscrowStorage.AmountMissing.selector);
         vm.prank(provider);
         escrow.payout(stranger);
     }
 
     function test_payout_to_nobody_reverts() public {
         batch(row(open(), 1, PRICE));
-        vm.expectRevert(Escrow.AddressMissing.selector);
+        vm.expectRevert(EscrowStorage.AddressMissing.selector);
         vm.prank(provider);
         escrow.payout(address(0));
     }
@@ -92,10 +93,10 @@ contract EscrowProviderTest is EscrowBase {
         batch(row(open(), 1, PRICE));
         vm.prank(provider);
         escrow.setSettler(stranger, type(uint64).max);
-        vm.expectRevert(Escrow.AmountMissing.selector);
+        vm.expectRevert(EscrowStorage.AmountMissing.selector);
         vm.prank(stranger);
         escrow.payout(stranger);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.PayoutUnset.selector, provider));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.PayoutUnset.selector, provider));
         vm.prank(stranger);
         escrow.payoutFor(provider);
         eq(escrow.earned(provider), PRICE, "earned");
@@ -105,7 +106,7 @@ contract EscrowProviderTest is EscrowBase {
         batch(row(open(), 1, PRICE));
         address cold = address(0xc01d);
         vm.expectEmit();
-        emit Escrow.PayoutSet(provider, cold);
+        emit EscrowStorage.PayoutSet(provider, cold);
         vm.prank(provider);
         escrow.setPayout(cold);
         vm.prank(stranger);
@@ -113,7 +114,7 @@ contract EscrowProviderTest is EscrowBase {
         eq(usdc.balanceOf(cold), PRICE, "received");
         vm.prank(provider);
         escrow.setPayout(address(0));
-        vm.expectRevert(abi.encodeWithSelector(Escrow.PayoutUnset.selector, provider));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.PayoutUnset.selector, provider));
         escrow.payoutFor(provider);
     }
 
@@ -156,8 +157,8 @@ contract EscrowProviderTest is EscrowBase {
     }
 
     function trials(address user, uint64 used) private returns (uint256) {
-        Escrow.TrialRow[] memory rows = new Escrow.TrialRow[](1);
-        rows[0] = Escrow.TrialRow(user, used);
+        EscrowStorage.TrialRow[] memory rows = new EscrowStorage.TrialRow[](1);
+        rows[0] = EscrowStorage.TrialRow(user, used);
         vm.prank(provider);
         return escrow.consumeTrials(provider, rows);
     }

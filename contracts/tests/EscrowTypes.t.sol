@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Escrow} from "../src/Escrow.sol";
+import {EscrowStorage} from "../src/EscrowStorage.sol";
 import {CallAuthorization, Delegation, Deployment, Revocation} from "../src/SignedStructs.sol";
 import {EscrowBase} from "./EscrowBase.sol";
 
@@ -18,6 +19,40 @@ contract EscrowTypesTest is EscrowBase {
             )
         );
         eq(escrow.domainSeparator(), domain, "domain");
+    }
+
+    function test_vouchers_and_releases_have_mpps_domain() public view {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("EVM Payment Channel"),
+                keccak256("1"),
+                block.chainid,
+                address(escrow)
+            )
+        );
+        eq(escrow.voucherDomainSeparator(), domain, "domain");
+        bytes32 voucher = keccak256(
+            bytes.concat(
+                keccak256("Voucher(bytes32 channelId,uint128 cumulativeAmount)"), bytes32("id"), bytes32(uint256(7))
+            )
+        );
+        eq(escrow.voucherDigest("id", 7), keccak256(bytes.concat("\x19\x01", domain, voucher)), "voucher");
+        bytes32 release = keccak256(
+            bytes.concat(
+                keccak256("Release(bytes32 channelId,uint128 finalAmount)"), bytes32("id"), bytes32(uint256(7))
+            )
+        );
+        eq(escrow.releaseDigest("id", 7), keccak256(bytes.concat("\x19\x01", domain, release)), "release");
+    }
+
+    function test_domains_follow_the_chain_id() public {
+        bytes32 before = escrow.voucherDomainSeparator();
+        uint256 chain = CHAIN;
+        vm.chainId(chain + 1);
+        isTrue(before != escrow.voucherDomainSeparator(), "another chain");
+        vm.chainId(chain);
+        eq(before, escrow.voucherDomainSeparator(), "back");
     }
 
     function test_call_authorization_digest() public view {
@@ -112,7 +147,7 @@ contract EscrowTypesTest is EscrowBase {
         eq(escrow.revocationDigest(Revocation("spec", payer, 9)), digest(revocation), "revocation");
     }
 
-    /// Vouchers join later: what is stored now must not move (contracts/README.md).
+    /// What is stored must not move (contracts/README.md).
     function test_storage_stays_where_it_is() public {
         bytes32 id = open();
         consume(id, PRICE, 0);
@@ -150,26 +185,24 @@ contract EscrowTypesTest is EscrowBase {
         eq(stored(mapped("n", mapped(word(payer), 10))), 1, "permitUsed");
     }
 
-    /// As channels with vouchers will be: the provider alone can take nothing from them.
-    function test_a_channel_with_a_signer_is_not_consumed() public {
-        bytes32 id = open();
-        vm.store(address(escrow), bytes32(mapped(id, 4) + 4), word(payer));
-        eq(escrow.channel(id).signer, payer, "signer");
-        expectSkip(id, provider, Escrow.SkipReason.NotPull);
-        isFalse(consume(id, PRICE, 0), "consume");
-        expectSkip(id, provider, Escrow.SkipReason.NotPull);
-        eq(batch(row(id, 1, PRICE)), 0, "batch");
-        CallAuthorization memory p = permit("n");
-        bytes memory signature = signed(p);
-        expectSkip(id, provider, Escrow.SkipReason.NotPull);
-        vm.prank(provider);
-        isFalse(escrow.consumeWithPermit(id, PRICE, 0, p, signature), "permit");
+    function test_a_channel_with_a_signer_has_its_money_in_two_words() public {
+        bytes32 id = openSigned("lane");
+        claim(id, 30, 20);
+        uint256 slot = mapped(id, 4);
+        eq(stored(slot), uint256(uint160(payer)) | uint256(now64()) << 160, "payer, openedAt");
+        eq(stored(slot + 1), uint256(uint160(provider)), "provider");
+        eq(stored(slot + 2), 0, "not used");
+        eq(stored(slot + 3), PRICE, "price");
+        eq(stored(slot + 4), uint256(uint160(signer)) | 20 << 160, "signer, claimed");
+        eq(stored(slot + 5), uint256(uint160(provider)) | uint256(BUDGET) << 160, "claimant, reserved");
+        finalize(id);
+        eq(stored(slot + 4) >> 248, 1, "unclaimable");
     }
 
     function test_an_id_that_exists_is_not_opened_again() public {
         bytes32 id = open();
         vm.store(address(escrow), bytes32(mapped(word(provider), mapped(word(payer), 5))), 0);
-        vm.expectRevert(abi.encodeWithSelector(Escrow.ChannelExists.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(EscrowStorage.ChannelExists.selector, id));
         vm.prank(payer);
         escrow.approve(provider, PRICE, BUDGET);
     }

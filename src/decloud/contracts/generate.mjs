@@ -5,7 +5,6 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { render_contract, render_revert } from './generate_cpp.mjs';
 
-const kSharedStructs = 'SignedStructs';
 const kContracts = ['Escrow', 'Namehash', 'Registrar', 'Registry', 'Resolver', 'TestUSDC'];
 
 function load_artefact(artefacts, name) {
@@ -17,7 +16,19 @@ function load_contract(artefacts, name) {
     for (const code of [artefact.bytecode, artefact.deployedBytecode]) {
         if (Object.keys(code.linkReferences).length !== 0) throw new Error(`${name} needs linking`);
     }
-    return { name, ...artefact, shared: load_artefact(artefacts, kSharedStructs).ast };
+    return { name, ...artefact, shared: imported_trees(artefacts, artefact.ast) };
+}
+
+/// The syntax trees of the files of ours that a file imports, and of those that they import.
+function imported_trees(artefacts, root, found = new Map()) {
+    for (const { nodeType, file } of root.nodes) {
+        const name = nodeType === 'ImportDirective' && /^\.\/(\w+)\.sol$/.exec(file)?.[1];
+        if (!name || found.has(name)) continue;
+        const { ast } = load_artefact(artefacts, name);
+        found.set(name, ast);
+        imported_trees(artefacts, ast, found);
+    }
+    return [...found.values()];
 }
 
 function write_if_changed(path, text) {

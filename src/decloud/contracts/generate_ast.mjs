@@ -8,7 +8,7 @@ const text_of = (node) => {
 export class Ast {
     #all = [];
 
-    /// `root`: of the contract's own file; `shared`: of files whose structs it may use.
+    /// `root`: of the contract's own file; `shared`: of the files that it imports.
     constructor(root, shared) {
         const visit = (node) => {
             if (node === null || typeof node !== 'object') return;
@@ -56,7 +56,7 @@ export class Ast {
 
     enum_values(name) {
         const found = this.#find('EnumDefinition', (node) => node.name === name);
-        if (!found) throw new Error(`enum ${name} is not in the contract's own file`);
+        if (!found) throw new Error(`enum ${name} is neither in the contract's file nor in one that it imports`);
         return found.members.map((member) => member.name);
     }
 

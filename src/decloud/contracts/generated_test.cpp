@@ -52,6 +52,20 @@ TEST(GeneratedCalls, EncodeArraysOfStructs) {
     EXPECT_EQ(to_hex(escrow::encode_consume_batch(rows)), vectors::kConsumeBatch);
 }
 
+TEST(GeneratedCalls, EncodeArraysOfStructsWithBytesInside) {
+    const std::vector<escrow::ClaimRow> rows{
+        {.id = kFirst, .cumulative = 64'000, .amount = 32'000, .signature = Bytes(65, 0x11)},
+        {.id = kSecond, .cumulative = ~Uint128{0}, .amount = 1, .signature = {}},
+    };
+    EXPECT_EQ(to_hex(escrow::encode_claim_batch(rows)), vectors::kClaimBatch);
+}
+
+TEST(GeneratedCalls, EncodeWhatChannelsWithASignerNeed) {
+    EXPECT_EQ(to_hex(escrow::encode_approve_signer_salt(kAlice, 1000, 5'000'000, kBob, kFirst)),
+        vectors::kApproveSignerSalt);
+    EXPECT_EQ(to_hex(escrow::encode_release(kFirst, 250, Bytes(65, 0x11))), vectors::kRelease);
+}
+
 TEST(GeneratedCalls, EncodeStaticStructsInPlace) {
     const escrow::CallAuthorization permit{.payer = kAlice,
         .provider = kBob,
