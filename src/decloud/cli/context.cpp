@@ -1,5 +1,7 @@
 #include "context.hpp"
 
+#include "internal/passphrase.hpp"
+
 #include <decloud/client/error.hpp>
 #include <decloud/client/http.hpp>
 #include <decloud/store/atomic_file.hpp>
@@ -23,9 +25,24 @@ namespace {
 
 bool reader_gone = false;
 
+const Address& address_of(const crypto::Secp256k1PrivateKey& key) { return key.address(); }
+const Address& address_of(const identity::AccountEntry& account) { return account.address; }
+
 std::unexpected<Error> missing_account(const std::string& name) {
     return fail_with_help(ClientError::not_found, "this home has no account " + name,
         "decloud account create " + name + ", or decloud up for a funded one on a local chain");
+}
+
+/// What the key store found, checked against the chain.
+template <class Found>
+Result<Found> usable(Result<Found> found, const Workspace& workspace) {
+    if (!found && found.error() == make_error_code(CommonError::not_found)) {
+        return missing_account(workspace.config.account);
+    }
+    if (found) {
+        TRY_VOID(client::check_key(address_of(*found), workspace.config.chain));
+    }
+    return found;
 }
 
 }  // namespace
@@ -41,20 +58,25 @@ Result<Workspace> Context::open() const {
 }
 
 Result<identity::KeyStore> Context::keys(const Workspace& workspace) const {
-    return identity::KeyStore::open(workspace.home.keys());
+    identity::PassphraseSource source;
+    if (passphrases) {
+        source = [reader = passphrases](const identity::AccountEntry& account) {
+            return reader->existing(account.name);
+        };
+    }
+    return identity::KeyStore::open(workspace.home.keys(), std::move(source));
 }
 
 Result<crypto::Secp256k1PrivateKey> Context::account_key(const Workspace& workspace) const {
     TRY(const identity::KeyStore store, keys(workspace));
-    auto key = store.account(workspace.config.account);
-    if (!key && key.error() == make_error_code(CommonError::not_found)) {
-        return missing_account(workspace.config.account);
-    }
-    if (!key) {
-        return fail(std::move(key.error()));
-    }
-    TRY_VOID(client::check_key(key->address(), workspace.config.chain));
-    return std::move(*key);
+    return usable(store.account(workspace.config.account), workspace);
+}
+
+Result<Address> Context::account_address(const Workspace& workspace) const {
+    TRY(const identity::KeyStore store, keys(workspace));
+    TRY(const identity::AccountEntry found,
+        usable(store.describe(workspace.config.account), workspace));
+    return found.address;
 }
 
 void Context::print(const json::Object& object, std::string_view text) const {

@@ -14,15 +14,21 @@
 #include <decloud/net/http/client.hpp>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace decloud::cli {
 
+namespace internal {
+class PassphraseReader;
+}
+
 /// What holds for every verb.
 struct Globals {
     std::string home;
     std::string account;
+    std::string passphrase_file;
     bool json = false;
 };
 
@@ -41,14 +47,19 @@ class Context {
     Globals globals;
     /// Set by the verb that was parsed.
     std::function<Outcome()> action;
+    /// Of accounts that are encrypted; without it those cannot be used.
+    std::shared_ptr<internal::PassphraseReader> passphrases;
 
     /// Opens the home and reads its settings; `--account` stands over them.
     [[nodiscard]] Result<Workspace> open() const;
-    /// The home's keys. Errors: as `KeyStore::open`.
+    /// The home's keys; `passphrases` is asked for those that are encrypted. Errors: as
+    /// `KeyStore::open`.
     [[nodiscard]] Result<identity::KeyStore> keys(const Workspace& workspace) const;
     /// The key of `workspace.config.account`, checked against the chain. Error: not_found with the
     /// command that makes one.
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> account_key(const Workspace& workspace) const;
+    /// Its address, for which no passphrase is needed. Errors: the same.
+    [[nodiscard]] Result<Address> account_address(const Workspace& workspace) const;
 
     /// Data for standard output: the object with `--json`, else the text. What could not be
     /// written is said on standard error.

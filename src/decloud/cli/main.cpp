@@ -1,6 +1,9 @@
 #include "main.hpp"
 
+#include "internal/passphrase.hpp"
 #include "verbs.hpp"
+
+#include <decloud/identity/error.hpp>
 
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
@@ -24,6 +27,9 @@ void add_globals(CLI::App& app, Context& context) {
         ->type_name("DIR");
     app.add_option("--account", context.globals.account, "Which of the home's accounts acts")
         ->type_name("NAME");
+    app.add_option("--passphrase-file", context.globals.passphrase_file,
+           "The first line opens encrypted accounts; - is standard input (DECLOUD_PASSPHRASE)")
+        ->type_name("FILE");
     app.add_flag("--json", context.globals.json, "Data as JSON on standard output");
 }
 
@@ -38,7 +44,7 @@ void let_options_fall_through(CLI::App& app) {
 std::string unknown_verb(const CLI::App& app, std::span<char*> args) {
     for (const char* const arg : args.subspan(std::min<std::size_t>(args.size(), 1))) {
         const std::string word(arg);
-        if (word == "--home" || word == "--account") {
+        if (word == "--home" || word == "--account" || word == "--passphrase-file") {
             return {};
         }
         if (!word.starts_with("-")) {
@@ -57,6 +63,9 @@ int finish(const Outcome& outcome) {
     }
     if (!outcome) {
         tell_error(outcome.error());
+        if (outcome.error() == make_error_code(IdentityError::wrong_passphrase)) {
+            tell("help: give another with --passphrase-file FILE, or DECLOUD_PASSPHRASE");
+        }
         return static_cast<int>(exit_code(outcome.error()));
     }
     return static_cast<int>(*outcome);
@@ -70,6 +79,7 @@ int main(std::span<char*> args) {
     (void)std::signal(SIGPIPE, SIG_IGN);
     end_cancelled_on_interrupt();
     Context context;
+    context.passphrases = std::make_shared<internal::PassphraseReader>();
     CLI::App app("decloud: sell and call functions, paid per request", "decloud");
     app.footer(kFooter);
     app.require_subcommand(1);
@@ -99,6 +109,11 @@ int main(std::span<char*> args) {
         }
         (void)app.exit(error, std::cerr, std::cerr);
         return static_cast<int>(ExitCode::usage);
+    }
+    if (const std::string& file = context.globals.passphrase_file; !file.empty()) {
+        if (auto read = context.passphrases->read_file(file); !read) {
+            return finish(fail(std::move(read.error())));
+        }
     }
     return finish(context.action());
 }

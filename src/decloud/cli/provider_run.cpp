@@ -1,5 +1,6 @@
 #include "provider_run.hpp"
 
+#include "internal/passphrase.hpp"
 #include "internal/service_loop.hpp"
 
 #include <decloud/base/log.hpp>
@@ -75,6 +76,9 @@ async::Task<Result<internal::Service>> start_node(
 Outcome run_provider(const Context& context) {
     TRY(const Workspace workspace, context.open());
     TRY(node::NodeSettings settings, node_settings(context, workspace));
+    if (context.passphrases) {
+        context.passphrases->forget();
+    }
     return internal::run_service([settings = std::move(settings)](async::Executor executor) {
         return start_node(executor, settings);
     });

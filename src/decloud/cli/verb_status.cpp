@@ -74,12 +74,12 @@ async::Task<Outcome> show_status(
 
 Outcome status(const Context& context) {
     TRY(const Workspace workspace, context.open());
-    TRY(const auto key, context.account_key(workspace));
+    TRY(const Address account, context.account_address(workspace));
     return run([&](async::Executor executor) {
         return with_chain(
             executor, workspace.config.chain, [&, executor](client::ChainSession& session) {
                 return with_http(executor, [&](net::http::Client& http) {
-                    return show_status(context, workspace, key.address(), session, http);
+                    return show_status(context, workspace, account, session, http);
                 });
             });
     });

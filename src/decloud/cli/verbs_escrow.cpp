@@ -206,13 +206,13 @@ Outcome finalize(const Context& context, const EscrowOptions& options) {
 
 Outcome status(const Context& context, const EscrowOptions& options) {
     TRY(const Workspace workspace, open(context, options));
-    TRY(const auto key, context.account_key(workspace));
+    TRY(const Address account, context.account_address(workspace));
     return run([&](async::Executor executor) {
         return with_chain(
             executor, workspace.config.chain, [&, executor](client::ChainSession& session) {
                 return with_http(executor, [&](net::http::Client& http) -> async::Task<Outcome> {
                     CO_TRY(const auto report,
-                        co_await internal::read_report(workspace, session, http, key.address()));
+                        co_await internal::read_report(workspace, session, http, account));
                     context.print(internal::to_json(report), internal::to_text(report));
                     internal::tell_running_low(report);
                     co_return report.running_low() ? ExitCode::payment : ExitCode::ok;

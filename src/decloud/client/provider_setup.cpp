@@ -3,6 +3,7 @@
 #include "error.hpp"
 
 #include <decloud/base/json.hpp>
+#include <decloud/base/log.hpp>
 #include <decloud/contracts/escrow.hpp>
 #include <decloud/contracts/registrar.hpp>
 #include <decloud/contracts/registry.hpp>
@@ -184,17 +185,29 @@ Result<identity::Signed<identity::Delegation>> ensure_delegation(const std::file
     TRY(const crypto::Ed25519PrivateKey node_key, keys.node_identity());
     const auto stored = stored_delegation(file);
     std::uint64_t epoch = 1;
+    bool valid = false;
     if (stored) {
         epoch = stored->fields.epoch;
         const auto checked = identity::verify_delegation(
             *stored, {.account = stored->fields.account, .node = name.node()}, now, domain);
-        if (checked && *checked == node_key.public_key() &&
-            !identity::expires_soon(stored->fields, now)) {
+        valid = checked && *checked == node_key.public_key();
+        if (valid && !identity::expires_soon(stored->fields, now)) {
             return *stored;
         }
     }
-    TRY(const crypto::Secp256k1PrivateKey key, keys.account(account));
-    TRY(auto made, identity::make_delegation(key, name.node(), node_key.public_key(), epoch, now,
+    const auto key = keys.account(account);
+    if (!key && valid && key.error() == make_error_code(IdentityError::passphrase_required)) {
+        // A provider that starts alone goes on serving while it may.
+        log::warning("provider",
+            "the delegation ends soon and {} is encrypted: start it once with "
+            "--passphrase-file FILE",
+            account);
+        return *stored;
+    }
+    if (!key) {
+        return fail(key.error());
+    }
+    TRY(auto made, identity::make_delegation(*key, name.node(), node_key.public_key(), epoch, now,
                        identity::kLongestDelegation, domain));
     TRY(const std::string text, json::canonical(identity::to_json(made)));
     TRY_VOID(store::write_file_atomically(file, as_bytes(text)));

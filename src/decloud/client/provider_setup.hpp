@@ -44,8 +44,9 @@ struct RegistrationChanges {
 );
 
 /// The account's word that the node's identity key may sign: the stored one if it fits, is of this
-/// chain and lasts beyond its warning time; else a new one for 90 days, stored. Error: not_found if
-/// one is needed and the account's key is not in `keys`.
+/// chain and lasts beyond its warning time; else a new one for 90 days, stored. One that is within
+/// its warning time is kept if the account is encrypted and nobody gave the passphrase. Errors:
+/// not_found if one is needed and the account's key is not in `keys`; `KeyStore::account`'s.
 [[nodiscard]] Result<identity::Signed<identity::Delegation>> ensure_delegation(
     const std::filesystem::path& file,
     identity::KeyStore& keys,

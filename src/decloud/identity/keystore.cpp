@@ -158,7 +158,9 @@ Result<StoredAccount> load_account(const std::filesystem::path& path) {
 
 AccountEntry entry_of(std::string_view name, const StoredAccount& account) {
     if (const auto* const key = std::get_if<EncryptedKey>(&account)) {
-        return {.name = std::string(name), .address = *key->address(), .encrypted = true};
+        return {.name = std::string(name),
+            .address = key->address().value_or(Address{}),
+            .encrypted = true};
     }
     return {.name = std::string(name),
         .address = std::get<crypto::Secp256k1PrivateKey>(account).address(),
@@ -218,8 +220,9 @@ Result<crypto::Secp256k1PrivateKey> KeyStore::unlock(
         return fail(
             IdentityError::passphrase_required, "account " + std::string(name) + " is encrypted");
     }
-    TRY(const crypto::Secret passphrase,
-        passphrase_({.name = std::string(name), .address = *key.address(), .encrypted = true}));
+    TRY(const crypto::Secret passphrase, passphrase_({.name = std::string(name),
+                                             .address = key.address().value_or(Address{}),
+                                             .encrypted = true}));
     auto opened = key.open(passphrase.view());
     if (!opened && opened.error() == make_error_code(CommonError::corrupt)) {
         return fail(corrupt(account_file(name), opened.error().detail()));

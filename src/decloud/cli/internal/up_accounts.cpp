@@ -84,7 +84,7 @@ async::Task<Result<void>> tell_old_contracts(
 Result<void> ensure_keys(UpState& state) {
     TRY(identity::KeyStore keys, state.context.keys(state.workspace));
     const auto ensure = [&](const std::string& name, auto make) -> Result<void> {
-        const auto known = keys.account(name);
+        const auto known = keys.describe(name);
         if (!known && known.error() == make_error_code(CommonError::not_found)) {
             return make();
         }
@@ -246,9 +246,9 @@ Result<void> choose_ports(UpOptions& options) {
 
 Result<UpAddresses> read_addresses(const UpState& state) {
     TRY(const identity::KeyStore keys, state.context.keys(state.workspace));
-    TRY(const auto owner, keys.account(state.workspace.config.account));
-    TRY(const auto provider, keys.account(state.workspace.config.provider.account));
-    return UpAddresses{.owner = owner.address(), .provider = provider.address()};
+    TRY(const auto owner, keys.describe(state.workspace.config.account));
+    TRY(const auto provider, keys.describe(state.workspace.config.provider.account));
+    return UpAddresses{.owner = owner.address, .provider = provider.address};
 }
 
 async::Task<Result<void>> ensure_contracts(
