@@ -10,7 +10,7 @@ import zipfile
 import http1
 from content import Upload, encrypt, make_spec, sign_spec, thumbprint, zip_of
 from ethereum import Account, development_account
-from harness import PRICE, expect, expect_equal, in_threads, probe, run_program, says_what_to_do
+from harness import PRICE, expect, expect_equal, in_threads, probe, project, run_program, says_what_to_do
 
 UNKNOWN = "bafkreidgvpkjawlxz6sffxzwgooowe5yt7i6wsyg236mfoks77nywkptdq"
 
@@ -247,6 +247,21 @@ def test_a_program_that_does_not_end_is_504_and_charged(cloud):
     for cid in (probe_cid(cloud), native_cid(cloud)):
         body = refused(cloud, 504, cloud.gateway(cid, "?wait=60000"), PRICE)
         expect("time" in body["detail"], body)
+
+
+def test_a_native_program_that_wants_more_than_15_s_is_refused(cloud, folder):
+    at = project(folder / "slow", "slow")
+    settings = at / "decloud.toml"
+    settings.write_text(settings.read_text().replace('wall = "3s"', 'wall = "16s"'))
+    done = cloud.cli("deploy", at, "--provider", "alice.decloud")
+    expect_equal(done.code, 5, str(done))
+    expect("15000 ms" in done.err and "16000 ms" in done.err and "decloud.toml" in done.err, str(done))
+    limits = {"wallMilliseconds": 16_000}
+    cid = cloud.upload(owner_of(cloud), {"probe": probe().read_bytes()}, runtime="native", entry="probe", limits=limits)
+    for answer in refused_everywhere(cloud, 502, cid):
+        expect("15000 ms" in answer["detail"], answer)
+    cid = cloud.upload(owner_of(cloud), {"program.wasm": wasm()}, limits=limits)
+    expect_equal(http1.request(cloud.node(cid, "?echo=1"), body=b"wasm").body, b"wasm", "wasm has its own limit")
 
 
 def test_a_body_too_large_is_413(cloud):

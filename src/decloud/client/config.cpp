@@ -19,6 +19,7 @@ namespace {
 using internal::TomlReader;
 
 constexpr std::uint64_t kMaxConfigBytes = 256 * 1024;
+constexpr std::uint64_t kLongestRunSeconds = 900;
 
 Result<void> read_address(TomlReader& reader, std::string_view key, Address& out) {
     return reader.parsed(key, [&](const std::string& text) -> Result<void> {
@@ -82,6 +83,10 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(reader.number("free_bytes", provider.free_bytes));
     TRY_VOID(reader.number("failed_attempts", provider.failed_attempts));
     TRY_VOID(reader.number("cache_bytes", provider.cache_bytes));
+    TRY_VOID(reader.number("native_seconds", provider.native_seconds));
+    if (provider.native_seconds == 0 || provider.native_seconds > kLongestRunSeconds) {
+        return reader.wrong("native_seconds", "1 to 900");
+    }
     TRY_VOID(reader.texts("gateways", provider.gateways));
     for (const std::string& gateway : provider.gateways) {
         if (auto parsed = net::parse_ip_address(gateway); !parsed) {
@@ -214,7 +219,8 @@ std::string format_config(const Config& config) {
                 {"free_bytes", integer(config.provider.free_bytes)},
                 {"gateways", list(config.provider.gateways)},
                 {"failed_attempts", integer(config.provider.failed_attempts)},
-                {"cache_bytes", integer(config.provider.cache_bytes)}}}};
+                {"cache_bytes", integer(config.provider.cache_bytes)},
+                {"native_seconds", integer(config.provider.native_seconds)}}}};
     std::ostringstream out;
     toml::table written = table;
     if (!config.provider.public_url.empty()) {

@@ -63,6 +63,8 @@ struct ProviderConfig {
     Amount x402_max_unsettled{100'000};
     /// Most disk for compiled and for unpacked programs, each.
     std::uint64_t cache_bytes = 4 * kGiB;
+    /// How long a native program may run, 1 to 900.
+    std::uint64_t native_seconds = 15;
 };
 
 /// What `config.toml` holds.

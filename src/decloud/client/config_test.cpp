@@ -87,6 +87,17 @@ TEST(Config, NamesTheLineOfAnUnknownKey) {
     EXPECT_THAT(read.error().detail(), HasSubstr("idd"));
 }
 
+TEST(Config, NativeProgramsRunForSomeSecondsAtMost) {
+    EXPECT_EQ(parse_config("", "c")->provider.native_seconds, 15U);
+    EXPECT_EQ(
+        parse_config("[provider]\nnative_seconds = 900\n", "c")->provider.native_seconds, 900U);
+    for (const char* text : {"0", "901", "-1", "\"15s\""}) {
+        const auto read = parse_config(std::string("[provider]\nnative_seconds = ") + text, "c");
+        ASSERT_FALSE(read) << text;
+        EXPECT_THAT(read.error().detail(), HasSubstr("c:2"));
+    }
+}
+
 TEST(Config, RefusesAnAddressThatIsNone) {
     EXPECT_FALSE(parse_config("[chain]\nescrow = \"0x12\"\n", "c"));
 }

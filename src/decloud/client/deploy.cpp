@@ -14,6 +14,8 @@
 #include <decloud/protocol/program_encryption.hpp>
 #include <decloud/protocol/request_digest.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace decloud::client {
@@ -22,6 +24,8 @@ namespace {
 
 constexpr std::uint64_t kMaxCar = std::uint64_t{1} << 30U;
 constexpr std::uint64_t kMaxAnswer = 1U << 20U;
+/// A day, in milliseconds: what a spec may ask for.
+constexpr std::uint64_t kLongestWall = 86'400'000;
 constexpr std::uint64_t kAuthorizationSeconds = 300;
 constexpr std::string_view kImportTarget = "/oc/v1/content/import";
 
@@ -73,6 +77,19 @@ net::Url url_with_target(const net::Url& base, std::string_view target) {
     net::Url url = base;
     url.target = std::string(target);
     return url;
+}
+
+/// What `/.well-known/decloud` says about a runtime.
+Result<std::chrono::milliseconds> read_longest_run(
+    std::string_view text, const std::string& runtime) {
+    TRY(const json::Value body, json::parse(text));
+    if (!body.is_object()) {
+        return fail(CommonError::invalid_input, "not an object");
+    }
+    TRY(const json::Object limits, json::object_member(body.get_object(), "limits"));
+    TRY(const json::Object row, json::object_member(limits, runtime));
+    TRY(const std::uint64_t most, json::uint_member(row, "wallMilliseconds"));
+    return std::chrono::milliseconds(std::min(most, kLongestWall));
 }
 
 async::Task<Result<void>> send_to_one(
@@ -219,6 +236,29 @@ Result<std::string> authorize(const AuthorizedRequest& request,
     TRY(const auto signed_fields, identity::sign(fields, domain, key));
     TRY(const std::string text, json::canonical(identity::to_json(signed_fields)));
     return protocol::format_attached_payment("authorization", as_bytes(text));
+}
+
+async::Task<Result<void>> check_limits(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    net::http::Client& client,
+    registry::Provider provider,
+    protocol::FunctionManifest manifest) {
+    const std::chrono::milliseconds wanted = manifest.limits.wall;
+    if (wanted <= protocol::FunctionLimits{}.wall) {
+        co_return Result<void>{};
+    }
+    const auto answer = co_await fetch(
+        client, url_with_target(provider.url, "/.well-known/decloud"), {}, kMaxAnswer);
+    const auto most = answer ? read_longest_run(as_text(*answer), manifest.runtime)
+                             : Result<std::chrono::milliseconds>(fail(answer.error()));
+    if (most && wanted > *most) {
+        co_return fail(CommonError::limit_exceeded,
+            fmt::format("{} runs {} programs for at most {} ms, and {} wants {} ms\n"
+                        "help: a shorter \"wall\" in [limits] of decloud.toml, or another provider",
+                provider.name.full(), manifest.runtime, most->count(), manifest.name,
+                wanted.count()));
+    }
+    co_return Result<void>{};
 }
 
 async::Task<std::vector<ProviderOutcome>> send_content(

@@ -68,6 +68,15 @@ struct ProviderOutcome {
     Result<void> result;
 };
 
+/// Whether a provider says that it runs programs as long as the manifest wants. It is not asked
+/// about what every provider allows (15 s); one that says nothing decides when it is called. Error:
+/// CommonError::limit_exceeded, which names both times.
+[[nodiscard]] async::Task<Result<void>> check_limits(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    net::http::Client& client,
+    registry::Provider provider,
+    protocol::FunctionManifest manifest);
+
 /// The request that an authorisation is for.
 struct AuthorizedRequest {
     std::string method;

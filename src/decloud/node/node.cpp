@@ -61,6 +61,7 @@ sandbox::SandboxSettings sandbox_settings(const NodeSettings& node, const crypto
     settings.cache_dir = node.home / "cache";
     settings.compiled_cache_bytes = node.cache_bytes;
     settings.unpacked_cache_bytes = node.cache_bytes;
+    settings.native_wall = node.native_wall;
     std::ranges::copy(key.view().first(settings.mac_key.size()), settings.mac_key.begin());
     return settings;
 }
@@ -427,7 +428,7 @@ async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
             net::http::ResponseHead head;
             head.headers.add("Content-Type", "application/json");
             (void)co_await exchange.send(
-                std::move(head), well_known_json(settings_, identity_, pipeline_,
+                std::move(head), well_known_json(settings_, sandbox_, identity_, pipeline_,
                                      deployments_.current_key(), asset_));
             co_return;
         }

@@ -52,6 +52,8 @@ struct NodeSettings {
     Amount price{1000};
     /// Most disk for compiled programs, and as much again for unpacked ones.
     std::uint64_t cache_bytes = 4 * kGiB;
+    /// How long a native program may run.
+    std::chrono::milliseconds native_wall = std::chrono::seconds(15);
     /// Content that an owner may keep here without reserved money.
     std::uint64_t free_bytes = 0;
     /// When an answer paid for by x402 leaves; none: no such payments are taken.

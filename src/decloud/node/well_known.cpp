@@ -15,6 +15,7 @@ json::Array to_array(const std::vector<std::string>& texts) {
 }  // namespace
 
 std::string well_known_json(const NodeSettings& settings,
+    const sandbox::Sandbox& sandbox,
     const NodeIdentity& node_identity,
     const pipeline::Pipeline& pipeline,
     const crypto::RsaPublicKey& key,
@@ -45,6 +46,11 @@ std::string well_known_json(const NodeSettings& settings,
     body["chain"] = std::move(chain);
     body["services"] = to_array(pipeline.services());
     body["payments"] = to_array(pipeline.payment_methods());
+    json::Object limits;
+    for (const char* const runtime : {"native", "wasm"}) {
+        limits[runtime] = json::Object{{"wallMilliseconds", sandbox.most(runtime).wall.count()}};
+    }
+    body["limits"] = std::move(limits);
     body["prices"] = json::Array{std::move(call_price)};
     return json::to_text(body) + "\n";
 }

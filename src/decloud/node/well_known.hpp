@@ -5,6 +5,7 @@
 
 #include <decloud/crypto/rsa.hpp>
 #include <decloud/pipeline/pipeline.hpp>
+#include <decloud/sandbox/sandbox.hpp>
 
 #include <string>
 
@@ -12,6 +13,7 @@ namespace decloud::node {
 
 /// `/.well-known/decloud`: who this node is, what it sells, what it takes.
 [[nodiscard]] std::string well_known_json(const NodeSettings& settings,
+    const sandbox::Sandbox& sandbox,
     const NodeIdentity& node_identity,
     const pipeline::Pipeline& pipeline,
     const crypto::RsaPublicKey& key,

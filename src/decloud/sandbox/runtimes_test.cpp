@@ -24,6 +24,22 @@ TEST_P(EveryRuntime, NeverTakesABrokenBodyForAWholeOne) {
     }
 }
 
+TEST_P(EveryRuntime, NoProgramRunsLongerThanTheOperatorAllows) {
+    Manifest manifest{.runtime = runtime_, .entry = runtime_ + "_probe", .limits = {}};
+    const Limits most = sandbox_->most(runtime_);
+    EXPECT_EQ(most.wall, runtime_ == "native" ? std::chrono::milliseconds(15'000)
+                                              : std::chrono::milliseconds(900'000));
+    manifest.limits.wall = most.wall;
+    EXPECT_TRUE(sandbox_->accepts(manifest));
+    manifest.limits.wall += std::chrono::milliseconds(1);
+    const auto refused = sandbox_->accepts(manifest);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), make_error_code(CommonError::limit_exceeded));
+    EXPECT_THAT(refused.error().detail(),
+        ::testing::HasSubstr("'wall' of " + std::to_string(manifest.limits.wall.count()) +
+                             " ms is above this provider's " + std::to_string(most.wall.count())));
+}
+
 INSTANTIATE_TEST_SUITE_P(Sandbox, EveryRuntime, ::testing::Values("wasm", "native"));
 
 }  // namespace

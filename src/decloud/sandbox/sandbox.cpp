@@ -14,10 +14,9 @@ namespace {
 
 constexpr std::size_t kThreads = 2;
 
-/// The name of the first limit that is above the operator's, or nothing.
+/// The name of the first limit but the time that is above the operator's, or nothing.
 std::string_view first_excess(const Limits& wanted, const Limits& most) {
-    return wanted.wall > most.wall                       ? "wall"
-           : wanted.memory_bytes > most.memory_bytes     ? "memory"
+    return wanted.memory_bytes > most.memory_bytes       ? "memory"
            : wanted.pids > most.pids                     ? "processes"
            : wanted.cpu_millis > most.cpu_millis         ? "cpu"
            : wanted.request_bytes > most.request_bytes   ? "request size"
@@ -60,12 +59,27 @@ void Sandbox::register_runtime(std::string name, const Factory& factory) {
 
 bool Sandbox::has_runtime(std::string_view name) const { return runtimes_.contains(name); }
 
+Limits Sandbox::most(std::string_view runtime) const {
+    Limits limits = settings_.maximum;
+    if (runtime == "native") {
+        limits.wall = std::min(limits.wall, settings_.native_wall);
+    }
+    return limits;
+}
+
 Result<void> Sandbox::accepts(const Manifest& manifest) const {
     if (!has_runtime(manifest.runtime)) {
         return fail(CommonError::not_found,
             fmt::format("this provider has no runtime '{}'", manifest.runtime));
     }
-    if (const auto excess = first_excess(manifest.limits, settings_.maximum); !excess.empty()) {
+    const Limits allowed = most(manifest.runtime);
+    if (manifest.limits.wall > allowed.wall) {
+        return fail(CommonError::limit_exceeded,
+            fmt::format("the function's limit 'wall' of {} ms is above this provider's {} ms for "
+                        "the runtime {}",
+                manifest.limits.wall.count(), allowed.wall.count(), manifest.runtime));
+    }
+    if (const auto excess = first_excess(manifest.limits, allowed); !excess.empty()) {
         return fail(CommonError::limit_exceeded,
             fmt::format("the function's limit '{}' is above this provider's", excess));
     }
@@ -107,8 +121,9 @@ async::Task<Outcome> Sandbox::invoke(std::shared_ptr<const Artifact> artifact,
             co_return sandbox_failure("the sandbox is stopping");
         }();
     }
+    const Limits allowed = cut(limits, most(runtime->first));
     return runtime->second->invoke(std::move(artifact), std::move(environment), std::move(body),
-        std::move(sink), cut(limits, settings_.maximum), std::move(cancel));
+        std::move(sink), allowed, std::move(cancel));
 }
 
 async::Task<void> Sandbox::stop() {

@@ -36,6 +36,8 @@ struct SandboxSettings {
         .tmp_bytes = kGiB,
         .tmp_inodes = 65'536,
         .files = 1024};
+    /// How long a native program may run; `maximum.wall` if that is shorter.
+    std::chrono::milliseconds native_wall = std::chrono::seconds(15);
     std::uint64_t package_bytes = 256 * kMiB;
     std::uint64_t unpacked_bytes = kGiB;
     /// Most disk that `cache_dir` may use for compiled modules and for unpacked packages. The
@@ -89,6 +91,8 @@ class Sandbox {
     /// True if a runtime of that name is registered.
     [[nodiscard]] bool has_runtime(std::string_view name) const;
 
+    /// The most that a program of this runtime gets.
+    [[nodiscard]] Limits most(std::string_view runtime) const;
     /// not_found if there is no such runtime, limit_exceeded if the manifest wants more than the
     /// operator allows.
     [[nodiscard]] Result<void> accepts(const Manifest& manifest) const;

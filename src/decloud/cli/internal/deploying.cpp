@@ -50,6 +50,9 @@ async::Task<Result<Deployed>> deploy_plan(
     identity::Domain domain
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
+    for (const registry::Provider& provider : providers) {
+        CO_TRY_VOID(co_await client::check_limits(http, provider, plan.spec.manifest));
+    }
     CO_TRY(const auto known, client::Deployments::load(home.deployments_file()));
     plan.spec.created = known.next_creation(plan.spec.manifest.name, system_clock().unix_seconds());
     CO_TRY(const auto sealed, client::seal_deployment(plan, providers, owner, domain));
