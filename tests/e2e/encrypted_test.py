@@ -35,6 +35,27 @@ def refused(done, why):
     expect(PASSPHRASE not in done.err + done.out, f"the passphrase is in {done}")
 
 
+def is_in_memory(pid, *needles):
+    """Whether a process holds any of these; one that lets nobody look does not."""
+    try:
+        maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
+        memory = open(f"/proc/{pid}/mem", "rb", buffering=0)
+    except PermissionError:
+        return False
+    with memory:
+        for line in maps.splitlines():
+            span, modes = line.split()[:2]
+            start, end = (int(each, 16) for each in span.split("-"))
+            if not modes.startswith("r"):
+                continue
+            with contextlib.suppress(OSError, OverflowError):
+                memory.seek(start)
+                content = memory.read(end - start)
+                if any(each in content for each in needles):
+                    return True
+    return False
+
+
 def encrypt(home, folder, *names):
     for name in names:
         good(home, "account", "encrypt", name, "--passphrase-file", passphrase_file(folder))
@@ -99,6 +120,10 @@ def test_a_provider_starts_again_with_a_passphrase_file(cloud, folder):
     wait_for("bob to be ready", bob.is_ready, 40)
     delegation = http1.request(bob.url + "/.well-known/decloud").json["delegation"]
     expect_equal(delegation["account"].lower(), bob.account.address, "who delegates")
+    key = bob.account.secret.to_bytes(32, "big")
+    expect(is_in_memory(os.getpid(), key), "the search finds nothing, not even here")
+    expect(not is_in_memory(bob.process.pid, PASSPHRASE.encode(), key, key.hex().encode()),
+           "the node still holds the account's key or its passphrase")
     bob.stop()
     expect(PASSPHRASE not in bob.said(), "the passphrase is in the log")
     bob.start()

@@ -6,6 +6,7 @@
 #include <decloud/identity/error.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -45,8 +46,9 @@ class Descriptor {
     int number_;
 };
 
-// Up to the first line's end, byte by byte, so that nothing behind it is taken.
-Result<crypto::Secret> read_line(int descriptor) {
+// Up to the first line's end, byte by byte, so that nothing behind it is taken. With `signals` it
+// waits under that mask, so that one that comes just before the waiting ends it too.
+Result<crypto::Secret> read_line(int descriptor, const sigset_t* signals = nullptr) {
     crypto::Secret line(identity::kMaxPassphrase + 2);
     std::size_t size = 0;
     for (;;) {
@@ -54,6 +56,10 @@ Result<crypto::Secret> read_line(int descriptor) {
             return fail(CommonError::limit_exceeded, "the passphrase has more than " +
                                                          std::to_string(identity::kMaxPassphrase) +
                                                          " bytes");
+        }
+        pollfd input{.fd = descriptor, .events = POLLIN, .revents = 0};
+        if (signals != nullptr && ppoll(&input, 1, nullptr, signals) < 0) {
+            return fail(errno_error("wait for the passphrase"));
         }
         const ssize_t count = ::read(descriptor, line.writable().data() + size, 1);
         if (count < 0) {
@@ -76,6 +82,12 @@ class SilentTerminal {
   public:
     SilentTerminal() {
         interrupted = 0;
+        sigset_t blocked;
+        sigemptyset(&blocked);
+        for (const int number : kSignals) {
+            sigaddset(&blocked, number);
+        }
+        pthread_sigmask(SIG_BLOCK, &blocked, &mask_);
         struct sigaction action{};
         action.sa_handler = [](int number) { interrupted = number; };
         for (std::size_t i = 0; i < kSignals.size(); ++i) {
@@ -95,7 +107,10 @@ class SilentTerminal {
         for (std::size_t i = 0; i < kSignals.size(); ++i) {
             sigaction(kSignals.at(i), &before_.at(i), nullptr);
         }
+        pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
     }
+    /// The signals that were blocked before; while nothing waits under this mask, ours wait too.
+    [[nodiscard]] const sigset_t& mask() const { return mask_; }
     [[nodiscard]] bool silent() const { return silent_; }
     [[nodiscard]] static bool was_interrupted() { return interrupted != 0; }
 
@@ -103,6 +118,7 @@ class SilentTerminal {
     static constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     static inline volatile std::sig_atomic_t interrupted = 0;
     std::array<struct sigaction, kSignals.size()> before_{};
+    sigset_t mask_{};
     termios modes_{};
     bool silent_ = false;
 };
@@ -114,7 +130,7 @@ Result<crypto::Secret> ask(const std::string& question) {
     }
     std::fputs(question.c_str(), stderr);
     (void)std::fflush(stderr);
-    auto line = read_line(STDIN_FILENO);
+    auto line = read_line(STDIN_FILENO, &terminal.mask());
     std::fputs("\n", stderr);
     if (SilentTerminal::was_interrupted()) {
         return fail(CommonError::cancelled, "no passphrase was typed");
