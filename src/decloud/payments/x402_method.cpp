@@ -202,7 +202,7 @@ class X402Method final : public protocol::PaymentMethod {
 
     [[nodiscard]] bool handles(const protocol::Call& call, const Terms& terms) const override {
         return call.payment.type == protocol::PaymentHeader::Type::attached &&
-               call.payment.method == name() && offers(terms);
+               call.payment.method == name() && is_for_us(terms);
     }
 
     [[nodiscard]] bool needs_digest() const override { return true; }
@@ -215,17 +215,15 @@ class X402Method final : public protocol::PaymentMethod {
                 "the x402 payment cannot be read: " + payment.error().detail());
         }
         // What is known by its nonce is told its outcome, whatever its age.
-        const bool known = settlements_.find(key_of(*payment)) != nullptr;
-        if (auto checked = known ? Checked<void>{} : check_fields(*payment, terms); !checked) {
+        const X402Record* known = settlements_.find(key_of(*payment));
+        if (known != nullptr && known->authorization == payment->authorization) {
+            return std::make_shared<const InspectedX402>(std::move(*payment));
+        }
+        if (auto checked = check_fields(*payment, terms); !checked) {
             return std::unexpected(std::move(checked.error()));
         }
-        const auto& token = settlements_.token();
-        const auto signer = crypto::recover(
-            authorization_digest(payment->authorization, token ? token->domain : Bytes32{}),
-            payment->authorization.signature.view());
-        if (!signer || *signer != payment->authorization.from) {
-            return refused(Status::invalid_signature,
-                "the authorization is not signed by " + to_string(payment->authorization.from));
+        if (auto checked = check_signature(payment->authorization); !checked) {
+            return std::unexpected(std::move(checked.error()));
         }
         return std::make_shared<const InspectedX402>(std::move(*payment));
     }
@@ -265,25 +263,27 @@ class X402Method final : public protocol::PaymentMethod {
     }
 
     void describe(const protocol::Call& call, const Terms& terms, Problem& problem) const override {
-        if (!offers(terms)) {
+        const auto& token = settlements_.token();
+        if (!token || !is_for_us(terms)) {
             return;
         }
         const X402Settings& settings = settlements_.settings();
-        const X402Token& token = *settlements_.token();
         const X402Offer offer{.resource = resource_url(call.head, settings.public_url),
             .description = call.service + " " + call.method,
             .price = terms.max_price};
         if (!x402_network_name(settings.chain_id).empty()) {
-            problem.accepts.emplace_back(x402_v1_row(offer, settings, token));
+            problem.accepts.emplace_back(x402_v1_row(offer, settings, *token));
         }
         problem.headers.emplace_back(
-            "PAYMENT-REQUIRED", x402_payment_required(offer, problem.detail, settings, token));
+            "PAYMENT-REQUIRED", x402_payment_required(offer, problem.detail, settings, *token));
     }
 
   private:
+    [[nodiscard]] bool is_for_us(const Terms& terms) const {
+        return terms.asset == settlements_.settings().asset && !terms.max_price.is_zero();
+    }
     [[nodiscard]] bool offers(const Terms& terms) const {
-        return settlements_.token() && terms.asset == settlements_.settings().asset &&
-               !terms.max_price.is_zero();
+        return settlements_.token() && is_for_us(terms);
     }
 
     [[nodiscard]] std::string key_of(const X402Payment& payment) const {
@@ -313,6 +313,23 @@ class X402Method final : public protocol::PaymentMethod {
                                                         to_string(terms.max_price));
         }
         return check_times(fields);
+    }
+
+    [[nodiscard]] Checked<void> check_signature(const X402Authorization& fields) const {
+        const auto& token = settlements_.token();
+        if (!token) {
+            auto early = protocol::refuse(503, Status::server_error,
+                "the chain has not told about its token yet; nothing was charged");
+            early.error().headers.emplace_back("Retry-After", "1");
+            return early;
+        }
+        const auto signer =
+            crypto::recover(authorization_digest(fields, token->domain), fields.signature.view());
+        if (!signer || *signer != fields.from) {
+            return refused(Status::invalid_signature,
+                "the authorization is not signed by " + to_string(fields.from));
+        }
+        return {};
     }
 
     [[nodiscard]] Checked<void> check_times(const X402Authorization& fields) const {
@@ -379,10 +396,14 @@ class X402Method final : public protocol::PaymentMethod {
         if (!used) {
             return std::nullopt;
         }
+        const bool same = used->request_digest == record.request_digest;
+        if (same && (used->state == CallState::held || used->state == CallState::served)) {
+            return std::unexpected(unsettled(settlements_, ticket.version, record));
+        }
         HoldOutcome outcome;
         outcome.repeat = protocol::Repeat{.key = ticket.key,
             .receipt = used->receipt ? to_string(*used->receipt) : "",
-            .same_request = used->request_digest == record.request_digest,
+            .same_request = same,
             .headers = {}};
         return outcome;
     }

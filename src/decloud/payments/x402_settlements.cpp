@@ -246,9 +246,9 @@ async::Task<Result<bool>> X402Settlements::settle(std::string key) {
         .data = transfer(entry->record.authorization)});
     if (!sent) {
         // Somebody else may have sent it in the meantime: then the money is there.
-        const auto used = co_await find_use(entry->record);
-        if (used && *used) {
-            co_await resolve(entry, X402State::settled, **used, false);
+        const auto used = (co_await find_use(entry->record)).value_or(std::nullopt);
+        if (used) {
+            co_await resolve(entry, X402State::settled, *used, false);
             tasks_.spawn(resume(entry));
             co_return true;
         }
@@ -277,9 +277,10 @@ async::Task<void> X402Settlements::watch(EntryPointer entry) {
         if (head && head->number != asked_at) {
             asked_at = head->number;
             const auto receipt =
-                co_await context_.client.transaction_receipt(entry->record.transaction);
-            if (receipt && *receipt && (*receipt)->succeeded) {
-                co_await resolve(entry, X402State::settled, (*receipt)->hash, false);
+                (co_await context_.client.transaction_receipt(entry->record.transaction))
+                    .value_or(std::nullopt);
+            if (receipt && receipt->succeeded) {
+                co_await resolve(entry, X402State::settled, receipt->hash, false);
                 co_return;
             }
         }
@@ -390,8 +391,10 @@ async::Task<void> X402Settlements::resolve(
     if (state == X402State::settled && entry->given_up && record.receipt.empty()) {
         co_await charge_late(entry);
     }
-    if (state == X402State::failed && entry->hold) {
-        (void)context_.ledger.release(*std::exchange(entry->hold, {}), ReleaseReason::other);
+    if (state == X402State::failed) {
+        if (const auto hold = std::exchange(entry->hold, std::nullopt)) {
+            (void)context_.ledger.release(*hold, ReleaseReason::other);
+        }
     }
     if (state == X402State::settled && is_final && !std::exchange(entry->is_final, true) &&
         !record.receipt.empty()) {

@@ -432,6 +432,28 @@ TEST_F(X402Test, APaymentIdentifierStandsForOnePayment) {
     });
 }
 
+TEST_F(X402Test, NoPaymentIsAskedForOrTakenBeforeTheChainHasToldOfItsToken) {
+    run([executor = io_.get_executor()](EscrowBench& bench) -> async::Task<void> {
+        const auto shop = co_await Shop::start(&bench, executor, shop_settings(bench));
+        const X402Authorization fields = shop->sign();
+        const auto call = shop->call(fields);
+        co_await shop->close();
+        auto& chain = bench.chain();
+        boost::asio::thread_pool pool{1};
+        X402Settlements unknowing(X402Context{executor, bench.ledger(), *chain.client, *chain.head,
+                                      *chain.sender, *bench.records, pool, bench.clock},
+            shop_settings(bench));
+        const auto method = make_x402_method(unknowing);
+        EXPECT_TRUE(method->handles(*call, Shop::terms()));
+        EXPECT_EQ(method->inspect(*call, Shop::terms()).error().http_status, 503);
+        EXPECT_TRUE(method->acceptable(Shop::terms()).empty());
+        protocol::Problem problem;
+        method->describe(*call, Shop::terms(), problem);
+        EXPECT_TRUE(problem.headers.empty() && problem.accepts.empty());
+        co_await unknowing.stop();
+    });
+}
+
 TEST_F(X402Test, ACallThatFailsAtTheProviderTakesNoMoney) {
     with_shop([](Shop& shop) -> async::Task<void> {
         const X402Authorization fields = shop.sign();
