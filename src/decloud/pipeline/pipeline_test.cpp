@@ -115,6 +115,26 @@ TEST_F(PipelineTest, ARepeatGetsTheKeptAnswerAndIsNotChargedAgain) {
     EXPECT_EQ(book_.served, 1);
 }
 
+TEST_F(PipelineTest, AnAnswerWhosePaymentIsLateIsKeptForTheRepeat) {
+    book_.pays_late = true;
+    run({request("/metered?count", "abc", "ann/1"), request("/metered?count", "abc", "ann/1")});
+    EXPECT_EQ(replies_[0].status, 503);
+    EXPECT_NE(replies_[0].body.find("on its way"), std::string::npos) << replies_[0].body;
+    EXPECT_EQ(replies_[1].status, 200);
+    EXPECT_EQ(replies_[1].body, "metered");
+    EXPECT_EQ(replies_[1].headers.find("Book-Page"), "1");
+    EXPECT_EQ(book_.served, 1);
+}
+
+TEST_F(PipelineTest, EveryAnswerToACallTellsWhatThePaymentMethodSays) {
+    run({request("/metered?count", "abc", "ann/1"), request("/metered?count", "abc", "bob/2")});
+    EXPECT_EQ(replies_[0].headers.find("Book-Page"), "1");
+    EXPECT_EQ(replies_[1].status, 402);
+    EXPECT_EQ(replies_[1].headers.find("Book-Required"), "yes");
+    const auto body = json::parse(replies_[1].body).value().as_object();
+    EXPECT_EQ(body.at("accepts").as_array().at(0).at("resource"), json::Value("/metered?count"));
+}
+
 TEST_F(PipelineTest, WithoutPaymentThe402NamesWhatWouldBeTaken) {
     run({request("/metered?count", "abc")});
     EXPECT_EQ(replies_[0].status, 402);

@@ -19,7 +19,17 @@ class BookHold final : public protocol::PaymentHold {
     [[nodiscard]] async::Task<Result<void>> ready() override { co_return Result<void>{}; }
     [[nodiscard]] async::Task<Result<void>> served() override {
         ++book_.served;
+        if (book_.pays_late) {
+            book_.used[nonce_] = "receipt-" + nonce_;
+            co_return fail(CommonError::unavailable);
+        }
         co_return Result<void>{};
+    }
+    [[nodiscard]] std::optional<protocol::Problem> refusal() const override {
+        return protocol::refuse(503, protocol::Status::server_error, "on its way").error();
+    }
+    [[nodiscard]] protocol::HeaderFields answer_headers() const override {
+        return {{"Book-Page", nonce_}};
     }
     Result<std::string> commit(Amount actual, protocol::CallSummary /*summary*/) override {
         if (book_.disk_full) {
@@ -67,7 +77,7 @@ class BookMethod final : public protocol::PaymentMethod {
         protocol::HoldOutcome outcome;
         outcome.key = payload;
         if (const auto used = book_.used.find(nonce); used != book_.used.end()) {
-            outcome.repeat = protocol::Repeat{payload, used->second, true};
+            outcome.repeat = protocol::Repeat{payload, used->second, true, {{"Book-Page", nonce}}};
             co_return outcome;
         }
         const auto left = book_.left[name].minus(request.terms.max_price);
@@ -83,6 +93,13 @@ class BookMethod final : public protocol::PaymentMethod {
     [[nodiscard]] std::vector<protocol::AcceptablePayment> acceptable(
         const protocol::Terms& terms) const override {
         return {{"attached", "book", terms.asset, terms.max_price}};
+    }
+
+    void describe(const protocol::Call& call,
+        const protocol::Terms& /*terms*/,
+        protocol::Problem& problem) const override {
+        problem.accepts.emplace_back(json::Object{{"resource", call.head.target}});
+        problem.headers.emplace_back("Book-Required", "yes");
     }
 
   private:

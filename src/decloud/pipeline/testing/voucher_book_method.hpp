@@ -17,6 +17,7 @@ struct VoucherBook {
     int served = 0;
     bool binds_body = false;  ///< payments are for one body; those named "forged" are not valid
     bool disk_full = false;   ///< nothing can be committed
+    bool pays_late = false;   ///< `served` fails, and the payment counts all the same
 };
 
 /// `book` outlives the method.
