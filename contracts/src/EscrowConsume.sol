@@ -105,6 +105,8 @@ abstract contract EscrowConsume is EscrowStorage {
         if (payer == address(0)) return SkipReason.UnknownChannel;
         if (permit.payer != payer || permit.provider != channel_.provider) return SkipReason.PermitMismatch;
         if (price > permit.maxPrice) return SkipReason.PermitAbovePrice;
+        // A block's time is off by seconds, and the node keeps a margin.
+        // slither-disable-next-line timestamp
         if (block.timestamp >= permit.validBefore) return SkipReason.PermitExpired;
         if (permitUsed[payer][permit.nonce]) return SkipReason.PermitUsed;
         if (_signerOf(callAuthorizationDigest(permit), signature) != payer) return SkipReason.PermitSignature;

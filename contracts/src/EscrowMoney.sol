@@ -34,6 +34,8 @@ abstract contract EscrowMoney is EscrowStorage {
     ) external nonReentrant {
         uint256 before = _beforeDeposit(beneficiary, amount);
         bytes32 nonce = depositNonce(beneficiary, salt);
+        // nonReentrant, and what is credited is what arrived: it is known only after the call.
+        // slither-disable-next-line reentrancy-benign,reentrancy-no-eth
         IReceiveWithAuthorization(address(token)).receiveWithAuthorization(
             from, address(this), amount, validAfter, validBefore, nonce, signature
         );

@@ -178,6 +178,8 @@ abstract contract EscrowStorage is EIP712, ReentrancyGuardTransient {
     mapping(address provider => Settler) internal _settlers;
     /// Where anyone may send a provider's earnings; 0 if unset.
     mapping(address provider => address) public payoutAddress;
+    // grantTrial and consumeTrials write it, through references to its entries.
+    // slither-disable-next-line uninitialized-state
     mapping(address provider => mapping(address user => Trial)) internal _trials;
     mapping(address payer => mapping(bytes32 nonce => bool)) public permitUsed;
 
@@ -185,6 +187,8 @@ abstract contract EscrowStorage is EIP712, ReentrancyGuardTransient {
     function isSettler(address provider, address account) public view returns (bool) {
         if (account == provider) return true;
         Settler storage settler = _settlers[provider];
+        // Some seconds of a block's time do not matter here: a settler cannot pay out.
+        // slither-disable-next-line timestamp
         return settler.account == account && block.timestamp < settler.expires;
     }
 
@@ -205,7 +209,6 @@ abstract contract EscrowStorage is EIP712, ReentrancyGuardTransient {
     /// is reserved.
     function _setClaimed(StoredChannel storage channel_, uint128 before, uint128 claimed) internal {
         // Claims of a channel with a signer are at most its reserve, which fits 88 bits.
-        // forge-lint: disable-next-line(unsafe-typecast)
         if (channel_.signer == address(0)) channel_.pullClaimed = claimed;
         else channel_.claimed = uint88(claimed);
         earned[channel_.provider] += claimed - before;
@@ -213,6 +216,8 @@ abstract contract EscrowStorage is EIP712, ReentrancyGuardTransient {
 
     /// The account that signed `digest`; 0 unless the signature has 65 bytes and a low s.
     function _signerOf(bytes32 digest, bytes calldata signature) internal pure returns (address) {
+        // What is left out is a detail of the failure.
+        // slither-disable-next-line unused-return
         (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
         return failure == ECDSA.RecoverError.NoError ? signer : address(0);
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+// The parameters have the names that ENS gave them.
+// slither-disable-start shadowing-local
+
 /// ENS's registry interface (EIP-137, with the operators that ENS deployed).
 interface IRegistry {
     event NewOwner(bytes32 indexed node, bytes32 indexed label, address owner);
@@ -22,3 +25,4 @@ interface IRegistry {
     function recordExists(bytes32 node) external view returns (bool);
     function isApprovedForAll(address owner, address operator) external view returns (bool);
 }
+// slither-disable-end shadowing-local

@@ -8,6 +8,10 @@ interface Vm {
     function prank(address sender) external;
     function assume(bool condition) external pure;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function signWithNonceUnsafe(uint256 key, bytes32 digest, uint256 nonce)
+        external
+        pure
+        returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external pure returns (address);
     function load(address target, bytes32 slot) external view returns (bytes32);
     function store(address target, bytes32 slot, bytes32 value) external;

@@ -19,6 +19,10 @@ contract EscrowHandler is Base {
     mapping(bytes32 => bool) public known;
     /// The state of each channel after the last step.
     mapping(bytes32 => EscrowStorage.Channel) private _seen;
+    /// The most that the payer's side signed for each channel with a signer: vouchers, and permits besides.
+    mapping(bytes32 => uint256) public vouched;
+    mapping(bytes32 => uint256) public permitted;
+    uint256 private constant SIGNER_KEY = 0x51;
     uint256 public donated;
     uint256 public deposited;
     uint256 public withdrawn;
@@ -97,6 +101,71 @@ contract EscrowHandler is Base {
         known[id] = true;
     }
 
+    function approveWithSigner(uint256 who, uint256 whom, uint128 budget, uint256 salt) external watched {
+        address payer = payers[who % payers.length];
+        address provider = providers[whom % providers.length];
+        uint128 free = escrow.free(payer);
+        bytes32 lane = bytes32(salt % 8);
+        bytes32 id = escrow.channelId(payer, provider, lane, vm.addr(SIGNER_KEY));
+        if (free == 0 || known[id]) return;
+        budget = uint128(bound(budget, 1, free));
+        vm.prank(payer);
+        if (escrow.approve(provider, 1000, budget, vm.addr(SIGNER_KEY), lane) != id) broken = true;
+        ids.push(id);
+        known[id] = true;
+    }
+
+    /// Vouchers that mostly fit, on any channel, by any provider; none may revert.
+    function claimBatch(uint256 by, uint256 which, uint128[3] calldata cumulative, uint128[3] calldata amounts, bool bad)
+        external
+        watched
+    {
+        if (ids.length == 0) return;
+        EscrowStorage.ClaimRow[] memory rows = new EscrowStorage.ClaimRow[](3);
+        for (uint256 i = 0; i < 3; i++) {
+            bytes32 id = ids[addmod(which, i, ids.length)];
+            uint128 reserved = escrow.channel(id).reserved;
+            uint128 most = uint128(bound(cumulative[i], 0, uint256(reserved) + reserved / 8 + 1));
+            uint128 amount = uint128(bound(amounts[i], 0, uint256(most) + most / 8 + 1));
+            bytes memory signature = _sign(SIGNER_KEY, escrow.voucherDigest(id, most));
+            if (bad && i == 1) signature[10] ^= 0x01;
+            else if (most > vouched[id]) vouched[id] = most;
+            rows[i] = EscrowStorage.ClaimRow(id, most, amount, signature);
+        }
+        vm.prank(providers[by % providers.length]);
+        applied += escrow.claimBatch(rows);
+    }
+
+    /// Any bytes by any provider: none may revert, none may count.
+    function claimAnything(uint256 by, uint256 which, uint128 cumulative, uint128 amount, bytes calldata signature)
+        external
+        watched
+    {
+        EscrowStorage.ClaimRow[] memory rows = new EscrowStorage.ClaimRow[](2);
+        rows[0] = EscrowStorage.ClaimRow(bytes32(which), cumulative, amount, signature);
+        rows[1] = EscrowStorage.ClaimRow(
+            ids.length == 0 ? bytes32(which) : ids[which % ids.length], cumulative, amount, signature
+        );
+        vm.prank(providers[by % providers.length]);
+        if (escrow.claimBatch(rows) != 0) broken = true;
+    }
+
+    function release(uint256 which, uint128 more) external watched {
+        if (ids.length == 0) return;
+        bytes32 id = ids[which % ids.length];
+        EscrowStorage.Channel memory c = escrow.channel(id);
+        if (c.finalized) return;
+        uint128 finalAmount = c.claimed;
+        bytes memory signature;
+        if (c.signer != address(0) && more % 2 == 0) {
+            finalAmount = uint128(bound(more, c.claimed, c.reserved));
+            signature = _sign(SIGNER_KEY, escrow.releaseDigest(id, finalAmount));
+            if (finalAmount > vouched[id]) vouched[id] = finalAmount;
+        }
+        vm.prank(c.provider);
+        escrow.release(id, finalAmount, signature);
+    }
+
     function increase(uint256 which, uint128 amount) external watched {
         if (ids.length == 0) return;
         bytes32 id = ids[which % ids.length];
@@ -173,11 +242,12 @@ contract EscrowHandler is Base {
         price = uint128(bound(price, 0, c.price));
         nonce = bytes32(uint256(nonce) % 4);
         CallAuthorization memory p = CallAuthorization(c.payer, c.provider, "r", maxPrice, nonce, now64() + 60);
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keyOf(c.payer), escrow.callAuthorizationDigest(p));
+        bytes memory signature = _sign(_keyOf(c.payer), escrow.callAuthorizationDigest(p));
         bool used = escrow.permitUsed(c.payer, nonce);
         vm.prank(c.provider);
-        bool done = escrow.consumeWithPermit(id, price, c.calls, p, abi.encodePacked(r, s, v));
+        bool done = escrow.consumeWithPermit(id, price, c.calls, p, signature);
         if (done && (used || price > maxPrice || !escrow.permitUsed(c.payer, nonce))) broken = true;
+        if (done) permitted[id] += price;
         if (done) applied++;
     }
 
@@ -222,6 +292,11 @@ contract EscrowHandler is Base {
             escrow.payout(providers[i]);
             paid += amount;
         }
+    }
+
+    function _sign(uint256 key, bytes32 digest) private pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
     }
 
     function _keyOf(address payer) private view returns (uint256) {

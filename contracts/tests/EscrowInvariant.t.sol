@@ -21,6 +21,7 @@ contract EscrowInvariantTest is Base {
         usdc.transferOwnership(address(handler));
         handler.deposit(0, 1e12);
         handler.approve(0, 0, 0, 1e11);
+        handler.approveWithSigner(0, 0, 1e11, 0);
     }
 
     /// Read by forge: only the handler is called.
@@ -50,8 +51,12 @@ contract EscrowInvariantTest is Base {
         selectors[10] = EscrowHandler.consumeWithPermit.selector;
         targets = new FuzzSelector[](2);
         targets[0] = FuzzSelector(address(handler), selectors);
-        bytes4[] memory rest = new bytes4[](1);
+        bytes4[] memory rest = new bytes4[](5);
         rest[0] = EscrowHandler.payout.selector;
+        rest[1] = EscrowHandler.approveWithSigner.selector;
+        rest[2] = EscrowHandler.claimBatch.selector;
+        rest[3] = EscrowHandler.claimAnything.selector;
+        rest[4] = EscrowHandler.release.selector;
         targets[1] = FuzzSelector(address(handler), rest);
     }
 
@@ -72,8 +77,21 @@ contract EscrowInvariantTest is Base {
         for (uint256 i = 0; i < handler.count(); i++) {
             EscrowStorage.Channel memory c = escrow.channel(handler.ids(i));
             isTrue(c.claimed <= c.reserved, "above reserved");
-            isTrue(c.claimed <= uint256(c.price) * c.calls, "above price");
+            if (c.signer == address(0)) {
+                isTrue(c.claimed <= uint256(c.price) * c.calls, "above price");
+            } else {
+                uint256 signed = handler.vouched(handler.ids(i)) + handler.permitted(handler.ids(i));
+                isTrue(c.claimed <= signed, "above what was signed");
+            }
         }
+    }
+
+    function invariant_providers_have_what_was_claimed() public view {
+        uint256 claimed = 0;
+        for (uint256 i = 0; i < handler.count(); i++) claimed += escrow.channel(handler.ids(i)).claimed;
+        uint256 earned = handler.paid();
+        for (uint256 i = 0; i < handler.providerCount(); i++) earned += escrow.earned(handler.providers(i));
+        eq(claimed, earned, "earned");
     }
 
     function invariant_totals_only_grow_and_final_is_for_good() public view {

@@ -44,6 +44,48 @@ contract BlacklistToken is SixDecimals {
     }
 }
 
+/// Stops everything, as USDC can.
+contract PausableToken is SixDecimals {
+    error Paused();
+
+    bool public paused;
+
+    function pause(bool on) external {
+        paused = on;
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        if (paused) revert Paused();
+        super._update(from, to, value);
+    }
+}
+
+/// Says false instead of reverting, and moves nothing, from when it is told to.
+contract FalseToken is SixDecimals {
+    bool public refusing;
+
+    function refuse(bool on) external {
+        refusing = on;
+    }
+
+    function transfer(address to, uint256 value) public override returns (bool) {
+        return !refusing && super.transfer(to, value);
+    }
+
+    function transferFrom(address from, address to, uint256 value) public override returns (bool) {
+        return !refusing && super.transferFrom(from, to, value);
+    }
+}
+
+/// Takes any authorization, and keeps one unit of each.
+contract FeeByAuthorizationToken is FeeToken {
+    function receiveWithAuthorization(address from, address to, uint256 value, uint256, uint256, bytes32, bytes calldata)
+        external
+    {
+        _transfer(from, to, value);
+    }
+}
+
 /// Calls back into whatever it was told while it transfers.
 contract ReentrantToken is SixDecimals {
     address private _target;
