@@ -184,8 +184,8 @@ Result<void> Ledger::State::open() {
     }
     if (recovery_.bytes_cut != 0 || !open.empty()) {
         log::warning(kModule,
-            "recovered: {} calls were running and are not charged ({} of them served, the last "
-            "commit window), {} bytes of a torn log tail cut",
+            "recovered: {} calls were running and are not charged ({} of them may have been "
+            "answered: the last commit window), {} bytes of a torn log tail cut",
             open.size(), recovery_.served_released, recovery_.bytes_cut);
     }
     tasks_.spawn(maintain());
@@ -248,7 +248,7 @@ async::Task<Result<HoldId>> Ledger::acquire(HoldRequest request) {
 
 Result<void> Ledger::extend(HoldId id, Amount more) { return state_->extend(id, more); }
 
-async::Task<Result<void>> Ledger::durable(HoldId id) { return state_->durable(id); }
+async::Task<Result<void>> Ledger::begin(HoldId id) { return state_->begin(id); }
 
 async::Task<Result<void>> Ledger::served(HoldId id) { return state_->served(id); }
 

@@ -51,8 +51,8 @@ struct LedgerRecovery {
     std::string cut_at;
     /// Calls that were running; their money was given back, their keys stay spent.
     std::uint64_t held_released = 0;
-    /// Of calls that were already served: answers that may have been complete and are not charged
-    /// (the last commit window).
+    /// Of calls that had begun: answers that may have been complete and are not charged (the last
+    /// commit window).
     std::uint64_t served_released = 0;
     Amount amount_released;
 };
@@ -86,8 +86,9 @@ class Ledger {
     [[nodiscard]] async::Task<Result<HoldId>> acquire(HoldRequest request);
     /// Reserves more for a running call. Errors as `hold`.
     [[nodiscard]] Result<void> extend(HoldId id, Amount more);
-    /// Resumes when the hold's idempotency key is on disk; at once if it has none.
-    [[nodiscard]] async::Task<Result<void>> durable(HoldId id);
+    /// Before the call runs: its record `served` goes on its way to the disk, so that `served`
+    /// seldom waits. Resumes when the hold's idempotency key is on disk, at once if it has none.
+    [[nodiscard]] async::Task<Result<void>> begin(HoldId id);
     /// To be awaited before the first response byte. After an error answer nothing and release.
     [[nodiscard]] async::Task<Result<void>> served(HoldId id);
     /// Charges `actual` (at most what is held), ends the hold, makes the receipt. On disk within

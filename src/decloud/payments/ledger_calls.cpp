@@ -201,7 +201,7 @@ void Ledger::State::end(Hold& hold) {
     hold.serial = 0;
     hold.held = Amount();
     hold.sequence = 0;
-    hold.served = false;
+    hold.served.reset();
     hold.key = nullptr;
     hold.call_id.clear();
     hold.counters.clear();
@@ -335,44 +335,63 @@ Result<void> Ledger::State::extend(HoldId id, Amount more) {
     return {};
 }
 
-async::Task<Result<void>> Ledger::State::durable(HoldId id) {
-    CO_TRY(const Hold* hold, find(id));
-    if (hold->sequence == 0) {
-        co_return Result<void>{};
-    }
-    const std::uint64_t sequence = hold->sequence;
-    co_return co_await log_->durable(sequence);
-}
-
 Result<void> Ledger::State::record_served(Hold& hold) {
-    if (hold.served) {
+    if (hold.served == hold.held) {
         return {};
     }
     const internal::ServedRecord record{hold.serial, hold.payer, hold.held};
     TRY(hold.sequence, write(RecordType::served, record, LogUse::opening));
-    hold.served = true;
+    hold.served = hold.held;
     if (hold.key != nullptr) {
         hold.key->second.entry.state = CallState::served;
     }
     return {};
 }
 
-async::Task<Result<void>> Ledger::State::served(HoldId id) {
+Result<std::uint64_t> Ledger::State::write_served(HoldId id) {
+    TRY_VOID(check_open());
+    TRY(Hold * hold, find(id));
+    TRY_VOID(record_served(*hold));
+    return hold->sequence;
+}
+
+/// `write_served` for a log that is not ready; the hold may end while this waits.
+async::Task<Result<std::uint64_t>> Ledger::State::write_served_patiently(HoldId id) {
     Patience patience;
     while (true) {
-        CO_TRY_VOID(check_open());
-        // Found again each time: it may have ended while this waited.
-        CO_TRY(Hold * hold, find(id));
-        const auto recorded = record_served(*hold);
-        if (recorded) {
-            const std::uint64_t sequence = hold->sequence;
-            co_return co_await log_->durable(sequence, running());
-        }
-        if (recorded.error() != make_error_code(CommonError::unavailable) || !patience.lasts()) {
-            co_return recorded;
+        auto written = write_served(id);
+        if (written || written.error() != make_error_code(CommonError::unavailable) ||
+            !patience.lasts()) {
+            co_return written;
         }
         co_await async::delay(kLogRetry);
     }
+}
+
+async::Task<Result<void>> Ledger::State::begin(HoldId id) {
+    auto written = write_served(id);
+    if (!written) {
+        written = co_await write_served_patiently(id);
+    }
+    CO_TRY(const std::uint64_t sequence, written);
+    CO_TRY(const Hold* hold, find(id));
+    if (hold->key != nullptr) {
+        co_return co_await log_->durable(sequence);
+    }
+    log_->hasten(sequence, running());
+    co_return Result<void>{};
+}
+
+async::Task<Result<void>> Ledger::State::served(HoldId id) {
+    auto written = write_served(id);
+    if (!written) {
+        written = co_await write_served_patiently(id);
+    }
+    CO_TRY(const std::uint64_t sequence, written);
+    if (log_->is_durable(sequence)) {
+        co_return Result<void>{};
+    }
+    co_return co_await log_->durable(sequence, running());
 }
 
 Result<void> Ledger::State::define_counters(const Hold& hold) {

@@ -31,8 +31,8 @@ std::shared_ptr<const internal::Checkpoint> Ledger::State::take_checkpoint() {
     checkpoint->changes = book_.take_changes();
     for (const Hold& hold : holds_) {
         if (hold.serial != 0 && hold.sequence != 0) {
-            checkpoint->open_holds.push_back({hold.serial, hold.payer, hold.held, hold.served,
-                hold.key == nullptr ? std::string{} : hold.key->first});
+            checkpoint->open_holds.push_back({hold.serial, hold.payer, hold.held,
+                hold.served.has_value(), hold.key == nullptr ? std::string{} : hold.key->first});
         }
     }
     checkpoint->now = time.value;

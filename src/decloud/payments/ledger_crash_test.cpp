@@ -124,7 +124,7 @@ class RandomLedger {
         node_->run([&]() -> async::Task<void> {
             got = co_await node_->ledger().acquire(std::move(wanted));
             if (got && key) {
-                EXPECT_TRUE(co_await node_->ledger().durable(*got));
+                EXPECT_TRUE(co_await node_->ledger().begin(*got));
             }
         });
         if (key && model_.keys.contains(*key)) {
@@ -229,7 +229,7 @@ async::Task<void> work(Ledger& ledger, int out, std::uint32_t round, std::uint32
             continue;
         }
         if (has_key) {
-            if (!co_await ledger.durable(*hold)) {
+            if (!co_await ledger.begin(*hold)) {
                 ::_exit(6);
             }
             tell(out, {Told::key_durable, worker, number});

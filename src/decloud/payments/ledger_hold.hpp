@@ -24,7 +24,7 @@ class LedgerHold final : public protocol::PaymentHold {
     [[nodiscard]] std::optional<Address> payer() const override { return payer_; }
     [[nodiscard]] Amount held() const override { return held_; }
     Result<void> extend(Amount more) override;
-    [[nodiscard]] async::Task<Result<void>> ready() override { return ledger_.durable(id_); }
+    [[nodiscard]] async::Task<Result<void>> ready() override { return ledger_.begin(id_); }
     [[nodiscard]] async::Task<Result<void>> served() override { return ledger_.served(id_); }
     Result<std::string> commit(Amount actual, protocol::CallSummary summary) override;
     void release(std::string_view reason) override;

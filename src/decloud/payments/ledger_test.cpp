@@ -158,8 +158,7 @@ TEST_F(LedgerTest, ReleasesAfterAKillWhatWasNotFinishedAndKeepsItsKeySpent) {
     auto served = held;
     served.idempotency_key = "served";
     node().run([&]() -> async::Task<void> {
-        const auto first = node().ledger().hold(held);
-        EXPECT_TRUE(co_await node().ledger().durable(*first));
+        EXPECT_TRUE(node().ledger().hold(held));
         // One of the two is already in a checkpoint when the kill comes.
         EXPECT_TRUE(co_await node().ledger().checkpoint());
         const auto second = node().ledger().hold(served);
@@ -180,6 +179,23 @@ TEST_F(LedgerTest, ReleasesAfterAKillWhatWasNotFinishedAndKeepsItsKeySpent) {
     }
     reopen();
     EXPECT_EQ(node().ledger().recovery().held_released, 0U) << "reported once";
+}
+
+TEST_F(LedgerTest, ACallThatHadBegunMayHaveBeenAnsweredWhenItIsKilled) {
+    fund(10'000);
+    node().run([&]() -> async::Task<void> {
+        const auto hold = node().ledger().hold(request(kPayer, 1000));
+        EXPECT_TRUE(co_await node().ledger().begin(*hold));
+        EXPECT_TRUE(node().ledger().extend(*hold, Amount(500)));
+        EXPECT_TRUE(co_await node().ledger().served(*hold));
+        const auto other = node().ledger().hold(request(kPayer, 20));
+        EXPECT_TRUE(co_await node().ledger().begin(*other));
+        EXPECT_TRUE(co_await node().ledger().flush());
+    });
+    kill_and_reopen();
+    EXPECT_EQ(node().ledger().recovery().served_released, 2U);
+    EXPECT_EQ(node().ledger().recovery().amount_released, Amount(1520));
+    EXPECT_EQ(node().ledger().spendable(kPayer), Amount(10'000));
 }
 
 TEST_F(LedgerTest, AStreamKeepsItsFinishedIntervalsAfterAKill) {

@@ -96,7 +96,7 @@ class X402Hold final : public protocol::PaymentHold {
     }
 
     [[nodiscard]] async::Task<Result<void>> ready() override {
-        CO_TRY_VOID(co_await settlements_.ledger().durable(id_));
+        CO_TRY_VOID(co_await settlements_.ledger().begin(id_));
         co_return co_await settlements_.accept(ticket_.key, ticket_.record);
     }
 

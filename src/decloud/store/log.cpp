@@ -42,6 +42,10 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
     /// Those who wait for a batch that is not being written yet, while `taken` is the writer's.
     std::size_t gathered = 0;
     std::uint64_t taken = 0;
+    /// Those who will wait for it, in the batch before too, and whether it was asked for already.
+    std::size_t hastened = 0;
+    std::size_t hastened_before = 0;
+    bool asked = false;
 
     /// On any thread.
     void post_wake() {
@@ -58,7 +62,7 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
         }
         if (writer == nullptr || writer->durable() >= sequence || writer->failure()) {
             post_wake();
-        } else if (gather(sequence) * 4 >= expected * 3) {
+        } else if (most(gather(sequence), expected)) {
             writer->want();
         }
     }
@@ -68,12 +72,31 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
         const std::uint64_t now = writer->taken();
         if (now != taken) {
             taken = now;
+            hastened_before = std::exchange(hastened, 0);
+            asked = false;
             gathered = static_cast<std::size_t>(std::ranges::count_if(
                 waiting, [now](const Waiter& waiter) { return waiter.sequence > now; }));
         } else if (sequence > now) {
             ++gathered;
         }
         return gathered;
+    }
+
+    void hasten(std::uint64_t sequence, std::size_t expected) {
+        (void)gather(0);
+        if (sequence <= taken) {
+            return;
+        }
+        ++hastened;
+        // As many as came to the batch before may come again: one sync for all of them.
+        if (!asked && most(hastened, std::max(expected, hastened_before))) {
+            asked = true;
+            writer->want();
+        }
+    }
+
+    [[nodiscard]] static bool most(std::size_t some, std::size_t all) {
+        return some * 4 >= all * 3;
     }
 
     void arm(std::chrono::steady_clock::duration limit) {
@@ -194,6 +217,12 @@ async::Task<Result<void>> GroupCommitLog::durable(std::uint64_t sequence, std::s
             waiters->add(sequence, expected, Waiters::Handler(std::move(handler)));
         },
         asio::use_awaitable);
+}
+
+void GroupCommitLog::hasten(std::uint64_t sequence, std::size_t expected) {
+    if (writer_) {
+        waiters_->hasten(sequence, expected);
+    }
 }
 
 bool GroupCommitLog::is_durable(std::uint64_t sequence) const {

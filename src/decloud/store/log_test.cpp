@@ -50,7 +50,7 @@ Opened open_log(
     Opened opened{fail(CommonError::internal), {}};
     opened.log = GroupCommitLog::open(settings_for(directory), context.get_executor(), from,
         [&](const LogRecord& record) -> Result<void> {
-            opened.records.push_back(std::string(as_text(record.payload)));
+            opened.records.emplace_back(as_text(record.payload));
             return {};
         });
     return opened;
@@ -448,6 +448,25 @@ TEST(GroupCommitLog, SyncsOnceThreeQuartersOfThoseWhoAreExpectedWait) {
     context.run();
     EXPECT_EQ(durable, 6);
     EXPECT_EQ((*log)->statistics().syncs, 1U);
+}
+
+TEST(GroupCommitLog, StartsTheSyncForThoseWhoWillWaitLater) {
+    const TemporaryFolder folder;
+    boost::asio::io_context context;
+    LogSettings settings = settings_for(folder.path());
+    // Nothing else starts it: neither the end of this nor one of a thousand who waits.
+    settings.gather = std::chrono::hours(1);
+    const auto log = GroupCommitLog::open(
+        settings, context.get_executor(), 1, [](const LogRecord&) -> Result<void> { return {}; });
+    ASSERT_TRUE(log);
+    run(context, [&]() -> async::Task<void> {
+        for (int round = 0; round < 3; ++round) {
+            const auto sequence = (*log)->append(1, as_bytes("payload"), LogUse::opening);
+            (*log)->hasten(sequence.value(), 1);
+            EXPECT_TRUE(co_await (*log)->durable(sequence.value(), 1000));
+        }
+    });
+    EXPECT_EQ((*log)->statistics().syncs, 3U);
 }
 
 TEST(GroupCommitLog, DoesNotWaitForEverForThoseWhoAreExpected) {

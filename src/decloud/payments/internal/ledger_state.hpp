@@ -37,7 +37,7 @@ class Ledger::State {
     Result<HoldId> hold(HoldRequest& request);
     async::Task<Result<HoldId>> acquire(HoldRequest request);
     Result<void> extend(HoldId id, Amount more);
-    async::Task<Result<void>> durable(HoldId id);
+    async::Task<Result<void>> begin(HoldId id);
     async::Task<Result<void>> served(HoldId id);
     Result<ReceiptId> commit(HoldId id, Amount actual, CallRecord call, bool goes_on);
     Result<void> release(HoldId id, ReleaseReason reason);
@@ -72,7 +72,8 @@ class Ledger::State {
         Amount held;
         /// Of the last record about it; 0: none.
         std::uint64_t sequence = 0;
-        bool served = false;
+        /// What the record `served` says is held; none before it.
+        std::optional<Amount> served;
         internal::KeyNode* key = nullptr;
         std::string call_id;
         boost::container::small_vector<internal::CounterEntry*, 4> counters;
@@ -98,6 +99,9 @@ class Ledger::State {
     Result<void> check_counters(const HoldRequest& request) const;
     Result<void> record_hold(Hold& hold, HoldRequest& request);
     Result<void> record_served(Hold& hold);
+    /// Returns the sequence of the hold's newest record, `served` if it had none.
+    Result<std::uint64_t> write_served(HoldId id);
+    async::Task<Result<std::uint64_t>> write_served_patiently(HoldId id);
     Hold& make_hold(HoldId& id);
     Result<Hold*> find(HoldId id);
     void end(Hold& hold);
