@@ -62,7 +62,7 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
         }
         if (writer == nullptr || writer->durable() >= sequence || writer->failure()) {
             post_wake();
-        } else if (most(gather(sequence), expected)) {
+        } else if (gather(sequence) * 4 >= expected * 3) {
             writer->want();
         }
     }
@@ -89,14 +89,10 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
         }
         ++hastened;
         // As many as came to the batch before may come again: one sync for all of them.
-        if (!asked && most(hastened, std::max(expected, hastened_before))) {
+        if (!asked && hastened >= std::max(expected, hastened_before)) {
             asked = true;
             writer->want();
         }
-    }
-
-    [[nodiscard]] static bool most(std::size_t some, std::size_t all) {
-        return some * 4 >= all * 3;
     }
 
     void arm(std::chrono::steady_clock::duration limit) {

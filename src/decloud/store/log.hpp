@@ -98,8 +98,8 @@ class GroupCommitLog {
     /// durable.
     [[nodiscard]] async::Task<Result<void>> durable(
         std::uint64_t sequence, std::size_t expected = 1);
-    /// For somebody who will want `sequence` on disk soon and does not wait yet: counts as one of
-    /// the `expected` that start a sync.
+    /// For somebody who will want `sequence` on disk soon and does not wait yet. A sync starts once
+    /// all of the `expected` have said so, and as many as before the sync before it.
     void hasten(std::uint64_t sequence, std::size_t expected);
     /// True if everything up to `sequence` is on disk.
     [[nodiscard]] bool is_durable(std::uint64_t sequence) const;
