@@ -83,6 +83,20 @@ TEST(TaskGroup, CancelEndsWaitingTasksAndJoinAwaitsThem) {
     });
 }
 
+TEST(TaskGroup, ATaskMayCancelItsGroupBeforeItHasWaited) {
+    run([](boost::asio::io_context& context) -> Task<void> {
+        bool ended = false;
+        TaskGroup group(context.get_executor());
+        group.spawn(wait_for_ever(ended));
+        group.spawn([](TaskGroup& own) -> Task<void> {
+            own.cancel();
+            co_return;
+        }(group));
+        co_await group.join();
+        EXPECT_TRUE(ended);
+    });
+}
+
 TEST(Offload, RunsElsewhereAndResumesHere) {
     run([](boost::asio::io_context&) -> Task<void> {
         boost::asio::thread_pool pool(1);

@@ -1,5 +1,7 @@
 #include "task_group.hpp"
 
+#include "contained.hpp"
+
 #include <decloud/base/log.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -43,7 +45,7 @@ void TaskGroup::spawn(Task<void> task) {
         return;
     }
     const auto entry = state_->running.emplace(state_->running.end());
-    boost::asio::co_spawn(state_->executor, std::move(task),
+    boost::asio::co_spawn(state_->executor, contained(std::move(task)),
         boost::asio::bind_cancellation_slot(
             entry->slot(), [state = state_, entry](std::exception_ptr error) {
                 state->running.erase(entry);

@@ -3,6 +3,7 @@
 #include "refusals.hpp"
 #include "response_guard.hpp"
 
+#include <decloud/async/contained.hpp>
 #include <decloud/base/log.hpp>
 #include <decloud/net/error.hpp>
 #include <decloud/net/forwarding.hpp>
@@ -205,12 +206,11 @@ async::Task<std::optional<Result<ClientResponse>>> Passage::ask(
         co_return std::nullopt;
     }
     try {
-        co_await asio::co_spawn(
-            proxy_.executor(),
-            [](ProxyState* proxy, net::Url to, ClientRequest what,
-                std::optional<Result<ClientResponse>>* out) -> async::Task<void> {
+        co_await asio::co_spawn(proxy_.executor(),
+            async::contained([](ProxyState* proxy, net::Url to, ClientRequest what,
+                                 std::optional<Result<ClientResponse>>* out) -> async::Task<void> {
                 out->emplace(co_await proxy->client().request(std::move(to), std::move(what)));
-            }(&proxy_, std::move(url), std::move(request), &response),
+            }(&proxy_, std::move(url), std::move(request), &response)),
             asio::bind_cancellation_slot(signal->slot(), asio::use_awaitable));
     } catch (const boost::system::system_error&) {
         // Cancelled: the client has gone.

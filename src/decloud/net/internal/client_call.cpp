@@ -2,6 +2,7 @@
 #include "client_impl.hpp"
 #include "serialize.hpp"
 
+#include <decloud/async/contained.hpp>
 #include <decloud/base/units.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -312,7 +313,8 @@ void ClientCall::start_sending() {
     sending_ = true;
     client_->tasks().spawn([](std::shared_ptr<ClientCall> call) -> async::Task<void> {
         try {
-            co_await boost::asio::co_spawn(call->client_->executor(), call->send_body(),
+            co_await boost::asio::co_spawn(call->client_->executor(),
+                async::contained(call->send_body()),
                 boost::asio::bind_cancellation_slot(
                     call->cancel_sending_.slot(), boost::asio::use_awaitable));
             // NOLINTNEXTLINE(bugprone-empty-catch): the rest is the same either way
