@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 namespace decloud::async {
@@ -104,6 +105,33 @@ TEST(Offload, RunsElsewhereAndResumesHere) {
         const auto there = co_await offload(pool, [] { return std::this_thread::get_id(); });
         EXPECT_NE(here, there);
         EXPECT_EQ(here, std::this_thread::get_id());
+        pool.join();
+    });
+}
+
+TEST(Offload, MayBeCancelledWhileItWorks) {
+    run([](boost::asio::io_context& context) -> Task<void> {
+        boost::asio::thread_pool pool(2);
+        for (int round = 0; round < 300; ++round) {
+            std::atomic<bool> working = false;
+            int ended = 0;
+            TaskGroup group(context.get_executor());
+            for (int task = 0; task < 4; ++task) {
+                group.spawn([](boost::asio::thread_pool& where, std::atomic<bool>& told,
+                                int& count) -> Task<void> {
+                    (void)co_await offload(where, [&told] {
+                        told = true;
+                        told.notify_all();
+                        return 1;
+                    });
+                    ++count;
+                }(pool, working, ended));
+            }
+            working.wait(false);
+            group.cancel();
+            co_await group.join();
+            EXPECT_EQ(ended, 4) << "the work itself goes on";
+        }
         pool.join();
     });
 }

@@ -88,8 +88,8 @@ Checked<void> read_payment(protocol::Call& call) {
     if (!x402) {
         return refuse(400, Status::bad_request, x402.error().detail());
     }
-    if (*x402) {
-        call.payment = std::move(**x402);
+    if (auto& payment = *x402) {
+        call.payment = std::move(*payment);
         return {};
     }
     if (call.head.headers.count("OpenCloud-Payment") > 1) {

@@ -23,6 +23,7 @@ TEST_F(EscrowChannelsTest, AStartReadsOnlyWhatIsNew) {
         const UnixSeconds opened = bench.channels->opened(account);
         EXPECT_GT(opened.value, 0);
         co_await bench.spend(account, 3000);
+        co_await bench.follow_durably();
         const auto followed = bench.channels->followed();
         co_await bench.close();
         co_await bench.open(false);
@@ -53,7 +54,7 @@ TEST_F(EscrowChannelsTest, ATrialIsKnownAgainAfterAStart) {
     run([](EscrowBench& bench) -> async::Task<void> {
         co_await bench.act(bench.provider, bench.contracts.escrow,
             testing::escrow_abi::encode_grant_trial(kBob, 10, testing::kStart + 1000));
-        co_await bench.follow();
+        co_await bench.follow_durably();
         co_await bench.close();
         co_await bench.open(false);
         co_await bench.finalize();

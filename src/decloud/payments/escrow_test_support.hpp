@@ -189,6 +189,14 @@ class EscrowBench {
             [this, head] { return channels->followed() && *channels->followed() >= head; }));
     }
 
+    /// `follow`, and how far that came is on disk.
+    async::Task<void> follow_durably() {
+        co_await follow();
+        // One block is read after what was read before it was written down.
+        co_await chain_->chain.mine();
+        co_await follow();
+    }
+
     /// Makes the newest block final for the head follower, without anything being taken over.
     async::Task<void> finalize() {
         const auto head = (co_await chain_->client->block_number()).value();
