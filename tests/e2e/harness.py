@@ -28,6 +28,9 @@ PRICE = 1000
 USDC = 1_000_000
 START_DEADLINE = 120
 
+# A shell without job control starts what it leaves in the background with Ctrl-C ignored, and programs keep that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Failure(AssertionError):
     pass

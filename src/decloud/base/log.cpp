@@ -28,10 +28,7 @@ spdlog::level::level_enum to_spdlog(Level level) {
     return spdlog::level::err;
 }
 
-}  // namespace
-
-void initialise(Level threshold, const std::string& path) {
-    threshold_level = threshold;
+std::shared_ptr<spdlog::logger> make_logger(Level threshold, const std::string& path) {
     std::vector<spdlog::sink_ptr> sinks;
     sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
     if (!path.empty()) {
@@ -41,7 +38,20 @@ void initialise(Level threshold, const std::string& path) {
     logger->set_level(to_spdlog(threshold));
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
     logger->flush_on(spdlog::level::info);
-    spdlog::set_default_logger(std::move(logger));
+    return logger;
+}
+
+/// Where lines go. Before `initialise` too never to standard output, which is for answers.
+std::atomic<std::shared_ptr<spdlog::logger>>& current_logger() {
+    static std::atomic<std::shared_ptr<spdlog::logger>> logger{make_logger(Level::warning, {})};
+    return logger;
+}
+
+}  // namespace
+
+void initialise(Level threshold, const std::string& path) {
+    current_logger() = make_logger(threshold, path);
+    threshold_level = threshold;
 }
 
 bool enabled(Level level) { return level >= threshold_level.load(std::memory_order_relaxed); }
@@ -54,7 +64,7 @@ void write(Level level, std::string_view module, std::string_view text) {
     for (const char c : text) {
         line += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
     }
-    spdlog::log(to_spdlog(level), "{}", line);
+    current_logger().load()->log(to_spdlog(level), "{}", line);
 }
 
 }  // namespace decloud::log

@@ -12,7 +12,8 @@ namespace decloud::log {
 /// happened. `debug`: for people who change the code; off by default.
 enum class Level { debug, info, warning, error };
 
-/// Where lines go: standard error, and in `path` too if it is not empty. Call once from main.
+/// Where lines go: standard error, and in `path` too if it is not empty. Until it is called:
+/// warnings and errors to standard error.
 void initialise(Level threshold, const std::string& path);
 /// True if lines of `level` are written: at or above `initialise`'s threshold (before: warning).
 [[nodiscard]] bool enabled(Level level);
