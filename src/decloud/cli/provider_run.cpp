@@ -47,6 +47,12 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
         settings.x402 =
             config.provider.x402 == "sent" ? payments::X402Mode::sent : payments::X402Mode::settled;
     }
+    if (config.trials.automatic != "off") {
+        settings.trials = {.calls_per_identity = config.trials.calls_per_identity,
+            .calls_per_day = config.trials.calls_per_day,
+            .anyone = config.trials.automatic == "anyone",
+            .listed = {config.trials.listed.begin(), config.trials.listed.end()}};
+    }
     settings.x402_max_unsettled = config.provider.x402_max_unsettled;
     for (const std::string& gateway : config.provider.gateways) {
         TRY(const net::IpAddress address, net::parse_ip_address(gateway));

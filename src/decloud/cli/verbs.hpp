@@ -18,6 +18,8 @@ void add_call(CLI::App& app, Context& context);
 void add_account_verbs(CLI::App& app, Context& context);
 void add_escrow_verbs(CLI::App& app, Context& context);
 void add_provider_verbs(CLI::App& app, Context& context);
+/// Verbs under `decloud provider`.
+void add_trial_verbs(CLI::App& provider, Context& context);
 void add_gateway_verbs(CLI::App& app, Context& context);
 void add_content_verbs(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);

@@ -1,4 +1,5 @@
 #include "gateway_run.hpp"
+#include "internal/provider_workspace.hpp"
 #include "provider_run.hpp"
 #include "verbs.hpp"
 
@@ -22,15 +23,6 @@ struct ProviderOptions {
     std::string to;
     std::string escrow;
 };
-
-/// The workspace with the provider's account as the one that acts, unless another is named.
-Result<Workspace> open_as_provider(const Context& context) {
-    TRY(Workspace workspace, context.open());
-    if (context.globals.account.empty() && !context.environment()("DECLOUD_ACCOUNT")) {
-        workspace.config.account = workspace.config.provider.account;
-    }
-    return workspace;
-}
 
 Result<client::Config> new_config(const Workspace& workspace, const ProviderOptions& options) {
     client::Config config = workspace.config;
@@ -82,7 +74,7 @@ async::Task<Outcome> register_on_chain(
 }
 
 Outcome register_verb(const Context& context, const ProviderOptions& options) {
-    TRY(const Workspace workspace, open_as_provider(context));
+    TRY(const Workspace workspace, internal::open_as_provider(context));
     TRY(const client::Config config, new_config(workspace, options));
     TRY(auto key, context.account_key(workspace));
     TRY(const ExitCode code, run([&](async::Executor executor) {
@@ -171,7 +163,7 @@ Outcome settle(const Context& context, const ProviderOptions&) {
 }
 
 Outcome payout(const Context& context, const ProviderOptions& options) {
-    TRY(Workspace workspace, open_as_provider(context));
+    TRY(Workspace workspace, internal::open_as_provider(context));
     std::optional<Address> to;
     if (!options.to.empty()) {
         TRY(to, parse_address(options.to));
@@ -222,6 +214,7 @@ void add_provider_verbs(CLI::App& app, Context& context) {
     out->add_option("--to", options->to, "Another address")->type_name("ADDRESS");
     out->add_option("--escrow", options->escrow, "Another escrow contract than the home's")
         ->type_name("ADDRESS");
+    add_trial_verbs(*verb, context);
 }
 
 void add_gateway_verbs(CLI::App& app, Context& context) {

@@ -107,6 +107,25 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     });
 }
 
+Result<void> read_trials(TomlReader& reader, TrialsConfig& trials) {
+    TRY_VOID(reader.text("automatic", trials.automatic));
+    if (trials.automatic != "off" && trials.automatic != "listed" && trials.automatic != "anyone") {
+        return reader.wrong("automatic", "\"off\", \"listed\" or \"anyone\"");
+    }
+    TRY_VOID(reader.number("calls_per_identity", trials.calls_per_identity));
+    TRY_VOID(reader.number("calls_per_day", trials.calls_per_day));
+    std::vector<std::string> listed;
+    TRY_VOID(reader.texts("listed", listed));
+    for (const std::string& text : listed) {
+        const auto address = parse_address(text);
+        if (!address) {
+            return reader.wrong("listed", address.error().detail());
+        }
+        trials.listed.push_back(*address);
+    }
+    return {};
+}
+
 std::vector<std::string> split(std::string_view text) {
     std::vector<std::string> out;
     while (!text.empty()) {
@@ -159,6 +178,8 @@ Result<Config> parse_config(std::string_view text, std::string_view source) {
         "gateway", [&](TomlReader& inner) { return read_gateway(inner, config.gateway); }));
     TRY_VOID(reader.section(
         "provider", [&](TomlReader& inner) { return read_provider(inner, config.provider); }));
+    TRY_VOID(reader.section(
+        "trials", [&](TomlReader& inner) { return read_trials(inner, config.trials); }));
     TRY_VOID(reader.finish());
     return config;
 }
@@ -221,8 +242,16 @@ std::string format_config(const Config& config) {
                 {"failed_attempts", integer(config.provider.failed_attempts)},
                 {"cache_bytes", integer(config.provider.cache_bytes)},
                 {"native_seconds", integer(config.provider.native_seconds)}}}};
+    std::vector<std::string> listed;
+    for (const Address& address : config.trials.listed) {
+        listed.push_back(to_string(address));
+    }
     std::ostringstream out;
     toml::table written = table;
+    written.insert("trials",
+        toml::table{{"automatic", config.trials.automatic},
+            {"calls_per_identity", integer(config.trials.calls_per_identity)},
+            {"calls_per_day", integer(config.trials.calls_per_day)}, {"listed", list(listed)}});
     if (!config.provider.public_url.empty()) {
         written["provider"].as_table()->insert("public_url", config.provider.public_url);
     }

@@ -67,12 +67,24 @@ struct ProviderConfig {
     std::uint64_t native_seconds = 15;
 };
 
+/// `[trials]`: calls that the home's provider gives away by itself.
+struct TrialsConfig {
+    /// Who gets them: "off" nobody, "listed" those in `listed`, "anyone" every key that asks.
+    std::string automatic = "off";
+    /// For each identity, ever.
+    std::uint64_t calls_per_identity = 10;
+    /// For all identities together, in a UTC day.
+    std::uint64_t calls_per_day = 1000;
+    std::vector<Address> listed;
+};
+
 /// What `config.toml` holds.
 struct Config {
     std::string account = "default";
     ChainConfig chain;
     GatewayConfig gateway;
     ProviderConfig provider;
+    TrialsConfig trials;
 };
 
 /// Where signatures of this config's chain are valid.

@@ -38,11 +38,26 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.provider.price = Amount(2500);
     config.provider.public_url = "http://10.0.0.1:8402";
     config.gateway.allow_local_providers = true;
+    config.trials = {.automatic = "listed",
+        .calls_per_identity = 3,
+        .calls_per_day = 7,
+        .listed = {parse_address("0x" + std::string(40, 'b')).value()}};
     ASSERT_TRUE(save_config(home, config));
     const Config read = load_config(home, variables({})).value();
     EXPECT_EQ(format_config(read), format_config(config));
     EXPECT_EQ(read.provider.price, Amount(2500));
     EXPECT_EQ(read.chain.contracts.escrow, config.chain.contracts.escrow);
+}
+
+TEST(Config, TrialsAreOffUnlessTheyAreSetRight) {
+    EXPECT_EQ(parse_config("", "c").value().trials.automatic, "off");
+    const auto wrong = [](const std::string& text) {
+        return parse_config("[trials]\n" + text + "\n", "config.toml").error().detail();
+    };
+    EXPECT_THAT(wrong("automatic = \"everyone\""), HasSubstr("config.toml:2"));
+    EXPECT_THAT(wrong("listed = [\"0x12\"]"), HasSubstr("config.toml:2"));
+    EXPECT_THAT(wrong("calls_per_day = -1"), HasSubstr("config.toml:2"));
+    EXPECT_THAT(wrong("calls = 1"), HasSubstr("calls"));
 }
 
 TEST(Config, ARegistrationChangesTheProviderAndNothingElse) {

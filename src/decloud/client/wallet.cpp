@@ -180,6 +180,12 @@ async::Task<Result<chain::TransactionOutcome>> Wallet::payout(std::optional<Addr
         "payout", session_.config().contracts.escrow, abi::encode_payout(to.value_or(address())));
 }
 
+async::Task<Result<chain::TransactionOutcome>> Wallet::grant_trial(
+    Address user, std::uint64_t calls, UnixSeconds expires) {
+    co_return co_await send("grant a trial", session_.config().contracts.escrow,
+        abi::encode_grant_trial(user, calls, expires.value));
+}
+
 async::Task<Result<chain::TransactionOutcome>> Wallet::set_settler(
     Address settler, UnixSeconds expires) {
     co_return co_await send("set settler", session_.config().contracts.escrow,

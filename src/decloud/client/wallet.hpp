@@ -75,6 +75,9 @@ class Wallet {
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> finalize_close(Bytes32 channel);
     /// All that this provider account has earned, to itself or `to`.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> payout(std::optional<Address> to);
+    /// Gives `user` more free calls with this provider account, all of them until `expires`.
+    [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> grant_trial(
+        Address user, std::uint64_t calls, UnixSeconds expires);
     /// Lets `settler` claim for this provider account until `expires`.
     [[nodiscard]] async::Task<Result<chain::TransactionOutcome>> set_settler(
         Address settler, UnixSeconds expires);

@@ -201,6 +201,7 @@ class Node::Impl {
     std::unique_ptr<payments::Ledger> ledger_;
     std::unique_ptr<payments::EscrowChannels> channels_;
     std::unique_ptr<payments::Settler> settler_;
+    std::unique_ptr<payments::AutomaticTrials> trials_;
     std::unique_ptr<payments::EscrowCharging> charging_;
     std::unique_ptr<payments::X402Settlements> x402_;
 
@@ -247,8 +248,10 @@ Result<void> Node::Impl::open_ledger() {
             .escrow = settings_.contracts.escrow,
             .asset = asset_,
             .thresholds = settings_.thresholds});
-    charging_ = std::make_unique<payments::EscrowCharging>(payments::EscrowCharging{
-        *ledger_, *channels_, clock_, asset_, settings_.provider, settings_.provider_name});
+    trials_ = std::make_unique<payments::AutomaticTrials>(
+        *ledger_, clock_, settings_.provider, settings_.trials);
+    charging_ = std::make_unique<payments::EscrowCharging>(payments::EscrowCharging{*ledger_,
+        *channels_, clock_, asset_, settings_.provider, settings_.provider_name, trials_.get()});
     if (settings_.x402) {
         x402_ = std::make_unique<payments::X402Settlements>(
             payments::X402Context{
@@ -291,7 +294,7 @@ Result<void> Node::Impl::listen() {
     console_context_ = std::make_unique<ConsoleContext>(
         ConsoleContext{*metrics_, [this] { return head_.status(); }, settings_.provider_name});
     operator_context_ = std::make_unique<OperatorContext>(OperatorContext{
-        settings_, asset_, *ledger_, *channels_, *settler_, head_, *content_context_});
+        settings_, asset_, *ledger_, *channels_, *settler_, *trials_, head_, *content_context_});
     TRY(public_server_,
         net::http::Server::listen(executor_, settings_.public_listen, {},
             [this](net::http::Exchange exchange) { return answer_public(std::move(exchange)); }));

@@ -7,6 +7,7 @@
 #include <decloud/chain/deployment.hpp>
 #include <decloud/identity/signed_structs.hpp>
 #include <decloud/net/address.hpp>
+#include <decloud/payments/automatic_trials.hpp>
 #include <decloud/payments/types.hpp>
 #include <decloud/payments/x402_mode.hpp>
 
@@ -56,6 +57,8 @@ struct NodeSettings {
     std::chrono::milliseconds native_wall = std::chrono::seconds(15);
     /// Content that an owner may keep here without reserved money.
     std::uint64_t free_bytes = 0;
+    /// Calls that are given away without a grant on the chain.
+    payments::AutomaticTrialRules trials;
     /// When an answer paid for by x402 leaves; none: no such payments are taken.
     std::optional<payments::X402Mode> x402;
     /// In `X402Mode::sent`: what one payer may have unsettled.

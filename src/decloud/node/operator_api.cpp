@@ -62,6 +62,10 @@ json::Object status_json(const OperatorContext& context) {
         exposure["amount"] = to_string(found->second.amount);
         exposure["limit"] = to_string(found->second.limit);
     }
+    json::Object trials;
+    trials["calls_per_identity"] = context.trials.rules().calls_per_identity;
+    trials["calls_per_day"] = context.trials.rules().calls_per_day;
+    trials["used_today"] = context.trials.used_today();
     const payments::LedgerRecovery& recovery = context.ledger.recovery();
     json::Object recovered;
     recovered["log_records"] = recovery.log_records;
@@ -75,6 +79,7 @@ json::Object status_json(const OperatorContext& context) {
     body["price"] = to_string(context.settings.price);
     body["channels"] = std::move(channels);
     body["exposure"] = std::move(exposure);
+    body["trials"] = std::move(trials);
     body["recovery"] = std::move(recovered);
     return body;
 }

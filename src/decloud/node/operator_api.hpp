@@ -17,6 +17,7 @@ struct OperatorContext {
     payments::Ledger& ledger;
     payments::EscrowChannels& channels;
     payments::Settler& settler;
+    const payments::AutomaticTrials& trials;
     chain::HeadFollower& head;
     services::ContentContext& content;
 };

@@ -51,6 +51,11 @@ std::string well_known_json(const NodeSettings& settings,
         limits[runtime] = json::Object{{"wallMilliseconds", sandbox.most(runtime).wall.count()}};
     }
     body["limits"] = std::move(limits);
+    if (settings.trials.calls_per_identity > 0) {
+        body["trials"] = json::Object{{"callsPerIdentity", settings.trials.calls_per_identity},
+            {"callsPerDay", settings.trials.calls_per_day},
+            {"for", settings.trials.anyone ? "anyone" : "listed"}};
+    }
     body["prices"] = json::Array{std::move(call_price)};
     return json::to_text(body) + "\n";
 }

@@ -247,6 +247,30 @@ TEST_F(ChargingTest, ATrialIsSpentBeforeMoney) {
     EXPECT_EQ(ledger_->spent(channels_.money[owner_.address()].channel->account).calls, 1U);
 }
 
+TEST_F(ChargingTest, WhatTheProviderGivesIsSpentBeforeMoneyAndARepeatIsARepeat) {
+    open_channel(stranger_.address(), Amount(1'000'000));
+    AutomaticTrials trials(*ledger_, clock_, provider_,
+        {.calls_per_identity = 1, .calls_per_day = 10, .listed = {stranger_.address()}});
+    charging_->trials = &trials;
+    run([](ChargingTest& test) -> async::Task<void> {
+        const auto terms = test.terms(test.owner_.address());
+        auto& method = *test.authorization_method_;
+        const auto call = test.authorized_call(test.stranger_, test.digest_, 1000);
+        EXPECT_EQ(co_await test.pay(method, call, terms, test.digest_), 200);
+        EXPECT_EQ(co_await test.pay(method, call, terms, test.digest_), 208);
+        EXPECT_EQ(
+            co_await test.pay(method, test.authorized_call(test.stranger_, test.digest_, 1000, 2),
+                terms, test.digest_),
+            200);
+        const auto other = crypto::Secp256k1PrivateKey::generate();
+        EXPECT_EQ(co_await test.pay(
+                      method, test.authorized_call(other, test.digest_, 1000), terms, test.digest_),
+            402);
+    });
+    EXPECT_EQ(ledger_->spent(gift_account(provider_, stranger_.address())).calls, 1U);
+    EXPECT_EQ(ledger_->spent(channels_.money[stranger_.address()].channel->account).calls, 1U);
+}
+
 TEST_F(ChargingTest, AnAuthorizationPaysOnceForItsRequestOnly) {
     open_channel(stranger_.address(), Amount(1'000'000));
     run([](ChargingTest& test) -> async::Task<void> {

@@ -170,6 +170,39 @@ std::vector<CounterClaim> owner_counters(
     return claims;
 }
 
+/// A call that costs nobody anything: of the payer's trial on the chain, or of what the provider
+/// gives by itself. None if there is no such call.
+async::Task<std::optional<HoldOutcome>> hold_free_call(EscrowCharging& charging,
+    Address payer,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const Terms& terms,
+    std::optional<PayerAccount> trial,
+    std::optional<SingleUse> single_use,
+    std::vector<CounterClaim> counters,
+    std::string call_id) {
+    std::vector<std::pair<PayerAccount, std::vector<CounterClaim>>> sources;
+    if (trial) {
+        sources.emplace_back(std::move(*trial), counters);
+    }
+    if (auto gift = charging.trials != nullptr ? charging.trials->find(payer) : std::nullopt) {
+        counters.push_back(std::move(gift->day));
+        sources.emplace_back(std::move(gift->account), std::move(counters));
+    }
+    for (auto& [account, claims] : sources) {
+        const auto id = co_await charging.ledger.acquire(hold_request(std::move(account),
+            AssetId{std::string(kTrialAsset)}, Amount(1), single_use, std::move(claims), call_id));
+        if (id) {
+            co_return held(charging, *id, payer, terms.max_price, true, single_use);
+        }
+        if (id.error() == make_error_code(PaymentError::already_used) && single_use) {
+            if (auto repeat = find_repeat(charging, *single_use)) {
+                co_return std::move(*repeat);
+            }
+        }
+    }
+    co_return std::nullopt;
+}
+
 class OwnerMethod final : public protocol::PaymentMethod {
   public:
     explicit OwnerMethod(EscrowCharging& charging) : charging_(charging) {}
@@ -223,12 +256,9 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
             "the chain cannot be asked about this payer now; nothing was charged");
     }
     PayerMoney& money = *found;
-    if (money.trial) {
-        auto id = co_await charging.ledger.acquire(hold_request(std::move(*money.trial),
-            AssetId{std::string(kTrialAsset)}, Amount(1), single_use, counters, call_id));
-        if (id) {
-            co_return held(charging, *id, payer, terms.max_price, true, single_use);
-        }
+    if (auto free = co_await hold_free_call(
+            charging, payer, terms, money.trial, single_use, counters, call_id)) {
+        co_return std::move(*free);
     }
     if (!money.channel) {
         co_return payment_refused(charging, terms, Status::payment_acceptable,

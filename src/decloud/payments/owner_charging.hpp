@@ -1,5 +1,6 @@
 #pragma once
 
+#include "automatic_trials.hpp"
 #include "channel_directory.hpp"
 #include "ledger.hpp"
 
@@ -20,6 +21,8 @@ struct EscrowCharging {
     Address provider;
     /// The provider's name, for the commands in refusals.
     std::string provider_name;
+    /// What the provider gives away by itself; null: nothing.
+    AutomaticTrials* trials = nullptr;
 };
 
 /// Uniqueness of a request that carries a signature.
