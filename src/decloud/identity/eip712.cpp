@@ -38,15 +38,25 @@ StructHasher& StructHasher::add_dynamic(BytesView bytes) { return add(crypto::ke
 
 Bytes32 StructHasher::finish() const { return crypto::keccak256(encoded_); }
 
-Bytes32 domain_separator(const Domain& domain) {
+namespace {
+
+Bytes32 separator_of(std::string_view name, const Domain& domain) {
     return StructHasher(
         "EIP712Domain(string name,string version,uint256 chainId,"
         "address verifyingContract)")
-        .add_dynamic(as_bytes("decloud"))
+        .add_dynamic(as_bytes(name))
         .add_dynamic(as_bytes("1"))
         .add(Uint128{domain.chain_id})
         .add(domain.escrow)
         .finish();
+}
+
+}  // namespace
+
+Bytes32 domain_separator(const Domain& domain) { return separator_of("decloud", domain); }
+
+Bytes32 voucher_domain_separator(const Domain& domain) {
+    return separator_of("EVM Payment Channel", domain);
 }
 
 Bytes32 typed_data_digest(const Bytes32& separator, const Bytes32& struct_hash) {

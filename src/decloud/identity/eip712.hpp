@@ -20,6 +20,9 @@ struct Domain {
 /// EIP-712's domain separator of `domain`.
 [[nodiscard]] Bytes32 domain_separator(const Domain& domain);
 
+/// The separator under which the escrow takes vouchers and releases: "EVM Payment Channel", "1".
+[[nodiscard]] Bytes32 voucher_domain_separator(const Domain& domain);
+
 /// keccak256(0x19 0x01 ‖ separator ‖ struct hash): what an account signs.
 [[nodiscard]] Bytes32 typed_data_digest(const Bytes32& separator, const Bytes32& struct_hash);
 

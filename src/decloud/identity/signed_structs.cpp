@@ -202,6 +202,22 @@ Bytes32 digest(const Revocation& fields, const Domain& domain) {
     return typed_data_digest(domain_separator(domain), hasher.finish());
 }
 
+Bytes32 digest(const Voucher& fields, const Domain& domain) {
+    StructHasher hasher("Voucher(bytes32 channelId,uint128 cumulativeAmount)");
+    hasher.add(fields.channel_id).add(fields.cumulative_amount);
+    return typed_data_digest(voucher_domain_separator(domain), hasher.finish());
+}
+
+Bytes32 digest(const Window& fields, const Domain& domain) {
+    StructHasher hasher(
+        "Window(bytes32 channelId,bytes32 keyHash,uint64 firstSequence,uint64 validBefore)");
+    hasher.add(fields.channel_id)
+        .add(fields.key_hash)
+        .add(Uint128{fields.first_sequence})
+        .add(Uint128{fields.valid_before});
+    return typed_data_digest(domain_separator(domain), hasher.finish());
+}
+
 json::Object to_json(const Signed<Deployment>& statement) {
     const Deployment& fields = statement.fields;
     json::Object out;
@@ -250,6 +266,25 @@ json::Object to_json(const Signed<Revocation>& statement) {
     out["specHash"] = to_string(fields.spec_hash);
     out["owner"] = to_string(fields.owner);
     out["created"] = integer(fields.created);
+    out["signature"] = to_hex_prefixed(statement.signature.view());
+    return out;
+}
+
+json::Object to_json(const Signed<Voucher>& statement) {
+    json::Object out;
+    out["channelId"] = to_string(statement.fields.channel_id);
+    out["cumulativeAmount"] = integer(statement.fields.cumulative_amount);
+    out["signature"] = to_hex_prefixed(statement.signature.view());
+    return out;
+}
+
+json::Object to_json(const Signed<Window>& statement) {
+    const Window& fields = statement.fields;
+    json::Object out;
+    out["channelId"] = to_string(fields.channel_id);
+    out["keyHash"] = to_string(fields.key_hash);
+    out["firstSequence"] = integer(fields.first_sequence);
+    out["validBefore"] = integer(fields.valid_before);
     out["signature"] = to_hex_prefixed(statement.signature.view());
     return out;
 }
@@ -309,6 +344,30 @@ Result<Signed<Revocation>> from_json(const json::Object& object) {
     reader.read("specHash", out.fields.spec_hash);
     reader.read("owner", out.fields.owner);
     reader.read("created", out.fields.created);
+    reader.read("signature", out.signature);
+    TRY_VOID(reader.finish());
+    return out;
+}
+
+template <>
+Result<Signed<Voucher>> from_json(const json::Object& object) {
+    Signed<Voucher> out;
+    Reader reader(object);
+    reader.read("channelId", out.fields.channel_id);
+    reader.read("cumulativeAmount", out.fields.cumulative_amount);
+    reader.read("signature", out.signature);
+    TRY_VOID(reader.finish());
+    return out;
+}
+
+template <>
+Result<Signed<Window>> from_json(const json::Object& object) {
+    Signed<Window> out;
+    Reader reader(object);
+    reader.read("channelId", out.fields.channel_id);
+    reader.read("keyHash", out.fields.key_hash);
+    reader.read("firstSequence", out.fields.first_sequence);
+    reader.read("validBefore", out.fields.valid_before);
     reader.read("signature", out.signature);
     TRY_VOID(reader.finish());
     return out;

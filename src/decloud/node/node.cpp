@@ -14,11 +14,13 @@
 #include <decloud/chain/json_rpc.hpp>
 #include <decloud/chain/transaction_sender.hpp>
 #include <decloud/content/disk_store.hpp>
+#include <decloud/identity/jwe.hpp>
 #include <decloud/identity/keystore.hpp>
 #include <decloud/identity/names.hpp>
 #include <decloud/payments/authorization_method.hpp>
 #include <decloud/payments/owner_charging.hpp>
 #include <decloud/payments/settler.hpp>
+#include <decloud/payments/window_method.hpp>
 #include <decloud/payments/x402_method.hpp>
 #include <decloud/pipeline/failed_attempts.hpp>
 #include <decloud/protocol/request_digest.hpp>
@@ -172,6 +174,7 @@ class Node::Impl {
   private:
     [[nodiscard]] Result<void> open_ledger();
     void register_everything();
+    [[nodiscard]] async::Task<Result<Bytes>> open_window_key(std::string jwe);
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] async::Task<void> answer_public(net::http::Exchange exchange);
     [[nodiscard]] async::Task<void> review();
@@ -280,10 +283,20 @@ void Node::Impl::register_everything() {
     pipeline_.add_service(services::make_compute_service(deployments_, function_context_));
     pipeline_.add_service(services::make_content_service(*content_context_));
     pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));
+    pipeline_.add_payment_method(payments::make_window_method(*charging_, domain_,
+        [this](std::string jwe) { return open_window_key(std::move(jwe)); },
+        {.least_budget = settings_.least_channel}));
     if (x402_) {
         pipeline_.add_payment_method(payments::make_x402_method(*x402_));
     }
     pipeline_.add_payment_method(payments::make_owner_method(*charging_));
+}
+
+async::Task<Result<Bytes>> Node::Impl::open_window_key(std::string jwe) {
+    CO_TRY(
+        identity::Jwe parsed, identity::Jwe::parse(jwe, {.max_bytes = 4096, .max_recipients = 4}));
+    co_return co_await async::offload(pool_,
+        [keys = deployments_.keys(), parsed = std::move(parsed)] { return parsed.decrypt(keys); });
 }
 
 Result<void> Node::Impl::listen() {

@@ -63,6 +63,8 @@ struct NodeSettings {
     std::optional<payments::X402Mode> x402;
     /// In `X402Mode::sent`: what one payer may have unsettled.
     Amount x402_max_unsettled{100'000};
+    /// Channels of vouchers with less are not served from.
+    Amount least_channel{100'000};
     payments::SettlementThresholds thresholds{
         .payer_amount = Amount(1'000'000), .age = std::chrono::seconds(60)};
     /// Bound on what is served and not yet settled.

@@ -197,7 +197,9 @@ void EscrowChannels::restore() {
         }
         if (id && opened_.contains(*id) && channels_.try_emplace(*id, *owner).second) {
             ledger_.confirm_chain(view.payer);
-            note_channel(*owner, {view.payer, *id, view.chain.price}, view.chain.block);
+            if (view.chain.signer.is_zero()) {
+                note_channel(*owner, {view.payer, *id, view.chain.price}, view.chain.block);
+            }
         }
         const auto trial = trial_ends_.find(*owner);
         if (trial != trial_ends_.end() && view.payer == trial_account(settings_.provider, *owner)) {
@@ -260,7 +262,7 @@ void EscrowChannels::note_events(const std::vector<chain::Log>& logs) {
 
 bool EscrowChannels::is_known(const Bytes32& channel) const {
     return channels_.contains(channel) || opened_.contains(channel) ||
-           ledger_.payer(channel_account(channel)).has_value();
+           ledger_.find(channel_account(channel)) != nullptr;
 }
 
 void EscrowChannels::note_channel_event(const chain::Log& entry) {
@@ -277,6 +279,7 @@ void EscrowChannels::note_channel_event(const chain::Log& entry) {
     const bool about_channel = topic == escrow_abi::ChannelOpenedEvent::kTopic ||
                                topic == escrow_abi::ChannelIncreasedEvent::kTopic ||
                                topic == escrow_abi::ConsumedEvent::kTopic ||
+                               topic == escrow_abi::ClaimedEvent::kTopic ||
                                topic == escrow_abi::CloseRequestedEvent::kTopic ||
                                topic == escrow_abi::ChannelFinalEvent::kTopic;
     if (about_channel) {
@@ -318,7 +321,7 @@ async::Task<Result<void>> EscrowChannels::read_channel(Bytes32 id, std::uint64_t
 
 async::Task<Result<void>> EscrowChannels::take_over(
     chain::ChannelState channel, std::uint64_t block) {
-    if (channel.provider != settings_.provider || !channel.signer.is_zero()) {
+    if (channel.provider != settings_.provider) {
         co_return Result<void>{};
     }
     const PayerAccount account = channel_account(channel.id);
@@ -327,15 +330,21 @@ async::Task<Result<void>> EscrowChannels::take_over(
     state.owner = to_string(channel.payer);
     state.reserved = channel.reserved;
     state.claimed_on_chain = channel.claimed;
-    state.calls_on_chain = channel.calls;
-    state.price = channel.price;
+    state.signer = channel.signer;
+    // With a signer it only bounds `consume` by a permit, which no node of ours sends.
+    if (state.signer.is_zero()) {
+        state.price = channel.price;
+        state.calls_on_chain = channel.calls;
+    }
     state.closing = channel.close_at.value != 0;
     state.is_final = channel.final;
     state.block = block;
     CO_TRY_VOID(ledger_.record_chain(account, state, move_));
     channels_[channel.id] = channel.payer;
-    note_channel(channel.payer, {account, channel.id, channel.price}, block);
-    unknown_.erase(channel.payer);
+    if (state.signer.is_zero()) {
+        note_channel(channel.payer, {account, channel.id, channel.price}, block);
+        unknown_.erase(channel.payer);
+    }
     if (const auto known = opened_.find(channel.id);
         known == opened_.end() || known->second != channel.opened) {
         opened_[channel.id] = channel.opened;

@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -74,6 +75,7 @@ class EscrowChannels final : public ChannelDirectory {
     [[nodiscard]] std::optional<std::uint64_t> followed() const { return followed_; }
 
     [[nodiscard]] async::Task<Result<PayerMoney>> find(Address payer) override;
+    [[nodiscard]] async::Task<Result<void>> find_channel(Bytes32 id) override;
     [[nodiscard]] async::Task<Result<void>> refresh(Address payer) override;
     [[nodiscard]] std::optional<std::string> suspended() const override;
 
@@ -89,8 +91,8 @@ class EscrowChannels final : public ChannelDirectory {
         bool has_trial = false;
     };
     struct Question;
-    /// A payer, and whether the newest block is asked.
-    using QuestionKey = std::pair<Address, bool>;
+    /// Of whom or what, and whether the newest block is asked.
+    using QuestionKey = std::pair<std::string, bool>;
 
     [[nodiscard]] async::Task<Result<void>> read_events(std::uint64_t from, std::uint64_t to);
     void note_events(const std::vector<chain::Log>& logs);
@@ -108,8 +110,12 @@ class EscrowChannels final : public ChannelDirectory {
     void restore();
     [[nodiscard]] async::Task<Result<void>> remember(chain::BlockHeader block, bool changed);
 
-    [[nodiscard]] async::Task<Result<void>> ask(Address payer, bool newest);
-    [[nodiscard]] async::Task<Result<void>> ask_chain(Address payer, bool newest);
+    /// `answer` runs once for all who ask the same at the same time.
+    [[nodiscard]] async::Task<Result<void>> ask(
+        QuestionKey key, std::function<async::Task<Result<void>>()> answer);
+    [[nodiscard]] async::Task<Result<std::uint64_t>> block_to_ask(bool newest);
+    [[nodiscard]] async::Task<Result<void>> ask_payer(Address payer, bool newest);
+    [[nodiscard]] async::Task<Result<void>> ask_channel(Bytes32 id);
 
     async::Executor executor_;
     chain::EthereumClient& client_;
@@ -138,6 +144,7 @@ class EscrowChannels final : public ChannelDirectory {
     std::unordered_map<Address, UnixSeconds> trial_ends_;
     /// Asked in vain, and at which block.
     std::unordered_map<Address, std::uint64_t> unknown_;
+    std::unordered_map<Bytes32, std::uint64_t> unknown_channels_;
     std::map<QuestionKey, std::shared_ptr<Question>> questions_;
     std::set<Bytes32> dirty_channels_;
     std::set<Address> dirty_trials_;

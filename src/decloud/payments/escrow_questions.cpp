@@ -20,8 +20,8 @@ struct EscrowChannels::Question {
     std::optional<Result<void>> outcome;
 };
 
-async::Task<Result<void>> EscrowChannels::ask(Address payer, bool newest) {
-    const QuestionKey key{payer, newest};
+async::Task<Result<void>> EscrowChannels::ask(
+    QuestionKey key, std::function<async::Task<Result<void>>()> answer) {
     const auto deadline = std::chrono::steady_clock::now() + settings_.patience;
     for (;;) {
         if (const auto asked = questions_.find(key); asked != questions_.end()) {
@@ -48,12 +48,12 @@ async::Task<Result<void>> EscrowChannels::ask(Address payer, bool newest) {
         question->done.set();
         question_ended_.set();
     });
-    const Result<void> outcome = co_await ask_chain(payer, newest);
+    const Result<void> outcome = co_await answer();
     question->outcome = outcome;
     co_return outcome;
 }
 
-async::Task<Result<void>> EscrowChannels::ask_chain(Address payer, bool newest) {
+async::Task<Result<std::uint64_t>> EscrowChannels::block_to_ask(bool newest) {
     const auto finalized = head_.finalized();
     if (!finalized) {
         co_return fail(ChainError::not_ready, "no final block is known yet");
@@ -63,6 +63,32 @@ async::Task<Result<void>> EscrowChannels::ask_chain(Address payer, bool newest) 
         CO_TRY(const std::uint64_t head, co_await client_.block_number());
         block = std::max(block, head - std::min(head, head_.depth()));
     }
+    co_return block;
+}
+
+async::Task<Result<void>> EscrowChannels::ask_channel(Bytes32 id) {
+    CO_TRY(const std::uint64_t block, co_await block_to_ask(false));
+    const auto asked = unknown_channels_.find(id);
+    if (asked != unknown_channels_.end() && asked->second == block) {
+        co_return Result<void>{};
+    }
+    auto channel = co_await escrow_.channel(id, chain::BlockTag::at(block));
+    if (channel && channel->provider == settings_.provider) {
+        unknown_channels_.erase(id);
+        co_return co_await take_over(*channel, block);
+    }
+    if (!channel && channel.error() != make_error_code(ChainError::not_found)) {
+        co_return fail(channel.error());
+    }
+    if (unknown_channels_.size() >= kMaxUnknownPayers) {
+        unknown_channels_.clear();
+    }
+    unknown_channels_[id] = block;
+    co_return Result<void>{};
+}
+
+async::Task<Result<void>> EscrowChannels::ask_payer(Address payer, bool newest) {
+    CO_TRY(const std::uint64_t block, co_await block_to_ask(newest));
     const auto asked = unknown_.find(payer);
     if (asked != unknown_.end() && asked->second == block) {
         co_return Result<void>{};
@@ -82,7 +108,8 @@ async::Task<Result<void>> EscrowChannels::ask_chain(Address payer, bool newest) 
 async::Task<Result<PayerMoney>> EscrowChannels::find(Address payer) {
     auto found = payers_.find(payer);
     if (found == payers_.end()) {
-        CO_TRY_VOID(co_await ask(payer, false));
+        CO_TRY_VOID(co_await ask(
+            {to_string(payer), false}, [this, payer] { return ask_payer(payer, false); }));
         found = payers_.find(payer);
     }
     PayerMoney money;
@@ -99,6 +126,15 @@ async::Task<Result<PayerMoney>> EscrowChannels::find(Address payer) {
     co_return money;
 }
 
-async::Task<Result<void>> EscrowChannels::refresh(Address payer) { return ask(payer, true); }
+async::Task<Result<void>> EscrowChannels::find_channel(Bytes32 id) {
+    if (is_known(id)) {
+        co_return Result<void>{};
+    }
+    co_return co_await ask({to_string(id), false}, [this, id] { return ask_channel(id); });
+}
+
+async::Task<Result<void>> EscrowChannels::refresh(Address payer) {
+    return ask({to_string(payer), true}, [this, payer] { return ask_payer(payer, true); });
+}
 
 }  // namespace decloud::payments

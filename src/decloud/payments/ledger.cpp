@@ -75,6 +75,10 @@ Result<void> Ledger::State::replay(const store::LogRecord& logged, OpenHolds& op
             TRY(const auto record, internal::decode<internal::SentRowRecord>(logged.payload));
             return book_.apply(record);
         }
+        case RecordType::voucher: {
+            TRY(const auto record, internal::decode<internal::VoucherRecord>(logged.payload));
+            return book_.apply(record);
+        }
         case RecordType::hold: {
             TRY(const auto record, internal::decode<internal::HoldRecord>(logged.payload));
             next_hold_ = std::max(next_hold_, record.serial + 1);
@@ -279,6 +283,15 @@ async::Task<Result<void>> Ledger::note_sent_rows(std::vector<SettlementRow> rows
 }
 
 Result<void> Ledger::resume_payer(PayerAccount payer) { return state_->resume_payer(payer); }
+
+Result<void> Ledger::accept(const PayerAccount& payer, const AcceptedVoucher& voucher) {
+    return state_->accept(payer, voucher);
+}
+
+const ChannelState* Ledger::find(const PayerAccount& payer) const {
+    const auto* entry = state_->book().find_payer(payer.text);
+    return entry == nullptr ? nullptr : &entry->record.chain;
+}
 
 Amount Ledger::spendable(const PayerAccount& payer) const {
     const auto* entry = state_->book().find_payer(payer.text);

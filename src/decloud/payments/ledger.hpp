@@ -118,6 +118,15 @@ class Ledger {
     /// Serves again from a payer that a foreign row had stopped, from what the chain says.
     [[nodiscard]] Result<void> resume_payer(PayerAccount payer);
 
+    /// Takes a voucher that its caller has verified: at least as much as the one before, and no
+    /// lower first sequence. It is in the log ahead of every call that relies on it, so that it is
+    /// on disk before any of their answers. Errors: unknown_payer; invalid_input if it is lower
+    /// than the one before or the payer has no signer; disk_full, unavailable.
+    [[nodiscard]] Result<void> accept(const PayerAccount& payer, const AcceptedVoucher& voucher);
+
+    /// What the chain said of a payer; null if it is not known. Until the next call that changes
+    /// the ledger.
+    [[nodiscard]] const ChannelState* find(const PayerAccount& payer) const;
     /// What a new call could hold now, over all slices and bounds but counters. Zero if unknown or
     /// stopped.
     [[nodiscard]] Amount spendable(const PayerAccount& payer) const;

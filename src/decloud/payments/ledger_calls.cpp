@@ -219,6 +219,7 @@ Result<void> Ledger::State::record_hold(Hold& hold, HoldRequest& request) {
         {CallState::held, request.request_digest, request.call_id, std::nullopt, request.expires});
     book_.mark_dirty(node);
     hold.key = &node;
+    hold.key_before_run = request.key_before_run;
     return {};
 }
 
@@ -375,7 +376,7 @@ async::Task<Result<void>> Ledger::State::begin(HoldId id) {
     }
     CO_TRY(const std::uint64_t sequence, written);
     CO_TRY(const Hold* hold, find(id));
-    if (hold->key != nullptr) {
+    if (hold->key != nullptr && hold->key_before_run) {
         co_return co_await log_->durable(sequence);
     }
     log_->hasten(sequence, running());

@@ -28,7 +28,8 @@ constexpr std::string_view kMissing = "the channel is not on the chain any more"
 bool same_but_block(const ChannelState& a, const ChannelState& b) {
     return a.asset == b.asset && a.owner == b.owner && a.reserved == b.reserved &&
            a.claimed_on_chain == b.claimed_on_chain && a.calls_on_chain == b.calls_on_chain &&
-           a.price == b.price && a.closing == b.closing && a.is_final == b.is_final;
+           a.price == b.price && a.signer == b.signer && a.closing == b.closing &&
+           a.is_final == b.is_final;
 }
 
 /// The chain has more than the log knows: it counts as spent, by somebody else.
@@ -40,6 +41,12 @@ void adopt(PayerRecord& record) {
     record.spent.calls = std::max(record.spent.calls, chain.calls_on_chain);
     record.sent.amount = std::max(record.sent.amount, chain.claimed_on_chain);
     record.sent.calls = std::max(record.sent.calls, chain.calls_on_chain);
+}
+
+SettlementRow row_of(const PayerRecord& record) {
+    const bool by_voucher = !record.chain.signer.is_zero();
+    return {record.payer, record.chain.asset, by_voucher ? 0 : record.spent.calls,
+        record.spent.amount, record.voucher};
 }
 
 bool sent_before(const PayerRecord& record, const ChannelState& chain) {
@@ -225,6 +232,26 @@ async::Task<Result<void>> Ledger::State::note_sent_rows(std::vector<SettlementRo
     co_return co_await flush();
 }
 
+Result<void> Ledger::State::accept(const PayerAccount& account, const AcceptedVoucher& voucher) {
+    TRY_VOID(check_open());
+    const PayerEntry* payer = book_.find_payer(account.text);
+    if (payer == nullptr) {
+        return fail(PaymentError::unknown_payer, account.text);
+    }
+    const PayerRecord& known = payer->record;
+    const bool lower = known.voucher && (voucher.cumulative < known.voucher->cumulative ||
+                                            voucher.first_sequence < known.voucher->first_sequence);
+    if (known.chain.signer.is_zero() || lower) {
+        return fail(CommonError::invalid_input, "a voucher is lower than the one before");
+    }
+    if (known.voucher == voucher) {
+        return {};
+    }
+    const internal::VoucherRecord record{known.index, voucher};
+    TRY_VOID(write(RecordType::voucher, record, LogUse::opening));
+    return book_.apply(record);
+}
+
 std::vector<SettlementRow> Ledger::State::settlement_due(
     UnixSeconds time, const SettlementThresholds& thresholds) {
     const auto older = [&](std::uint64_t since, std::chrono::seconds age) {
@@ -244,8 +271,7 @@ std::vector<SettlementRow> Ledger::State::settlement_due(
         const bool lost =
             !record.sent_rows.empty() && older(payer.sent_at, thresholds.resend_after);
         if (worth || lost) {
-            rows.push_back(
-                {record.payer, record.chain.asset, record.spent.calls, record.spent.amount});
+            rows.push_back(row_of(record));
         }
     }
     return rows;
@@ -256,8 +282,7 @@ std::vector<SettlementRow> Ledger::State::unsettled() {
     for (const internal::PayerIndex index : book_.unsettled()) {
         const PayerRecord& record = book_.payer(index).record;
         if (record.stopped.empty() && !record.chain.is_final) {
-            rows.push_back(
-                {record.payer, record.chain.asset, record.spent.calls, record.spent.amount});
+            rows.push_back(row_of(record));
         }
     }
     return rows;
@@ -283,7 +308,7 @@ Amount Ledger::State::spendable(const PayerEntry& payer) const {
 PayerView Ledger::State::view(const PayerEntry& payer) const {
     const PayerRecord& record = payer.record;
     PayerView view{record.payer, record.chain, record.spent, payer.held, spendable(payer),
-        record.sent, std::nullopt, record.stopped == kMissing};
+        record.sent, record.voucher, std::nullopt, record.stopped == kMissing};
     if (!record.stopped.empty()) {
         view.stopped = record.stopped;
     } else if (record.chain.is_final || record.chain.closing) {

@@ -46,41 +46,6 @@ std::unexpected<protocol::Problem> payment_refused(const EscrowCharging& chargin
         status, std::move(detail), std::move(help), acceptable_payments(charging, terms)));
 }
 
-std::unexpected<protocol::Problem> from_ledger(
-    const EscrowCharging& charging, const Terms& terms, const Address& payer, const Error& error) {
-    const std::string who = to_string(payer);
-    if (error == make_error_code(PaymentError::insufficient_funds)) {
-        return payment_refused(charging, terms, Status::payment_too_low,
-            "the budget of " + who + " for " + charging.provider_name +
-                " is used up: " + error.detail(),
-            "decloud escrow increase " + charging.provider_name + " AMOUNT");
-    }
-    if (error == make_error_code(PaymentError::counter_exhausted)) {
-        return payment_refused(charging, terms, Status::payment_acceptable,
-            "the calls that the owner pays for others are used up, for today or in all",
-            pay_command(terms) + "; the owner can raise [ownerPays] in decloud.toml");
-    }
-    if (error == make_error_code(PaymentError::payer_stopped)) {
-        return payment_refused(charging, terms, Status::payment_acceptable,
-            "nothing more is served from the channel of " + who + ": " + error.detail(),
-            approve_command(charging, terms.max_price));
-    }
-    if (error == make_error_code(PaymentError::exposure_limit)) {
-        return protocol::refuse(503, Status::server_error,
-            "the provider has reached its limit of unsettled calls; nothing was charged");
-    }
-    if (error == make_error_code(PaymentError::overloaded)) {
-        auto refusal = protocol::refuse(
-            503, Status::server_error, "too many paid calls at once; nothing was charged");
-        refusal.error().headers.emplace_back("Retry-After", "1");
-        return refusal;
-    }
-    if (error == make_error_code(PaymentError::expired)) {
-        return protocol::refuse(401, Status::invalid_signature, "the payment has expired");
-    }
-    return std::unexpected(protocol::problem_from(error));
-}
-
 /// What raises the bound that is too low: what was signed for this call, or the channel's price.
 std::string higher_price_command(
     const EscrowCharging& charging, const Terms& terms, Amount signed_price, bool by_caller) {
@@ -233,6 +198,41 @@ class OwnerMethod final : public protocol::PaymentMethod {
 
 }  // namespace
 
+std::unexpected<protocol::Problem> refusal_of(
+    const EscrowCharging& charging, const Terms& terms, const Address& payer, const Error& error) {
+    const std::string who = to_string(payer);
+    if (error == make_error_code(PaymentError::insufficient_funds)) {
+        return payment_refused(charging, terms, Status::payment_too_low,
+            "the budget of " + who + " for " + charging.provider_name +
+                " is used up: " + error.detail(),
+            "decloud escrow increase " + charging.provider_name + " AMOUNT");
+    }
+    if (error == make_error_code(PaymentError::counter_exhausted)) {
+        return payment_refused(charging, terms, Status::payment_acceptable,
+            "the calls that the owner pays for others are used up, for today or in all",
+            pay_command(terms) + "; the owner can raise [ownerPays] in decloud.toml");
+    }
+    if (error == make_error_code(PaymentError::payer_stopped)) {
+        return payment_refused(charging, terms, Status::payment_acceptable,
+            "nothing more is served from the channel of " + who + ": " + error.detail(),
+            approve_command(charging, terms.max_price));
+    }
+    if (error == make_error_code(PaymentError::exposure_limit)) {
+        return protocol::refuse(503, Status::server_error,
+            "the provider has reached its limit of unsettled calls; nothing was charged");
+    }
+    if (error == make_error_code(PaymentError::overloaded)) {
+        auto refusal = protocol::refuse(
+            503, Status::server_error, "too many paid calls at once; nothing was charged");
+        refusal.error().headers.emplace_back("Retry-After", "1");
+        return refusal;
+    }
+    if (error == make_error_code(PaymentError::expired)) {
+        return protocol::refuse(401, Status::invalid_signature, "the payment has expired");
+    }
+    return std::unexpected(protocol::problem_from(error));
+}
+
 async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
     Address payer,
     const Terms& terms,
@@ -280,7 +280,7 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
                 co_return std::move(*repeat);
             }
         }
-        co_return from_ledger(charging, terms, payer, id.error());
+        co_return refusal_of(charging, terms, payer, id.error());
     }
     co_return held(charging, *id, payer, terms.max_price, false, single_use);
 }

@@ -59,6 +59,12 @@ struct Caller {
     std::optional<SingleUse> single_use,
     std::string call_id);
 
+/// What the ledger's error means to who wanted to pay from `payer`'s money.
+[[nodiscard]] std::unexpected<protocol::Problem> refusal_of(const EscrowCharging& charging,
+    const protocol::Terms& terms,
+    const Address& payer,
+    const Error& error);
+
 /// Pays from the owner's channel where the request brings no payment of its own.
 [[nodiscard]] std::unique_ptr<protocol::PaymentMethod> make_owner_method(EscrowCharging& charging);
 

@@ -36,6 +36,17 @@ Result<Bytes> encode_channels(const std::vector<SettlementRow>& rows) {
     return escrow_abi::encode_consume_batch(out);
 }
 
+Result<Bytes> encode_claims(const std::vector<SettlementRow>& rows) {
+    std::vector<escrow_abi::ClaimRow> out;
+    for (const SettlementRow& row : rows) {
+        TRY(const Bytes32 id, parse_channel_account(row.payer));
+        const AcceptedVoucher voucher = row.voucher.value_or(AcceptedVoucher{});
+        out.push_back({id, voucher.cumulative.units(), row.amount.units(),
+            to_bytes(voucher.signature.view())});
+    }
+    return escrow_abi::encode_claim_batch(out);
+}
+
 Result<Bytes> encode_trials(const Address& provider, const std::vector<SettlementRow>& rows) {
     std::vector<escrow_abi::TrialRow> out;
     for (const SettlementRow& row : rows) {
@@ -45,7 +56,27 @@ Result<Bytes> encode_trials(const Address& provider, const std::vector<Settlemen
     return escrow_abi::encode_consume_trials(provider, out);
 }
 
-bool is_trial_row(const SettlementRow& row) { return row.payer.text.starts_with("trial:"); }
+/// What one transaction can hold of: the escrow has a function for each.
+enum class RowKind { trial, pull, voucher };
+
+RowKind kind_of(const SettlementRow& row) {
+    if (row.payer.text.starts_with("trial:")) {
+        return RowKind::trial;
+    }
+    return row.voucher ? RowKind::voucher : RowKind::pull;
+}
+
+Result<Bytes> encode_rows(const Address& provider, const std::vector<SettlementRow>& rows) {
+    switch (kind_of(rows.front())) {
+        case RowKind::trial:
+            return encode_trials(provider, rows);
+        case RowKind::pull:
+            return encode_channels(rows);
+        case RowKind::voucher:
+            return encode_claims(rows);
+    }
+    return fail(CommonError::internal);
+}
 
 /// What the escrow settles; other payment methods settle their own.
 bool is_of_escrow(const PayerAccount& payer) {
@@ -207,16 +238,15 @@ async::Task<Result<Settled>> Settler::flush(async::CancellationToken gone) {
 
 async::Task<Result<Settled>> Settler::send(std::vector<SettlementRow> rows) {
     Settled total;
-    std::vector<SettlementRow> trial_rows;
-    std::ranges::copy_if(rows, std::back_inserter(trial_rows), is_trial_row);
-    std::erase_if(rows, is_trial_row);
-    for (const bool is_trial : {false, true}) {
-        const auto& all = is_trial ? trial_rows : rows;
+    for (const RowKind kind : {RowKind::voucher, RowKind::pull, RowKind::trial}) {
+        std::vector<SettlementRow> all;
+        std::ranges::copy_if(rows, std::back_inserter(all),
+            [kind](const SettlementRow& row) { return kind_of(row) == kind; });
         for (std::size_t at = 0; at < all.size(); at += settings_.max_rows) {
             const auto end = std::min(all.size(), at + settings_.max_rows);
             std::vector<SettlementRow> some(all.begin() + static_cast<std::ptrdiff_t>(at),
                 all.begin() + static_cast<std::ptrdiff_t>(end));
-            CO_TRY(const Settled settled, co_await send_some(std::move(some), is_trial));
+            CO_TRY(const Settled settled, co_await send_some(std::move(some)));
             total.rows += settled.rows;
             total.amount = total.amount.plus(settled.amount).value_or(total.amount);
             total.block = std::max(total.block, settled.block);
@@ -225,13 +255,13 @@ async::Task<Result<Settled>> Settler::send(std::vector<SettlementRow> rows) {
     co_return total;
 }
 
-async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows, bool trials) {
+async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows) {
     std::vector<Amount> before;
     for (const SettlementRow& row : rows) {
         const auto view = ledger_.payer(row.payer);
         before.push_back(view ? view->chain.claimed_on_chain : Amount());
     }
-    CO_TRY(Bytes data, trials ? encode_trials(settings_.provider, rows) : encode_channels(rows));
+    CO_TRY(Bytes data, encode_rows(settings_.provider, rows));
     CO_TRY_VOID(co_await ledger_.note_sent_rows(rows));
     const std::string intent = intent_of(data);
     const auto outcome = co_await sender_.submit(
@@ -247,7 +277,7 @@ async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows,
     CO_TRY_VOID(co_await sender_.forget(intent));
     Settled settled = accepted(rows, before);
     settled.block = outcome->block_number;
-    if (trials) {
+    if (kind_of(rows.front()) == RowKind::trial) {
         settled.amount = Amount();
     }
     settled_rows_.add(static_cast<double>(settled.rows));

@@ -67,8 +67,8 @@ class Settler {
     [[nodiscard]] async::Task<void> settle();
     [[nodiscard]] async::Task<void> clean_up();
     [[nodiscard]] async::Task<Result<Settled>> send(std::vector<SettlementRow> rows);
-    [[nodiscard]] async::Task<Result<Settled>> send_some(
-        std::vector<SettlementRow> rows, bool trials);
+    /// Rows of one kind.
+    [[nodiscard]] async::Task<Result<Settled>> send_some(std::vector<SettlementRow> rows);
     [[nodiscard]] Settled accepted(
         const std::vector<SettlementRow>& rows, const std::vector<Amount>& before) const;
 

@@ -54,6 +54,9 @@ async::Task<void> compare(EscrowBench* bench, identity::Domain domain, std::size
     const identity::Revocation r{word(), account(), round};
     EXPECT_EQ(co_await ask(bench, abi::encode_revocation_digest({r.spec_hash, r.owner, r.created})),
         identity::digest(r, domain));
+    const identity::Voucher v{word(), Uint128{1} << (40 * round)};
+    EXPECT_EQ(co_await ask(bench, abi::encode_voucher_digest(v.channel_id, v.cumulative_amount)),
+        identity::digest(v, domain));
 }
 
 TEST(SignedStructs, HaveTheDigestsThatTheEscrowComputes) {

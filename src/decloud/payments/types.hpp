@@ -5,6 +5,7 @@
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/base/units.hpp>
+#include <decloud/crypto/secp256k1.hpp>
 
 #include <chrono>
 #include <compare>
@@ -62,6 +63,9 @@ struct HoldRequest {
     /// For operators and for repeats; at most 64 bytes.
     std::string call_id;
     std::vector<CounterClaim> counters;
+    /// Whether `begin` waits until the key is on disk. If not, it is there before the answer: after
+    /// a crash in between the same request may run again, and is charged once.
+    bool key_before_run = true;
 };
 
 /// What a receipt says about the call beside the money.
@@ -125,9 +129,22 @@ struct ChannelState {
     std::uint64_t calls_on_chain = 0;
     /// Per call. Zero: amounts are not tied to calls.
     Amount price;
+    /// Not zero: no more than this account's vouchers say may be spent, and the calls on chain are
+    /// not counted.
+    Address signer;
     bool closing = false;
     bool is_final = false;
     std::uint64_t block = 0;
+};
+
+/// The newest voucher of a channel's signer.
+struct AcceptedVoucher {
+    /// All that may be spent.
+    Amount cumulative;
+    crypto::EcdsaSignature signature;
+    /// Calls with lower sequences belong to windows before the newest.
+    std::uint64_t first_sequence = 0;
+    friend bool operator==(const AcceptedVoucher&, const AcceptedVoucher&) = default;
 };
 
 /// How the chain came to say something about an account.
@@ -153,6 +170,8 @@ struct PayerView {
     Amount spendable;
     /// The highest row told to `note_sent_rows`.
     Spent sent;
+    /// Only of channels with a signer.
+    std::optional<AcceptedVoucher> voucher;
     /// Why nothing more is served from it, if so.
     std::optional<std::string> stopped;
     /// The final chain does not have it any more.
@@ -163,8 +182,10 @@ struct PayerView {
 struct SettlementRow {
     PayerAccount payer;
     AssetId asset;
+    /// 0 in a row that stands on a voucher.
     std::uint64_t calls = 0;
     Amount amount;
+    std::optional<AcceptedVoucher> voucher{};
     friend bool operator==(const SettlementRow&, const SettlementRow&) = default;
 };
 

@@ -102,6 +102,9 @@ std::string problem_json(const Problem& problem) {
     if (!problem.receipt.empty()) {
         body["receipt"] = "/receipts/" + problem.receipt;
     }
+    if (!problem.channel.empty()) {
+        body["channel"] = problem.channel;
+    }
     if (problem.http_status == 402) {
         body["x402Version"] = 1;
         body["error"] = problem.detail;

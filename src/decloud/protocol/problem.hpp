@@ -57,6 +57,8 @@ struct Problem {
     std::vector<std::pair<std::string, std::string>> headers;
     /// The receipt of the call that this one repeats, for 409.
     std::string receipt;
+    /// What is known of the channel that would have paid: its state for the client. Empty: nothing.
+    json::Object channel{};
 };
 
 /// A value, or why the request is refused.

@@ -22,7 +22,11 @@ Amount PayerEntry::exposure() const {
 }
 
 Amount PayerEntry::unspent() const {
-    return record.chain.reserved.saturating_minus(record.spent.amount).saturating_minus(held);
+    Amount allowed = record.chain.reserved;
+    if (!record.chain.signer.is_zero()) {
+        allowed = std::min(allowed, record.voucher ? record.voucher->cumulative : Amount());
+    }
+    return allowed.saturating_minus(record.spent.amount).saturating_minus(held);
 }
 
 Amount PayerEntry::slice_left() const {
@@ -241,6 +245,16 @@ Result<void> Book::apply(const CounterRecord& record) {
     counter_by_index_[record.index] = counter;
     next_counter_ = std::max(next_counter_, record.index + 1);
     mark_dirty(*counter);
+    return {};
+}
+
+Result<void> Book::apply(const VoucherRecord& record) {
+    if (!knows_payer(record.payer)) {
+        return damaged("a voucher of a payer that is not known");
+    }
+    PayerEntry& payer = payers_[record.payer];
+    payer.record.voucher = record.voucher;
+    mark_dirty(payer);
     return {};
 }
 

@@ -48,7 +48,7 @@ struct PayerEntry {
         return record.spent.amount.saturating_minus(record.adopted);
     }
     [[nodiscard]] Amount exposure() const;
-    /// Reserved, not spent and not held.
+    /// Reserved and, where there is a signer, signed for; not spent and not held.
     [[nodiscard]] Amount unspent() const;
     [[nodiscard]] Amount slice_left() const;
 };
@@ -140,6 +140,7 @@ class Book {
     [[nodiscard]] Result<void> apply(const PayerRecord& record);
     [[nodiscard]] Result<void> apply(const CounterRecord& record);
     [[nodiscard]] Result<void> apply(const SentRowRecord& record);
+    [[nodiscard]] Result<void> apply(const VoucherRecord& record);
     /// `encoded` is `record` beside `previous_in_batch`, or empty; `key` the hold's, if it has one.
     [[nodiscard]] Result<void> apply(const FinishedRecord& record, BytesView encoded, KeyNode* key);
     /// The record before this serial's in its batch; null if it begins one. Until the next `apply`.

@@ -49,6 +49,7 @@ class Ledger::State {
     void confirm_chain(const PayerAccount& payer);
     async::Task<Result<void>> note_sent_rows(std::vector<SettlementRow> rows);
     Result<void> resume_payer(const PayerAccount& payer);
+    Result<void> accept(const PayerAccount& payer, const AcceptedVoucher& voucher);
     std::vector<SettlementRow> settlement_due(
         UnixSeconds now, const SettlementThresholds& thresholds);
     std::vector<SettlementRow> unsettled();
@@ -75,6 +76,7 @@ class Ledger::State {
         /// What the record `served` says is held; none before it.
         std::optional<Amount> served;
         internal::KeyNode* key = nullptr;
+        bool key_before_run = true;
         std::string call_id;
         boost::container::small_vector<internal::CounterEntry*, 4> counters;
     };

@@ -44,6 +44,20 @@ ChannelState decode_chain(Decoder& in) {
     return chain;
 }
 
+void encode_voucher(Encoder& out, const AcceptedVoucher& voucher) {
+    out.amount(voucher.cumulative);
+    out.fixed(voucher.signature);
+    out.integer(voucher.first_sequence);
+}
+
+AcceptedVoucher decode_voucher(Decoder& in) {
+    AcceptedVoucher voucher;
+    voucher.cumulative = in.amount();
+    voucher.signature = in.fixed<crypto::EcdsaSignature>();
+    voucher.first_sequence = in.integer<std::uint64_t>();
+    return voucher;
+}
+
 void encode_call(Encoder& out, const CallRecord& call) {
     out.text(call.service);
     out.text(call.subject);
@@ -88,6 +102,14 @@ void encode(Encoder& out, const PayerRecord& record) {
     for (const Spent& row : record.sent_rows) {
         encode_spent(out, row);
     }
+    // Others end here, as all did before there were vouchers.
+    if (!record.chain.signer.is_zero()) {
+        out.fixed(record.chain.signer);
+        out.integer(static_cast<std::uint8_t>(record.voucher ? 1 : 0));
+        if (record.voucher) {
+            encode_voucher(out, *record.voucher);
+        }
+    }
 }
 
 template <>
@@ -104,6 +126,12 @@ Result<PayerRecord> decode(BytesView data) {
     const auto rows = in.integer<std::uint32_t>();
     for (std::uint32_t i = 0; i < rows && in.ok(); ++i) {
         record.sent_rows.push_back(decode_spent(in));
+    }
+    if (in.ok() && !in.done()) {
+        record.chain.signer = in.fixed<Address>();
+        if (in.integer<std::uint8_t>() != 0) {
+            record.voucher = decode_voucher(in);
+        }
     }
     return checked(in, std::move(record));
 }
@@ -227,6 +255,20 @@ Result<SentRowRecord> decode(BytesView data) {
     SentRowRecord record;
     record.payer = in.integer<PayerIndex>();
     record.row = decode_spent(in);
+    return checked(in, record);
+}
+
+void encode(Encoder& out, const VoucherRecord& record) {
+    out.integer(record.payer);
+    encode_voucher(out, record.voucher);
+}
+
+template <>
+Result<VoucherRecord> decode(BytesView data) {
+    Decoder in(data);
+    VoucherRecord record;
+    record.payer = in.integer<PayerIndex>();
+    record.voucher = decode_voucher(in);
     return checked(in, record);
 }
 

@@ -4,6 +4,7 @@
 #include "codec.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ enum class RecordType : std::uint8_t {
     released = 6,
     sent_row = 7,
     finished_short = 8,
+    voucher = 9,
 };
 
 /// Payers and counters are named once and numbered, so that the record of a call stays small.
@@ -40,6 +42,7 @@ struct PayerRecord {
     std::vector<Spent> sent_rows;
     /// Empty: served.
     std::string stopped;
+    std::optional<AcceptedVoucher> voucher;
 };
 
 struct CounterRecord {
@@ -92,6 +95,12 @@ struct SentRowRecord {
     Spent row;
 };
 
+/// The newest voucher of a payer that has a signer.
+struct VoucherRecord {
+    PayerIndex payer = 0;
+    AcceptedVoucher voucher;
+};
+
 void encode(Encoder& out, const PayerRecord& record);
 void encode(Encoder& out, const CounterRecord& record);
 void encode(Encoder& out, const HoldRecord& record);
@@ -99,6 +108,7 @@ void encode(Encoder& out, const ServedRecord& record);
 void encode(Encoder& out, const FinishedRecord& record);
 void encode(Encoder& out, const ReleasedRecord& record);
 void encode(Encoder& out, const SentRowRecord& record);
+void encode(Encoder& out, const VoucherRecord& record);
 
 /// Error: StoreError::damaged.
 template <class Record>
@@ -118,5 +128,7 @@ template <>
 Result<ReleasedRecord> decode(BytesView data);
 template <>
 Result<SentRowRecord> decode(BytesView data);
+template <>
+Result<VoucherRecord> decode(BytesView data);
 
 }  // namespace decloud::payments::internal

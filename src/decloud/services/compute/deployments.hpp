@@ -90,6 +90,9 @@ class Deployments {
         return keys_.front().public_key();
     }
 
+    /// The current RSA key and retired ones. Never change; may be used from another thread.
+    [[nodiscard]] std::span<const crypto::RsaPrivateKey> keys() const { return keys_; }
+
   private:
     using Found = protocol::Checked<std::shared_ptr<const Deployment>>;
     struct Loading {
