@@ -156,19 +156,21 @@ TYPES = {
     "CallAuthorization": "CallAuthorization(address payer,address provider,bytes32 requestDigest,uint128 maxPrice,"
                          "bytes32 nonce,uint64 validBefore)",
     "Revocation": "Revocation(bytes32 specHash,address owner,uint64 created)",
+    "Voucher": "Voucher(bytes32 channelId,uint128 cumulativeAmount)",
+    "Window": "Window(bytes32 channelId,bytes32 keyHash,uint64 firstSequence,uint64 validBefore)",
 }
 
 
 class Domain:
     """Where our EIP-712 signatures are valid."""
 
-    def __init__(self, chain_id, escrow):
-        self.chain_id, self.escrow = chain_id, escrow
+    def __init__(self, chain_id, escrow, name="decloud"):
+        self.chain_id, self.escrow, self.name = chain_id, escrow, name
 
     def digest(self, name, fields):
         separator = keccak(encode_words([
             keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-            keccak(b"decloud"), keccak(b"1"), self.chain_id, self.escrow]))
+            keccak(self.name.encode()), keccak(b"1"), self.chain_id, self.escrow]))
         struct = keccak(encode_words([keccak(TYPES[name].encode()), *fields.values()]))
         return keccak(b"\x19\x01" + separator + struct)
 
