@@ -78,7 +78,7 @@ class GatewayService {
     std::unique_ptr<node::MetricsRegistry> metrics_ = node::make_metrics_registry();
     std::unique_ptr<gateway::Gateway> gateway_;
     node::ConsoleContext context_{
-        *metrics_, [this] { return gateway_->chain_status(); }, "decloud gateway"};
+        *metrics_, [this] { return gateway_->chain_status(); }, "decloud gateway", [] {}};
     std::unique_ptr<net::http::Server> console_;
 };
 

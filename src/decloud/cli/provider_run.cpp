@@ -42,6 +42,9 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.finality_depth = config.chain.finality_depth;
     settings.first_block = config.chain.first_block;
     settings.price = config.provider.price;
+    settings.exposure = {.channel = config.provider.max_exposure_per_channel,
+        .identity = config.provider.max_exposure_per_identity,
+        .node = config.provider.max_exposure};
     settings.free_bytes = config.provider.free_bytes;
     if (config.provider.x402 != "off") {
         settings.x402 =

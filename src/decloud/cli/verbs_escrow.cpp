@@ -1,7 +1,9 @@
+#include "internal/exposure.hpp"
 #include "internal/money.hpp"
 #include "verbs.hpp"
 
 #include <decloud/client/error.hpp>
+#include <decloud/client/http.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -221,6 +223,27 @@ Outcome status(const Context& context, const EscrowOptions& options) {
     });
 }
 
+Outcome exposure(const Context& context, const EscrowOptions& options) {
+    TRY(const Workspace workspace, open(context, options));
+    TRY(const Address account, context.account_address(workspace));
+    return run([&](async::Executor executor) {
+        return with_chain(
+            executor, workspace.config.chain, [&, executor](client::ChainSession& session) {
+                return with_http(executor, [&](net::http::Client& http) -> async::Task<Outcome> {
+                    internal::ExposureView view;
+                    CO_TRY(view.paying,
+                        co_await internal::read_report(workspace, session, http, account));
+                    client::OperatorClient node(http, workspace.home.operator_socket().string());
+                    if (auto selling = co_await node.exposure()) {
+                        view.selling = std::move(*selling);
+                    }
+                    context.print(internal::to_json(view), internal::to_text(view));
+                    co_return ExitCode::ok;
+                });
+            });
+    });
+}
+
 }  // namespace
 
 void add_escrow_verbs(CLI::App& app, Context& context) {
@@ -257,6 +280,7 @@ void add_escrow_verbs(CLI::App& app, Context& context) {
     add("finalize", "Take back the rest of a channel whose close delay is over", finalize)
         ->add_option("provider", options->target, who)
         ->required();
+    (void)add("exposure", "What you could lose to whom, and what your own node has out", exposure);
     (void)add("status", "Free money and channels; exit 5 if one runs low", status);
 }
 

@@ -66,6 +66,13 @@ Result<void> read_url(TomlReader& reader, std::string_view key, std::string& out
     });
 }
 
+Result<void> read_usdc(TomlReader& reader, std::string_view key, Amount& out) {
+    return reader.parsed(key, [&](const std::string& text) -> Result<void> {
+        TRY(out, parse_usdc(text));
+        return {};
+    });
+}
+
 Result<void> read_gateway(TomlReader& reader, GatewayConfig& gateway) {
     TRY_VOID(read_url(reader, "url", gateway.url));
     TRY_VOID(read_listen(reader, "listen", gateway.listen));
@@ -97,14 +104,11 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     if (provider.x402 != "off" && provider.x402 != "settled" && provider.x402 != "sent") {
         return reader.wrong("x402", "\"off\", \"settled\" or \"sent\"");
     }
-    TRY_VOID(reader.parsed("x402_max_unsettled", [&](const std::string& text) -> Result<void> {
-        TRY(provider.x402_max_unsettled, parse_usdc(text));
-        return {};
-    }));
-    return reader.parsed("price", [&](const std::string& text) -> Result<void> {
-        TRY(provider.price, parse_usdc(text));
-        return {};
-    });
+    TRY_VOID(read_usdc(reader, "x402_max_unsettled", provider.x402_max_unsettled));
+    TRY_VOID(read_usdc(reader, "max_exposure_per_channel", provider.max_exposure_per_channel));
+    TRY_VOID(read_usdc(reader, "max_exposure_per_identity", provider.max_exposure_per_identity));
+    TRY_VOID(read_usdc(reader, "max_exposure", provider.max_exposure));
+    return read_usdc(reader, "price", provider.price);
 }
 
 Result<void> read_trials(TomlReader& reader, TrialsConfig& trials) {
@@ -116,6 +120,7 @@ Result<void> read_trials(TomlReader& reader, TrialsConfig& trials) {
     TRY_VOID(reader.number("calls_per_day", trials.calls_per_day));
     std::vector<std::string> listed;
     TRY_VOID(reader.texts("listed", listed));
+    trials.listed.reserve(listed.size());
     for (const std::string& text : listed) {
         const auto address = parse_address(text);
         if (!address) {
@@ -237,12 +242,17 @@ std::string format_config(const Config& config) {
                 {"listen", config.provider.listen}, {"console", config.provider.console},
                 {"price", format_usdc(config.provider.price)}, {"x402", config.provider.x402},
                 {"x402_max_unsettled", format_usdc(config.provider.x402_max_unsettled)},
+                {"max_exposure_per_channel", format_usdc(config.provider.max_exposure_per_channel)},
+                {"max_exposure_per_identity",
+                    format_usdc(config.provider.max_exposure_per_identity)},
+                {"max_exposure", format_usdc(config.provider.max_exposure)},
                 {"free_bytes", integer(config.provider.free_bytes)},
                 {"gateways", list(config.provider.gateways)},
                 {"failed_attempts", integer(config.provider.failed_attempts)},
                 {"cache_bytes", integer(config.provider.cache_bytes)},
                 {"native_seconds", integer(config.provider.native_seconds)}}}};
     std::vector<std::string> listed;
+    listed.reserve(config.trials.listed.size());
     for (const Address& address : config.trials.listed) {
         listed.push_back(to_string(address));
     }

@@ -51,6 +51,11 @@ struct ProviderConfig {
     /// What the registry says; empty: made of `listen`.
     std::string public_url;
     Amount price{1000};
+    /// What may be served and not yet settled: of one channel, of one identity over all its
+    /// channels, and in all.
+    Amount max_exposure_per_channel{1'000'000'000};
+    Amount max_exposure_per_identity{2'000'000'000};
+    Amount max_exposure{10'000'000'000};
     /// Storage for owners who have reserved nothing.
     std::uint64_t free_bytes = 0;
     /// Addresses of gateways whose word on who the client is (`Forwarded`) is believed.

@@ -37,6 +37,9 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.provider.name = "alice.decloud";
     config.provider.price = Amount(2500);
     config.provider.public_url = "http://10.0.0.1:8402";
+    config.provider.max_exposure_per_channel = Amount(7000);
+    config.provider.max_exposure_per_identity = Amount(8000);
+    config.provider.max_exposure = Amount(9000);
     config.gateway.allow_local_providers = true;
     config.trials = {.automatic = "listed",
         .calls_per_identity = 3,
@@ -46,6 +49,9 @@ TEST(Config, IsReadBackAsItWasSaved) {
     const Config read = load_config(home, variables({})).value();
     EXPECT_EQ(format_config(read), format_config(config));
     EXPECT_EQ(read.provider.price, Amount(2500));
+    EXPECT_EQ(read.provider.max_exposure_per_channel, Amount(7000));
+    EXPECT_EQ(read.provider.max_exposure_per_identity, Amount(8000));
+    EXPECT_EQ(read.provider.max_exposure, Amount(9000));
     EXPECT_EQ(read.chain.contracts.escrow, config.chain.contracts.escrow);
 }
 

@@ -117,6 +117,10 @@ async::Task<Result<json::Object>> OperatorClient::status() {
     co_return co_await ask("GET", "/operator/status");
 }
 
+async::Task<Result<json::Object>> OperatorClient::exposure() {
+    co_return co_await ask("GET", "/operator/exposure");
+}
+
 async::Task<Result<json::Object>> OperatorClient::settle() {
     co_return co_await ask("POST", "/operator/settle");
 }

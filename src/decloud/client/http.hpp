@@ -42,6 +42,8 @@ class OperatorClient {
     [[nodiscard]] async::Task<bool> reachable();
     /// What `GET /operator/status` answers. Errors, here and below: `remote_error`, NetError.
     [[nodiscard]] async::Task<Result<json::Object>> status();
+    /// What `GET /operator/exposure` answers: what is served and not settled, with its bounds.
+    [[nodiscard]] async::Task<Result<json::Object>> exposure();
     /// Has the node settle everything now; answers when it is final on the chain.
     [[nodiscard]] async::Task<Result<json::Object>> settle();
     /// The roots of the CAR, which the node keeps under `pin`.

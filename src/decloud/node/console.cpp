@@ -76,6 +76,7 @@ async::Task<void> answer_console(net::http::Exchange exchange, const ConsoleCont
     }
     const std::string path(head.path());
     if (path == "/metrics") {
+        context.measure();
         co_await send_text(
             std::move(exchange), 200, "text/plain; version=0.0.4", context.metrics.to_text());
     } else if (path == "/healthz") {

@@ -16,6 +16,8 @@ struct ConsoleContext {
     const MetricsRegistry& metrics;
     std::function<chain::ChainStatus()> chain_status;
     std::string provider_name;
+    /// Brings metrics up to date that are only worth it when they are read.
+    std::function<void()> measure;
 };
 
 /// `/metrics` (Prometheus' text format), `/healthz`, `/readyz` and a start page without money on

@@ -2,6 +2,7 @@
 
 #include "console.hpp"
 #include "edge.hpp"
+#include "exposure.hpp"
 #include "operator_api.hpp"
 #include "receipts.hpp"
 #include "well_known.hpp"
@@ -71,9 +72,9 @@ sandbox::SandboxSettings sandbox_settings(const NodeSettings& node, const crypto
 payments::LedgerSettings ledger_settings(const NodeSettings& settings) {
     payments::LedgerSettings out;
     out.directory = settings.home / "ledger";
-    out.max_exposure = settings.max_exposure;
-    out.max_exposure_per_owner = settings.max_exposure;
-    out.max_exposure_per_payer = settings.max_exposure;
+    out.max_exposure = settings.exposure.node;
+    out.max_exposure_per_owner = settings.exposure.identity;
+    out.max_exposure_per_payer = settings.exposure.channel;
     return out;
 }
 
@@ -128,6 +129,7 @@ class Node::Impl {
           domain_{.chain_id = settings_.chain_id, .escrow = settings_.contracts.escrow},
           asset_(usdc_asset(settings_)),
           metrics_(make_metrics_registry()),
+          exposure_gauges_(*metrics_, settings_.exposure),
           storage_(std::move(storage)),
           settler_key_(std::move(keys.settler)),
           identity_{.key = std::move(keys.identity),
@@ -186,6 +188,7 @@ class Node::Impl {
     identity::Domain domain_;
     AssetId asset_;
     std::unique_ptr<MetricsRegistry> metrics_;
+    ExposureGauges exposure_gauges_;
     boost::asio::thread_pool pool_{kBlockingThreads};
     Storage storage_;
     crypto::Secp256k1PrivateKey settler_key_;
@@ -305,7 +308,8 @@ Result<void> Node::Impl::listen() {
         .audience = identity_.audience,
         .trusted_gateways = settings_.trusted_gateways};
     console_context_ = std::make_unique<ConsoleContext>(
-        ConsoleContext{*metrics_, [this] { return head_.status(); }, settings_.provider_name});
+        ConsoleContext{*metrics_, [this] { return head_.status(); }, settings_.provider_name,
+            [this] { exposure_gauges_.set(measure_exposure(*ledger_, asset_)); }});
     operator_context_ = std::make_unique<OperatorContext>(OperatorContext{
         settings_, asset_, *ledger_, *channels_, *settler_, *trials_, head_, *content_context_});
     TRY(public_server_,

@@ -21,6 +21,15 @@
 
 namespace decloud::node {
 
+/// Bounds on what is served, or being served, and not yet on the final chain.
+struct ExposureLimits {
+    /// Of one channel, or one payer of another kind.
+    Amount channel{1'000'000'000};
+    /// Of one identity, over all its channels.
+    Amount identity{2'000'000'000};
+    Amount node{10'000'000'000};
+};
+
 /// Everything that an operator decides. The CLI fills it.
 struct NodeSettings {
     /// The node's own state: lock, blocks/, ledger/, cache/, records.sqlite.
@@ -67,8 +76,7 @@ struct NodeSettings {
     Amount least_channel{100'000};
     payments::SettlementThresholds thresholds{
         .payer_amount = Amount(1'000'000), .age = std::chrono::seconds(60)};
-    /// Bound on what is served and not yet settled.
-    Amount max_exposure{10'000'000'000};
+    ExposureLimits exposure;
 };
 
 /// A provider: sells services over HTTP, keeps its ledger, follows the chain and settles. One per

@@ -1,5 +1,7 @@
 #include "operator_api.hpp"
 
+#include "exposure.hpp"
+
 #include <decloud/base/json.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 
@@ -107,6 +109,10 @@ async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext&
     const bool is_post = exchange.request().method == "POST";
     if (path == "/operator/status" && !is_post) {
         co_await send_object(std::move(exchange), status_json(context));
+    } else if (path == "/operator/exposure" && !is_post) {
+        co_await send_object(
+            std::move(exchange), exposure_json(measure_exposure(context.ledger, context.asset),
+                                     context.settings.exposure, context.asset));
     } else if (path == "/operator/settle" && is_post) {
         co_await answer_settle(std::move(exchange), context);
     } else if (path == "/operator/content/import" && is_post) {

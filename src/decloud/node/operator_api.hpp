@@ -23,8 +23,8 @@ struct OperatorContext {
 };
 
 /// Requests on the 0600 socket in the home: whoever can open it is the operator.
-/// `GET /operator/status`, `POST /operator/settle`, `POST /operator/content/import`,
-/// `GET /operator/content/export?cid=…`, `GET /operator/content/list`.
+/// `GET /operator/status`, `GET /operator/exposure`, `POST /operator/settle`, `POST
+/// /operator/content/import`, `GET /operator/content/export?cid=…`, `GET /operator/content/list`.
 [[nodiscard]] async::Task<void> answer_operator(
     net::http::Exchange exchange, OperatorContext& context);
 

@@ -1,5 +1,7 @@
 #include "well_known.hpp"
 
+#include "exposure.hpp"
+
 #include <decloud/base/json.hpp>
 #include <decloud/identity/did_key.hpp>
 
@@ -56,6 +58,9 @@ std::string well_known_json(const NodeSettings& settings,
             {"callsPerDay", settings.trials.calls_per_day},
             {"for", settings.trials.anyone ? "anyone" : "listed"}};
     }
+    json::Object exposure = exposure_limits_json(settings.exposure);
+    exposure["asset"] = asset.text;
+    body["exposure"] = std::move(exposure);
     body["prices"] = json::Array{std::move(call_price)};
     return json::to_text(body) + "\n";
 }

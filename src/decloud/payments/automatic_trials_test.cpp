@@ -25,22 +25,22 @@ class AutomaticTrialsTest : public ::testing::Test {
     ~AutomaticTrialsTest() override { close(); }
 
     void open() {
-        engine_ = make_sqlite_state_engine(folder_.path() / "slices.sqlite", pool_).value();
+        engine = make_sqlite_state_engine(folder.path() / "slices.sqlite", pool).value();
         LedgerSettings settings;
-        settings.directory = folder_.path() / "ledger";
-        ledger_ = Ledger::open(settings, context_.get_executor(), *engine_, clock_).value();
-        trials_ = std::make_unique<AutomaticTrials>(*ledger_, clock_, kProvider, rules_);
+        settings.directory = folder.path() / "ledger";
+        ledger = Ledger::open(settings, context.get_executor(), *engine, clock).value();
+        trials = std::make_unique<AutomaticTrials>(*ledger, clock, kProvider, rules);
     }
 
     void close() {
-        async::TaskGroup group(context_.get_executor());
+        async::TaskGroup group(context.get_executor());
         group.spawn([](AutomaticTrialsTest& test) -> async::Task<void> {
-            const auto closed = co_await test.ledger_->close();
+            const auto closed = co_await test.ledger->close();
             EXPECT_TRUE(closed);
         }(*this));
         finish(group);
-        ledger_.reset();
-        engine_.reset();
+        ledger.reset();
+        engine.reset();
     }
 
     void reopen() {
@@ -51,9 +51,9 @@ class AutomaticTrialsTest : public ::testing::Test {
     /// One free call, from asking to the end; false if there was none.
     bool call(const Address& caller) {
         bool done = false;
-        async::TaskGroup group(context_.get_executor());
+        async::TaskGroup group(context.get_executor());
         group.spawn([](AutomaticTrialsTest& test, Address by, bool* out) -> async::Task<void> {
-            const auto source = test.trials_->find(by);
+            const auto source = test.trials->find(by);
             if (!source) {
                 co_return;
             }
@@ -62,11 +62,11 @@ class AutomaticTrialsTest : public ::testing::Test {
             request.asset = {std::string(kTrialAsset)};
             request.max = Amount(1);
             request.counters = {source->day};
-            const auto hold = co_await test.ledger_->acquire(std::move(request));
+            const auto hold = co_await test.ledger->acquire(std::move(request));
             EXPECT_TRUE(hold) << hold.error().message();
-            EXPECT_TRUE(co_await test.ledger_->served(hold.value()));
-            EXPECT_TRUE(test.ledger_->commit(hold.value(), Amount(1), {}));
-            EXPECT_TRUE(co_await test.ledger_->flush());
+            EXPECT_TRUE(co_await test.ledger->served(hold.value()));
+            EXPECT_TRUE(test.ledger->commit(hold.value(), Amount(1), {}));
+            EXPECT_TRUE(co_await test.ledger->flush());
             *out = true;
         }(*this, caller, &done));
         finish(group);
@@ -82,21 +82,21 @@ class AutomaticTrialsTest : public ::testing::Test {
     }
 
     void finish(const async::TaskGroup& group) {
-        context_.restart();
+        context.restart();
         while (group.size() > 0) {
-            context_.run_one();
+            context.run_one();
         }
     }
 
-    boost::asio::io_context context_;
-    boost::asio::thread_pool pool_{1};
-    ManualClock clock_{{1'790'000'000}};
-    TemporaryFolder folder_;
-    AutomaticTrialRules rules_{
+    boost::asio::io_context context;
+    boost::asio::thread_pool pool{1};
+    ManualClock clock{{1'790'000'000}};
+    TemporaryFolder folder;
+    AutomaticTrialRules rules{
         .calls_per_identity = 3, .calls_per_day = 5, .anyone = false, .listed = {user(1)}};
-    std::unique_ptr<StateEngine> engine_;
-    std::unique_ptr<Ledger> ledger_;
-    std::unique_ptr<AutomaticTrials> trials_;
+    std::unique_ptr<StateEngine> engine;
+    std::unique_ptr<Ledger> ledger;
+    std::unique_ptr<AutomaticTrials> trials;
 };
 
 TEST_F(AutomaticTrialsTest, AListedIdentityGetsItsCallsOnceAlsoOverRestarts) {
@@ -105,34 +105,34 @@ TEST_F(AutomaticTrialsTest, AListedIdentityGetsItsCallsOnceAlsoOverRestarts) {
     EXPECT_EQ(calls_until_refused(user(1)), 2U);
     reopen();
     EXPECT_FALSE(call(user(1)));
-    clock_.advance(std::chrono::hours(48));
+    clock.advance(std::chrono::hours(48));
     EXPECT_FALSE(call(user(1)));
-    EXPECT_EQ(ledger_->spent(gift_account(kProvider, user(1))).calls, 3U);
+    EXPECT_EQ(ledger->spent(gift_account(kProvider, user(1))).calls, 3U);
 }
 
 TEST_F(AutomaticTrialsTest, AKeyThatIsNotListedGetsNone) {
     EXPECT_FALSE(call(user(2)));
-    EXPECT_TRUE(ledger_->payers().empty());
+    EXPECT_TRUE(ledger->payers().empty());
 }
 
 TEST_F(AutomaticTrialsTest, ThatAllTogetherGetInADayIsBoundedHoweverManyKeysThereAre) {
-    rules_.anyone = true;
+    rules.anyone = true;
     reopen();
     unsigned calls = 0;
     for (unsigned number = 0; number < 100; ++number) {
         calls += calls_until_refused(user(number));
     }
     EXPECT_EQ(calls, 5U);
-    EXPECT_EQ(trials_->used_today(), 5U);
+    EXPECT_EQ(trials->used_today(), 5U);
     // Who came too late left nothing behind.
-    EXPECT_EQ(ledger_->payers().size(), 2U);
-    clock_.advance(std::chrono::hours(24));
+    EXPECT_EQ(ledger->payers().size(), 2U);
+    clock.advance(std::chrono::hours(24));
     EXPECT_EQ(calls_until_refused(user(50)), 3U);
 }
 
 TEST_F(AutomaticTrialsTest, NobodyGetsAnyWhereTheyAreOff) {
-    rules_.anyone = true;
-    rules_.calls_per_identity = 0;
+    rules.anyone = true;
+    rules.calls_per_identity = 0;
     reopen();
     EXPECT_FALSE(call(user(1)));
 }
@@ -141,16 +141,16 @@ TEST_F(AutomaticTrialsTest, NoneIsOwedToTheChainAfterAStart) {
     EXPECT_EQ(calls_until_refused(user(1)), 3U);
     reopen();
     EXPECT_FALSE(call(user(1)));
-    EXPECT_TRUE(ledger_->unsettled().empty());
+    EXPECT_TRUE(ledger->unsettled().empty());
 }
 
 TEST_F(AutomaticTrialsTest, MoreCallsForEachCountForThoseWhoHadSome) {
     EXPECT_EQ(calls_until_refused(user(1)), 3U);
-    rules_.calls_per_identity = 4;
+    rules.calls_per_identity = 4;
     reopen();
     EXPECT_EQ(calls_until_refused(user(1)), 1U);
-    rules_.calls_per_identity = 1;
-    clock_.advance(std::chrono::hours(24));
+    rules.calls_per_identity = 1;
+    clock.advance(std::chrono::hours(24));
     reopen();
     EXPECT_FALSE(call(user(1)));
 }
