@@ -163,6 +163,31 @@ def test_accounts_are_encrypted_and_decrypted_without_a_change_of_address(folder
     expect("others may read" in done.err, f"no warning: {done}")
 
 
+def test_a_passphrase_is_changed_in_one_step(folder):
+    home, old = folder / "home", passphrase_file(folder)
+    environment, new = environment_of(home), passphrase_file(folder, "another one", "new")
+    address = good(home, "account", "create", "mine", "--encrypt", "--passphrase-file", old).out.strip()
+    before = account_file(home, "mine").read_text()
+    change = ("account", "passphrase", "mine")
+    refused(run_program(*change, "--passphrase-file", new, "--new-passphrase-file", old, environment=environment),
+            "wrong passphrase")
+    done = run_program(*change, "--passphrase-file", old, environment=environment)
+    expect(done.code == 4 and "--new-passphrase-file" in done.err, f"no new passphrase: {done}")
+    empty = passphrase_file(folder, "", "empty")
+    done = run_program(*change, "--passphrase-file", old, "--new-passphrase-file", empty, environment=environment)
+    expect_equal(done.code, 64, str(done))
+    expect_equal(account_file(home, "mine").read_text(), before, "the file after what was refused")
+    good(home, *change, "--passphrase-file", old, "--new-passphrase-file", new)
+    expect(address in good(home, "account", "show", "mine").out, "another address")
+    refused(run_program("account", "decrypt", "mine", "--passphrase-file", old, environment=environment),
+            "wrong passphrase")
+    both = f"another one\n{PASSPHRASE}\n".encode()
+    good(home, *change, "--passphrase-file", "-", "--new-passphrase-file", "-", input=both)
+    good(home, "account", "decrypt", "mine", "--passphrase-file", old)
+    done = run_program(*change, "--new-passphrase-file", old, environment=environment)
+    expect(done.code == 64 and "account encrypt" in done.err, f"not encrypted: {done}")
+
+
 class Terminal:
     """A terminal in which a command runs, and what it showed."""
 

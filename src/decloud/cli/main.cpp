@@ -94,6 +94,7 @@ int main(std::span<char*> args) {
     add_provider_verbs(app, context);
     add_gateway_verbs(app, context);
     add_content_verbs(app, context);
+    add_receipt_verbs(app, context);
     add_status(app, context);
     add_doctor(app, context);
     add_completion(app, context);

@@ -18,7 +18,11 @@ void add_call(CLI::App& app, Context& context);
 void add_account_verbs(CLI::App& app, Context& context);
 void add_escrow_verbs(CLI::App& app, Context& context);
 void add_provider_verbs(CLI::App& app, Context& context);
-/// Verbs under `decloud provider`.
+void add_receipt_verbs(CLI::App& app, Context& context);
+/// Under `decloud escrow`.
+void add_economics(CLI::App& escrow, Context& context);
+/// Under `decloud provider`.
+void add_rotate_key(CLI::App& provider, Context& context);
 void add_trial_verbs(CLI::App& provider, Context& context);
 void add_gateway_verbs(CLI::App& app, Context& context);
 void add_content_verbs(CLI::App& app, Context& context);

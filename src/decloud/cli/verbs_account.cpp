@@ -21,6 +21,7 @@ constexpr std::uint64_t kMaxKeyFile = identity::kMaxEncryptedKeyFile;
 struct AccountOptions {
     std::string name;
     std::string file;
+    std::string new_passphrase_file;
     bool encrypt = false;
 };
 
@@ -104,6 +105,26 @@ Outcome encrypt(const Context& context, const AccountOptions& options) {
     print(context, account);
     tell("without the passphrase nobody, you included, can use " + options.name +
          "; a copy of its old file would still be open");
+    return ExitCode::ok;
+}
+
+Outcome change_passphrase(const Context& context, const AccountOptions& options) {
+    TRY(const Workspace workspace, context.open());
+    TRY(identity::KeyStore keys, context.keys(workspace));
+    TRY(const identity::AccountEntry account, find(keys, options.name));
+    if (!account.encrypted) {
+        return fail_with_help(ClientError::usage, "account " + options.name + " has no passphrase",
+            "decloud account encrypt " + options.name + " gives it one");
+    }
+    if (!options.new_passphrase_file.empty()) {
+        TRY_VOID(context.passphrases->read_replacement_file(options.new_passphrase_file));
+    }
+    // The old one is asked for, and has to be right, before a new one is.
+    TRY_VOID(keys.account(options.name));
+    TRY(const crypto::Secret passphrase, context.passphrases->replacement(options.name));
+    TRY_VOID(keys.change_passphrase(options.name, passphrase.view()));
+    print(context, account);
+    tell("copies of the old file still open with the old passphrase");
     return ExitCode::ok;
 }
 
@@ -236,6 +257,13 @@ void add_account_verbs(CLI::App& app, Context& context) {
     add("encrypt", "Put an account's key under a passphrase", encrypt)
         ->add_option("name", options->name, "Which")
         ->required();
+    CLI::App* changed =
+        add("passphrase", "Put an account under another passphrase", change_passphrase);
+    changed->add_option("name", options->name, "Which")->required();
+    changed
+        ->add_option("--new-passphrase-file", options->new_passphrase_file,
+            "The first line is the new one; - is standard input (DECLOUD_NEW_PASSPHRASE)")
+        ->type_name("FILE");
     add("decrypt", "Store an account's key in the clear", decrypt)
         ->add_option("name", options->name, "Which")
         ->required();

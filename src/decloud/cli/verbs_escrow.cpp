@@ -281,6 +281,7 @@ void add_escrow_verbs(CLI::App& app, Context& context) {
         ->add_option("provider", options->target, who)
         ->required();
     (void)add("exposure", "What you could lose to whom, and what your own node has out", exposure);
+    add_economics(*verb, context);
     (void)add("status", "Free money and channels; exit 5 if one runs low", status);
 }
 

@@ -215,6 +215,7 @@ void add_provider_verbs(CLI::App& app, Context& context) {
     out->add_option("--escrow", options->escrow, "Another escrow contract than the home's")
         ->type_name("ADDRESS");
     add_trial_verbs(*verb, context);
+    add_rotate_key(*verb, context);
 }
 
 void add_gateway_verbs(CLI::App& app, Context& context) {

@@ -158,6 +158,21 @@ Result<identity::Signed<identity::Delegation>> stored_delegation(
     return identity::parse_signed<identity::Delegation>(as_text(text));
 }
 
+/// The account's word on the key for 90 days, stored.
+Result<identity::Signed<identity::Delegation>> delegate(const std::filesystem::path& file,
+    const crypto::Secp256k1PrivateKey& account,
+    const identity::ProviderName& name,
+    const crypto::Ed25519PublicKey& key,
+    std::uint64_t epoch,
+    const identity::Domain& domain,
+    UnixSeconds now) {
+    TRY(auto made, identity::make_delegation(account, name.node(), key, epoch, now,
+                       identity::kLongestDelegation, domain));
+    TRY(const std::string text, json::canonical(identity::to_json(made)));
+    TRY_VOID(store::write_file_atomically(file, as_bytes(text)));
+    return made;
+}
+
 }  // namespace
 
 async::Task<Result<RegistrationChanges>> register_provider(
@@ -187,7 +202,9 @@ Result<identity::Signed<identity::Delegation>> ensure_delegation(const std::file
     std::uint64_t epoch = 1;
     bool valid = false;
     if (stored) {
-        epoch = stored->fields.epoch;
+        // Of another key: that one was replaced, and its epoch is over.
+        const bool replaced = stored->fields.ed25519_key != Bytes32{node_key.public_key().bytes};
+        epoch = stored->fields.epoch + (replaced ? 1 : 0);
         const auto checked = identity::verify_delegation(
             *stored, {.account = stored->fields.account, .node = name.node()}, now, domain);
         valid = checked && *checked == node_key.public_key();
@@ -207,11 +224,24 @@ Result<identity::Signed<identity::Delegation>> ensure_delegation(const std::file
     if (!key) {
         return fail(key.error());
     }
-    TRY(auto made, identity::make_delegation(*key, name.node(), node_key.public_key(), epoch, now,
-                       identity::kLongestDelegation, domain));
-    TRY(const std::string text, json::canonical(identity::to_json(made)));
-    TRY_VOID(store::write_file_atomically(file, as_bytes(text)));
-    return made;
+    return delegate(file, *key, name, node_key.public_key(), epoch, domain, now);
+}
+
+Result<identity::Signed<identity::Delegation>> rotate_identity(const std::filesystem::path& file,
+    identity::KeyStore& keys,
+    const crypto::Secp256k1PrivateKey& account,
+    const identity::ProviderName& name,
+    const identity::Domain& domain,
+    UnixSeconds now) {
+    const auto stored = stored_delegation(file);
+    const std::uint64_t epoch = stored ? stored->fields.epoch + 1 : 1;
+    TRY(const crypto::Ed25519PrivateKey key, keys.rotate_node_identity());
+    return delegate(file, account, name, key.public_key(), epoch, domain, now);
+}
+
+Bytes encode_lowest_epoch(const identity::ProviderName& name, std::uint64_t epoch) {
+    return contracts::resolver::encode_set_text(
+        name.node(), contracts::resolver::kLowestEpochKey, std::to_string(epoch));
 }
 
 }  // namespace decloud::client

@@ -55,4 +55,16 @@ struct RegistrationChanges {
     const identity::Domain& domain,
     UnixSeconds now);
 
+/// Another identity key for the node, and the account's word on it in the next epoch, stored. If
+/// this ends in the middle, `ensure_delegation` does the rest. Errors: the key store's.
+[[nodiscard]] Result<identity::Signed<identity::Delegation>> rotate_identity(
+    const std::filesystem::path& file,
+    identity::KeyStore& keys,
+    const crypto::Secp256k1PrivateKey& account,
+    const identity::ProviderName& name,
+    const identity::Domain& domain,
+    UnixSeconds now);
+/// Calldata for the resolver: delegations of this name below `epoch` are not valid any more.
+[[nodiscard]] Bytes encode_lowest_epoch(const identity::ProviderName& name, std::uint64_t epoch);
+
 }  // namespace decloud::client

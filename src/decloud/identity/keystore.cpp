@@ -296,6 +296,13 @@ Result<void> KeyStore::decrypt_account(std::string_view name) {
     return internal::replace_private_file(account_file(name), key_text(key).view());
 }
 
+Result<void> KeyStore::change_passphrase(std::string_view name, BytesView passphrase) {
+    TRY(const EncryptedKey encrypted, encrypted_account(name));
+    TRY(const auto key, unlock(name, encrypted));
+    TRY(const EncryptedKey sealed, EncryptedKey::seal(key, passphrase));
+    return internal::replace_private_file(account_file(name), as_bytes(key_text(sealed)));
+}
+
 Result<std::vector<AccountEntry>> KeyStore::accounts() const {
     std::error_code error;
     std::vector<AccountEntry> out;
@@ -329,6 +336,13 @@ Result<crypto::Ed25519PrivateKey> KeyStore::node_identity() {
     if (!key) {
         return fail(corrupt(path, key.error().message()));
     }
+    return key;
+}
+
+Result<crypto::Ed25519PrivateKey> KeyStore::rotate_node_identity() {
+    auto key = crypto::Ed25519PrivateKey::generate();
+    TRY_VOID(internal::replace_private_file(
+        folder_ / "node" / "identity.json", key_text(kEd25519, "", key.seed()).view()));
     return key;
 }
 

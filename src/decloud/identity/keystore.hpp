@@ -64,11 +64,16 @@ class KeyStore {
     /// Stores an encrypted account's key in the clear. Errors: not_found too if it is not
     /// encrypted, and as `account`.
     [[nodiscard]] Result<void> decrypt_account(std::string_view name);
+    /// Puts an encrypted account under another passphrase in one step: at any moment the file opens
+    /// with the one or with the other. Errors as `decrypt_account` and `EncryptedKey::seal`.
+    [[nodiscard]] Result<void> change_passphrase(std::string_view name, BytesView passphrase);
     /// Sorted by name; no passphrase is needed.
     [[nodiscard]] Result<std::vector<AccountEntry>> accounts() const;
 
     /// The node's identity key; made on first use.
     [[nodiscard]] Result<crypto::Ed25519PrivateKey> node_identity();
+    /// Replaces it by a new one; the old one is gone.
+    [[nodiscard]] Result<crypto::Ed25519PrivateKey> rotate_node_identity();
     /// The hot key that settles; made on first use.
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> settler();
     /// The key that specs are encrypted to, then retired ones, newest first. The first is made on

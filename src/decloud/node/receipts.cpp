@@ -11,7 +11,9 @@ Result<std::string> receipt_json(
     const payments::Receipt& receipt, const NodeIdentity& node_identity) {
     json::Object body;
     body["id"] = payments::to_string(receipt.id);
+    body["provider"] = node_identity.provider_name;
     body["audience"] = node_identity.audience;
+    body["escrow"] = to_string(node_identity.escrow);
     body["payer"] = receipt.payer.text;
     body["asset"] = receipt.asset.text;
     body["amount"] = to_string(receipt.amount);

@@ -16,6 +16,10 @@ struct NodeIdentity {
     crypto::Ed25519PrivateKey key;
     std::optional<identity::Signed<identity::Delegation>> delegation;
     std::string audience;
+    /// The provider's full name, and the contract in whose domain the delegation was signed: with
+    /// them a receipt can be verified without asking anybody.
+    std::string provider_name;
+    Address escrow;
 };
 
 /// The receipt as RFC 8785 JSON with `signature`: Ed25519 over the same object without that member.

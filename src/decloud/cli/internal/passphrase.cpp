@@ -25,6 +25,7 @@ namespace decloud::cli::internal {
 namespace {
 
 constexpr const char* kVariable = "DECLOUD_PASSPHRASE";
+constexpr const char* kNewVariable = "DECLOUD_NEW_PASSPHRASE";
 constexpr std::string_view kHowToGive =
     "--passphrase-file FILE (its first line; - for standard input), or DECLOUD_PASSPHRASE";
 
@@ -153,22 +154,23 @@ void warn_if_others_may_read(int descriptor, const std::string& file) {
     }
 }
 
-}  // namespace
-
-PassphraseReader::PassphraseReader() {
-    char* const value = std::getenv(kVariable);
+/// A variable's value, taken out of the environment.
+std::optional<crypto::Secret> take_variable(const char* name) {
+    char* const value = std::getenv(name);
     if (value == nullptr) {
-        return;
+        return std::nullopt;
     }
+    std::optional<crypto::Secret> out;
     const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(value), std::strlen(value));
     if (!bytes.empty()) {
-        given_ = crypto::Secret(BytesView(bytes));
+        out = crypto::Secret(BytesView(bytes));
     }
     crypto::wipe(bytes);
-    (void)unsetenv(kVariable);
+    (void)unsetenv(name);
+    return out;
 }
 
-Result<void> PassphraseReader::read_file(const std::string& file) {
+Result<void> read_first_line(const std::string& file, std::optional<crypto::Secret>& out) {
     const bool standard_input = file == "-";
     if (standard_input && isatty(STDIN_FILENO) != 0) {
         return {};
@@ -182,8 +184,38 @@ Result<void> PassphraseReader::read_file(const std::string& file) {
     if (!standard_input) {
         warn_if_others_may_read(source.get(), file);
     }
-    TRY(given_, read_line(source.get()));
+    TRY(out, read_line(source.get()));
     return {};
+}
+
+/// As typed twice the same.
+Result<crypto::Secret> ask_twice(const std::string& account) {
+    TRY(auto first, ask("New passphrase of " + account + ": "));
+    TRY(const auto second, ask("The same again: "));
+    if (!equal_constant_time(first.view(), second.view())) {
+        return fail(ClientError::usage, "the two passphrases differ");
+    }
+    return first;
+}
+
+Result<crypto::Secret> not_empty(const crypto::Secret& chosen) {
+    if (chosen.empty()) {
+        return fail(ClientError::usage, "an empty passphrase protects nothing");
+    }
+    return copy(chosen);
+}
+
+}  // namespace
+
+PassphraseReader::PassphraseReader()
+    : given_(take_variable(kVariable)), replacement_(take_variable(kNewVariable)) {}
+
+Result<void> PassphraseReader::read_file(const std::string& file) {
+    return read_first_line(file, given_);
+}
+
+Result<void> PassphraseReader::read_replacement_file(const std::string& file) {
+    return read_first_line(file, replacement_);
 }
 
 Result<crypto::Secret> PassphraseReader::existing(const std::string& account) {
@@ -206,22 +238,28 @@ Result<crypto::Secret> PassphraseReader::fresh(const std::string& account) {
         return missing(account + " is to be encrypted");
     }
     if (!known) {
-        TRY(auto first, ask("New passphrase of " + account + ": "));
-        TRY(const auto second, ask("The same again: "));
-        if (!equal_constant_time(first.view(), second.view())) {
-            return fail(ClientError::usage, "the two passphrases differ");
-        }
-        typed_.insert_or_assign(account, std::move(first));
+        TRY(auto typed, ask_twice(account));
+        typed_.insert_or_assign(account, std::move(typed));
     }
-    const crypto::Secret& chosen = given_ ? *given_ : typed_.at(account);
-    if (chosen.empty()) {
-        return fail(ClientError::usage, "an empty passphrase protects nothing");
+    return not_empty(given_ ? *given_ : typed_.at(account));
+}
+
+Result<crypto::Secret> PassphraseReader::replacement(const std::string& account) {
+    if (!replacement_ && !is_terminal()) {
+        return fail(IdentityError::passphrase_required,
+            "the new passphrase of " + account +
+                " is missing\nhelp: give it with --new-passphrase-file FILE (its first line; - for "
+                "standard input), or DECLOUD_NEW_PASSPHRASE");
     }
-    return copy(chosen);
+    if (!replacement_) {
+        TRY(replacement_, ask_twice(account));
+    }
+    return not_empty(*replacement_);
 }
 
 void PassphraseReader::forget() {
     given_.reset();
+    replacement_.reset();
     typed_.clear();
 }
 

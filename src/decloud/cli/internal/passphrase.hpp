@@ -30,12 +30,20 @@ class PassphraseReader {
     /// `existing`; ClientError::usage if it is empty or the two differ.
     [[nodiscard]] Result<crypto::Secret> fresh(const std::string& account);
 
+    /// Reads the first line of a file that has the new passphrase of a change. Errors as
+    /// `read_file`.
+    [[nodiscard]] Result<void> read_replacement_file(const std::string& file);
+    /// What replaces an account's passphrase: that file's over DECLOUD_NEW_PASSPHRASE over the
+    /// terminal, which is asked twice. Errors as `fresh`.
+    [[nodiscard]] Result<crypto::Secret> replacement(const std::string& account);
+
     /// Wipes what was read, for a process that goes on for long and needs no more of it.
     void forget();
 
   private:
     /// Of all accounts.
     std::optional<crypto::Secret> given_;
+    std::optional<crypto::Secret> replacement_;
     /// Of one, as typed.
     std::map<std::string, crypto::Secret> typed_;
 };
