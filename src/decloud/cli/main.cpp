@@ -89,6 +89,7 @@ int main(std::span<char*> args) {
     add_version_verbs(app, context);
     add_secret_verbs(app, context);
     add_call(app, context);
+    add_pay_proxy(app, context);
     add_account_verbs(app, context);
     add_escrow_verbs(app, context);
     add_provider_verbs(app, context);

@@ -1,3 +1,4 @@
+#include "internal/paying.hpp"
 #include "verbs.hpp"
 
 #include <decloud/client/call.hpp>
@@ -28,7 +29,7 @@ struct CallOptions {
     std::string binary_data;
     std::string output;
     bool pay = false;
-    std::string max_price;
+    internal::SpendingOptions spending;
 };
 
 /// What is called: a cid, what follows it, and the provider's name.
@@ -74,14 +75,18 @@ Result<Bytes> read_data(const CallOptions& options) {
     return content;
 }
 
-Result<client::FunctionCall> make_call(const Target& target, const CallOptions& options) {
-    client::FunctionCall call{
-        .cid = target.cid, .suffix = target.suffix, .method = {}, .headers = {}, .body = {}};
-    TRY(call.body, read_data(options));
+/// The request's method, headers and body.
+Result<client::PayableRequest> make_request(
+    const async::Executor& executor, const CallOptions& options) {
+    client::PayableRequest request;
+    TRY(Bytes body, read_data(options));
     const bool has_data = !options.data.empty() || !options.binary_data.empty();
-    call.method = !options.method.empty() ? options.method : has_data ? "POST" : "GET";
+    request.method = !options.method.empty() ? options.method : has_data ? "POST" : "GET";
+    if (!body.empty() || request.method == "POST" || request.method == "PUT") {
+        request.body = client::ReplayBody::of(executor, std::move(body));
+    }
     if (has_data) {
-        call.headers.set("Content-Type", "application/x-www-form-urlencoded");
+        request.headers.set("Content-Type", "application/x-www-form-urlencoded");
     }
     for (const std::string& line : options.headers) {
         const std::size_t colon = line.find(':');
@@ -91,9 +96,9 @@ Result<client::FunctionCall> make_call(const Target& target, const CallOptions& 
         if (colon == std::string::npos || !net::http::is_valid_field(name, value)) {
             return fail(ClientError::usage, "\"" + line + "\" is not a header: Name: value");
         }
-        call.headers.set(name, value);
+        request.headers.set(name, value);
     }
-    return call;
+    return request;
 }
 
 /// Where an answer's body goes, and the start of it for the text of a refusal.
@@ -148,65 +153,94 @@ class Output {
 struct CallWork {
     Workspace workspace;
     CallOptions options;
-    Target target;
-    std::optional<crypto::Secp256k1PrivateKey> key;
+    std::unique_ptr<internal::Purse> purse;
 };
 
-async::Task<Outcome> send_call(
+async::Task<Outcome> send(
     // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    CallWork& work,
+    const CallWork& work,
+    client::ChainSession* session,
+    net::http::Client& http,
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    client::PayableRequest request) {
+    client::Payer payer(http, work.purse ? internal::payment_strategies(http, session, *work.purse)
+                                         : std::vector<std::unique_ptr<client::PaymentStrategy>>{});
+    Output output(work.options.output);
+    CO_TRY(const client::Answer answer,
+        co_await client::call(payer, std::move(request),
+            {.head = [&](const net::http::ResponseHead& head) { return output.head(head); },
+                .body = [&](BytesView body) { return output.body(body); }}));
+    CO_TRY_VOID(output.finish());
+    if (answer.not_paid()) {
+        tell_error(*answer.not_paid());
+    }
+    co_return exit_code_of_status(answer.status());
+}
+
+/// A function of one of our providers.
+async::Task<Outcome> call_provider(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const CallWork& work,
     client::ChainSession& session,
+    net::http::Client& http,
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    Target target) {
+    CO_TRY(const auto name, identity::ProviderName::parse(target.provider));
+    CO_TRY(registry::Provider provider, co_await session.find_provider(name));
+    if (work.purse && !work.purse->max_price) {
+        CO_TRY(const auto channel,
+            co_await session.escrow().allowance(work.purse->key.address(), provider.address));
+        if (!channel) {
+            co_return fail_with_help(ClientError::payment,
+                to_string(work.purse->key.address()) + " has no money reserved for " + name.full(),
+                "decloud escrow approve " + name.full() + " --price 0.001 --budget 5");
+        }
+    }
+    CO_TRY(client::PayableRequest request, make_request(session.executor(), work.options));
+    CO_TRY(request.routes, client::routes_to(work.workspace.config.gateway.url, provider,
+                               "/" + target.cid + target.suffix));
+    request.provider = std::move(provider);
+    co_return co_await send(work, &session, http, std::move(request));
+}
+
+/// Any server.
+async::Task<Outcome> call_url(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const CallWork& work,
+    async::Executor executor,
     net::http::Client& http
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
-    CO_TRY(const auto name, identity::ProviderName::parse(work.target.provider));
-    CO_TRY(const registry::Provider provider, co_await session.find_provider(name));
-    std::optional<client::CallerPayment> payment;
-    if (work.key) {
-        payment = client::CallerPayment{.key = &*work.key, .max_price = {}};
-        if (work.options.max_price == "0") {
-            payment->max_price = Amount{};
-        } else if (!work.options.max_price.empty()) {
-            CO_TRY(payment->max_price, parse_money(work.options.max_price));
-        } else {
-            CO_TRY(const auto channel,
-                co_await session.escrow().allowance(work.key->address(), provider.address));
-            if (!channel) {
-                co_return fail_with_help(ClientError::payment,
-                    to_string(work.key->address()) + " has no money reserved for " + name.full(),
-                    "decloud escrow approve " + name.full() + " --price 0.001 --budget 5");
-            }
-            payment->max_price = channel->price;
-        }
-    }
-    CO_TRY(client::FunctionCall call, make_call(work.target, work.options));
-    Output output(work.options.output);
-    CO_TRY(const int status,
-        co_await client::call_function(http, std::move(call),
-            {.gateway_url = work.workspace.config.gateway.url, .provider = provider}, payment,
-            session.domain(), system_clock(),
-            {.head = [&](const net::http::ResponseHead& head) { return output.head(head); },
-                .body = [&](BytesView bytes) { return output.body(bytes); }}));
-    CO_TRY_VOID(output.finish());
-    co_return exit_code_of_status(status);
+    CO_TRY(const net::Url url, net::parse_url(work.options.target));
+    CO_TRY(client::PayableRequest request, make_request(executor, work.options));
+    request.routes.push_back({.url = url, .target = url.target, .name = url.authority()});
+    co_return co_await send(work, nullptr, http, std::move(request));
+}
+
+bool is_url(std::string_view text) {
+    return text.starts_with("http://") || text.starts_with("https://");
 }
 
 Outcome call(const Context& context, const CallOptions& options) {
     TRY(Workspace workspace, context.open());
-    TRY(Target target, find_target(workspace, options));
-    std::optional<crypto::Secp256k1PrivateKey> key;
-    if (options.pay) {
-        TRY(key, context.account_key(workspace));
+    CallWork work{.workspace = std::move(workspace), .options = options, .purse = nullptr};
+    std::optional<Target> target;
+    if (!is_url(options.target)) {
+        TRY(target, find_target(work.workspace, options));
     }
-    CallWork work{.workspace = std::move(workspace),
-        .options = options,
-        .target = std::move(target),
-        .key = std::move(key)};
+    if (options.pay) {
+        TRY(work.purse, internal::open_purse(context, work.workspace, options.spending));
+    }
     return run([&](async::Executor executor) {
+        if (!target) {
+            return with_http(executor, [&work, executor](net::http::Client& http) {
+                return call_url(work, executor, http);
+            });
+        }
         return with_chain(executor, work.workspace.config.chain,
-            [&work, executor](client::ChainSession& session) {
-                return with_http(executor, [&work, &session](net::http::Client& http) {
-                    return send_call(work, session, http);
+            [&work, &target, executor](client::ChainSession& session) {
+                return with_http(executor, [&work, &session, &target](net::http::Client& http) {
+                    return call_provider(work, session, http, *target);
                 });
             });
     });
@@ -217,8 +251,10 @@ Outcome call(const Context& context, const CallOptions& options) {
 void add_call(CLI::App& app, Context& context) {
     const auto options = std::make_shared<CallOptions>();
     CLI::App* verb = app.add_subcommand(
-        "call", "Call a function by the gateway, or by its provider if that is away");
-    verb->add_option("function", options->target, "NAME or CID, with /path and ?query")->required();
+        "call", "Call a function by the gateway, or by its provider if that is away; or a URL");
+    verb->add_option(
+            "function", options->target, "NAME or CID, with /path and ?query; or any http(s) URL")
+        ->required();
     verb->add_option("--provider", options->provider, "Who runs it")->type_name("NAME");
     verb->add_option("-X,--request", options->method, "The method; default GET, POST with data");
     verb->add_option("-H,--header", options->headers, "\"Name: value\"; may be repeated")
@@ -226,10 +262,11 @@ void add_call(CLI::App& app, Context& context) {
     verb->add_option("-d,--data", options->data, "The body, or @FILE without its line ends");
     verb->add_option("--data-binary", options->binary_data, "The body, or @FILE as it is");
     verb->add_option("-o,--output", options->output, "Where the answer goes")->type_name("FILE");
-    verb->add_flag("--pay", options->pay, "Pay from your own channel instead of the owner's");
-    verb->add_option("--max-price", options->max_price,
-        "With --pay: the most this call may cost; default: the channel's price. 0 only says who "
-        "calls, for a function whose owner pays for you");
+    verb->add_flag("--pay", options->pay,
+        "Pay for it yourself: from your channel with the provider, or any server by x402");
+    internal::add_spending_options(*verb, options->spending,
+        "With --pay: the most this call may cost; default: [spending] of config.toml. 0 only says "
+        "who calls, for a function whose owner pays for you");
     verb->callback([&context, options] {
         context.action = [&context, options] { return call(context, *options); };
     });

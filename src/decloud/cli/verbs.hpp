@@ -15,6 +15,7 @@ void add_function_verbs(CLI::App& app, Context& context);
 void add_version_verbs(CLI::App& app, Context& context);
 void add_secret_verbs(CLI::App& app, Context& context);
 void add_call(CLI::App& app, Context& context);
+void add_pay_proxy(CLI::App& app, Context& context);
 void add_account_verbs(CLI::App& app, Context& context);
 void add_escrow_verbs(CLI::App& app, Context& context);
 void add_provider_verbs(CLI::App& app, Context& context);

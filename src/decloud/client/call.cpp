@@ -1,12 +1,6 @@
 #include "call.hpp"
 
-#include "deploy.hpp"
-
-#include <decloud/crypto/hash.hpp>
-#include <decloud/net/error.hpp>
-#include <decloud/protocol/request_digest.hpp>
-
-#include <array>
+#include <utility>
 
 namespace decloud::client {
 
@@ -14,48 +8,13 @@ namespace {
 
 constexpr std::size_t kBuffer = 64 * 1024;
 
-bool never_arrived(const Error& error) {
-    using net::NetError;
-    return error == make_error_code(NetError::connect_failed) ||
-           error == make_error_code(NetError::name_not_found) ||
-           error == make_error_code(NetError::address_forbidden) ||
-           error == make_error_code(NetError::tls_failed);
-}
-
-Result<net::http::ClientRequest> make_request(const FunctionCall& call,
-    const std::string& target,
-    const Address& provider,
-    const std::optional<CallerPayment>& payment,
-    const identity::Domain& domain,
-    UnixSeconds now) {
-    net::http::ClientRequest request;
-    request.method = call.method;
-    request.target = target;
-    request.headers = call.headers;
-    if (!call.body.empty() || call.method == "POST" || call.method == "PUT") {
-        request.body = call.body;
-    }
-    if (payment) {
-        const crypto::Sha256Digest digest = crypto::sha256(call.body);
-        TRY(const std::string value, authorize({.method = call.method,
-                                                   .target = target,
-                                                   .content_digest = digest,
-                                                   .provider = provider,
-                                                   .max_price = payment->max_price},
-                                         *payment->key, domain, now));
-        request.headers.set("Content-Digest", protocol::format_content_digest(digest));
-        request.headers.set("OpenCloud-Payment", value);
-    }
-    return request;
-}
-
-async::Task<Result<int>> pass_on(net::http::ClientResponse response, CallSink sink) {
-    CO_TRY_VOID(sink.head(response.head()));
+async::Task<Result<Answer>> pass_on(Answer answer, CallSink sink) {
+    CO_TRY_VOID(sink.head(answer.head()));
     std::vector<std::uint8_t> buffer(kBuffer);
     for (;;) {
-        CO_TRY(const std::size_t count, co_await response.read(buffer));
+        CO_TRY(const std::size_t count, co_await answer.read(buffer));
         if (count == 0) {
-            co_return response.status();
+            co_return answer;
         }
         CO_TRY_VOID(sink.body(BytesView(buffer).first(count)));
     }
@@ -63,39 +22,35 @@ async::Task<Result<int>> pass_on(net::http::ClientResponse response, CallSink si
 
 }  // namespace
 
-async::Task<Result<int>> call_function(
-    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    net::http::Client& client,
-    FunctionCall call,
-    CallRoute route,
-    std::optional<CallerPayment> payment,
-    identity::Domain domain,
-    const Clock& clock,
-    CallSink sink
-    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
-) {
-    const std::string direct_target = "/" + call.cid + call.suffix;
-    if (!route.gateway_url.empty()) {
-        CO_TRY(const net::Url gateway, net::parse_url(route.gateway_url));
-        const std::string target = "/p/" + route.provider.name.short_form() + direct_target;
-        CO_TRY(auto request, make_request(call, target, route.provider.address, payment, domain,
-                                 clock.unix_seconds()));
-        auto response = co_await client.request(gateway, std::move(request));
-        if (response) {
-            co_return co_await pass_on(std::move(*response), std::move(sink));
-        }
-        if (!never_arrived(response.error())) {
-            co_return fail(response.error().within("the gateway at " + route.gateway_url));
-        }
+Result<std::vector<RequestRoute>> routes_to(
+    const std::string& gateway_url, const registry::Provider& provider, const std::string& path) {
+    std::vector<RequestRoute> out;
+    if (!gateway_url.empty()) {
+        TRY(net::Url gateway, net::parse_url(gateway_url));
+        out.push_back({.url = std::move(gateway),
+            .target = "/p/" + provider.name.short_form() + path,
+            .name = "the gateway at " + gateway_url});
     }
-    CO_TRY(auto request, make_request(call, direct_target, route.provider.address, payment, domain,
-                             clock.unix_seconds()));
-    auto response = co_await client.request(route.provider.url, std::move(request));
-    if (!response) {
-        co_return fail(response.error().within(
-            route.provider.name.full() + " at " + route.provider.url.to_string()));
+    out.push_back({.url = provider.url,
+        .target = path,
+        .name = provider.name.full() + " at " + provider.url.to_string()});
+    return out;
+}
+
+async::Task<Result<Answer>> call(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    Payer& payer,
+    PayableRequest request,
+    CallSink sink) {
+    const auto body = request.body;
+    auto answer = co_await payer.send(std::move(request));
+    if (answer) {
+        answer = co_await pass_on(std::move(*answer), std::move(sink));
     }
-    co_return co_await pass_on(std::move(*response), std::move(sink));
+    if (body) {
+        co_await body->stop();
+    }
+    co_return answer;
 }
 
 }  // namespace decloud::client

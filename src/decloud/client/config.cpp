@@ -66,19 +66,19 @@ Result<void> read_url(TomlReader& reader, std::string_view key, std::string& out
     });
 }
 
-Result<void> read_usdc(TomlReader& reader, std::string_view key, Amount& out) {
-    return reader.parsed(key, [&](const std::string& text) -> Result<void> {
-        TRY(out, parse_usdc(text));
-        return {};
-    });
-}
-
 Result<void> read_gateway(TomlReader& reader, GatewayConfig& gateway) {
     TRY_VOID(read_url(reader, "url", gateway.url));
     TRY_VOID(read_listen(reader, "listen", gateway.listen));
     TRY_VOID(reader.text("domain", gateway.domain));
     TRY_VOID(read_listen(reader, "console", gateway.console));
     return reader.flag("allow_local_providers", gateway.allow_local_providers);
+}
+
+Result<void> read_usdc(TomlReader& reader, std::string_view key, Amount& out) {
+    return reader.parsed(key, [&](const std::string& text) -> Result<void> {
+        TRY(out, parse_usdc(text));
+        return {};
+    });
 }
 
 Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
@@ -109,6 +109,22 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(read_usdc(reader, "max_exposure_per_identity", provider.max_exposure_per_identity));
     TRY_VOID(read_usdc(reader, "max_exposure", provider.max_exposure));
     return read_usdc(reader, "price", provider.price);
+}
+
+Result<void> read_spending(TomlReader& reader, SpendingConfig& spending) {
+    TRY_VOID(read_usdc(reader, "max_price", spending.limits.max_price));
+    TRY_VOID(read_usdc(reader, "max_per_provider", spending.limits.max_per_provider));
+    TRY_VOID(read_usdc(reader, "max_per_day", spending.limits.max_per_day));
+    std::vector<std::string> tokens;
+    TRY_VOID(reader.texts("tokens", tokens));
+    for (const std::string& text : tokens) {
+        const auto token = parse_token_id(text);
+        if (!token) {
+            return reader.wrong("tokens", token.error().detail());
+        }
+        spending.tokens.push_back(*token);
+    }
+    return {};
 }
 
 Result<void> read_trials(TomlReader& reader, TrialsConfig& trials) {
@@ -185,6 +201,8 @@ Result<Config> parse_config(std::string_view text, std::string_view source) {
         "provider", [&](TomlReader& inner) { return read_provider(inner, config.provider); }));
     TRY_VOID(reader.section(
         "trials", [&](TomlReader& inner) { return read_trials(inner, config.trials); }));
+    TRY_VOID(reader.section(
+        "spending", [&](TomlReader& inner) { return read_spending(inner, config.spending); }));
     TRY_VOID(reader.finish());
     return config;
 }
@@ -214,6 +232,28 @@ Result<Config> load_config(const Home& home, const EnvironmentReader& environmen
     }
     return config;
 }
+
+std::vector<TokenId> spendable_tokens(const Config& config) {
+    std::vector<TokenId> out = config.spending.tokens;
+    if (!config.chain.contracts.usdc.is_zero()) {
+        out.insert(out.begin(), {config.chain.chain_id, config.chain.contracts.usdc});
+    }
+    return out;
+}
+
+namespace {
+
+toml::table spending_table(const SpendingConfig& spending) {
+    toml::array tokens;
+    for (const TokenId& token : spending.tokens) {
+        tokens.push_back(token.to_string());
+    }
+    return toml::table{{"max_price", format_usdc(spending.limits.max_price)},
+        {"max_per_provider", format_usdc(spending.limits.max_per_provider)},
+        {"max_per_day", format_usdc(spending.limits.max_per_day)}, {"tokens", std::move(tokens)}};
+}
+
+}  // namespace
 
 std::string format_config(const Config& config) {
     const ChainConfig& chain = config.chain;
@@ -250,7 +290,8 @@ std::string format_config(const Config& config) {
                 {"gateways", list(config.provider.gateways)},
                 {"failed_attempts", integer(config.provider.failed_attempts)},
                 {"cache_bytes", integer(config.provider.cache_bytes)},
-                {"native_seconds", integer(config.provider.native_seconds)}}}};
+                {"native_seconds", integer(config.provider.native_seconds)}}},
+        {"spending", spending_table(config.spending)}};
     std::vector<std::string> listed;
     listed.reserve(config.trials.listed.size());
     for (const Address& address : config.trials.listed) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "home.hpp"
+#include "spending.hpp"
+#include "x402_challenge.hpp"
 
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/result.hpp>
@@ -83,6 +85,13 @@ struct TrialsConfig {
     std::vector<Address> listed;
 };
 
+/// `[spending]`: what this home pays for by itself.
+struct SpendingConfig {
+    SpendingLimits limits;
+    /// What counts as USDC beside the configured chain's own; of six decimals.
+    std::vector<TokenId> tokens;
+};
+
 /// What `config.toml` holds.
 struct Config {
     std::string account = "default";
@@ -90,12 +99,16 @@ struct Config {
     GatewayConfig gateway;
     ProviderConfig provider;
     TrialsConfig trials;
+    SpendingConfig spending;
 };
 
 /// Where signatures of this config's chain are valid.
 [[nodiscard]] identity::Domain signature_domain(const ChainConfig& chain);
 /// True if every RPC URL is on loopback: only then may published development keys be used.
 [[nodiscard]] bool is_local_chain(const ChainConfig& chain);
+
+/// What may be spent: the configured chain's USDC and what `[spending]` lists besides.
+[[nodiscard]] std::vector<TokenId> spendable_tokens(const Config& config);
 
 /// Strict: unknown keys and wrong types are refused with their line. `source` names the file in
 /// errors. Error: ClientError::usage.

@@ -38,12 +38,18 @@ struct Home {
     [[nodiscard]] std::filesystem::path secrets() const { return data / "secrets"; }
     /// What was deployed: specs and program content, for `secret` to build a new version from.
     [[nodiscard]] std::filesystem::path versions() const { return data / "versions"; }
+    /// What this home has paid, in SQLite.
+    [[nodiscard]] std::filesystem::path spending_file() const { return data / "spending.sqlite"; }
     /// The account's signed word for the node's identity key.
     [[nodiscard]] std::filesystem::path delegation_file() const { return data / "delegation.json"; }
     /// The node's own: lock, blocks, ledger, cache.
     [[nodiscard]] std::filesystem::path node() const { return data / "node"; }
     /// Where a running node answers its operator; a Unix socket.
     [[nodiscard]] std::filesystem::path operator_socket() const { return state / "node.sock"; }
+    /// Where a running pay-proxy needs no token; a Unix socket.
+    [[nodiscard]] std::filesystem::path pay_proxy_socket() const {
+        return state / "pay-proxy.sock";
+    }
     /// The development chain's.
     [[nodiscard]] std::filesystem::path chain() const { return data / "chain"; }
     /// Output of the processes that this home started.

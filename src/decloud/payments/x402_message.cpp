@@ -188,6 +188,15 @@ std::string_view x402_network_name(std::uint64_t chain_id) {
     return found == kNetworks.end() ? std::string_view() : found->second;
 }
 
+Result<std::uint64_t> x402_chain_id(std::string_view network_name) {
+    const auto* found = std::ranges::find(
+        kNetworks, network_name, &std::pair<std::uint64_t, std::string_view>::second);
+    if (found == kNetworks.end()) {
+        return fail(CommonError::not_found, "x402 has no such network");
+    }
+    return found->first;
+}
+
 std::string x402_network_id(std::uint64_t chain_id) { return "eip155:" + std::to_string(chain_id); }
 
 Bytes32 token_domain(

@@ -61,6 +61,8 @@ inline constexpr std::size_t kMaxX402Header = 16'384;
 
 /// The name that x402 v1 has for a chain, "base-sepolia" for 84532; empty if it has none.
 [[nodiscard]] std::string_view x402_network_name(std::uint64_t chain_id);
+/// The chain that x402 v1 calls so. Error: not_found.
+[[nodiscard]] Result<std::uint64_t> x402_chain_id(std::string_view network_name);
 /// "eip155:84532".
 [[nodiscard]] std::string x402_network_id(std::uint64_t chain_id);
 

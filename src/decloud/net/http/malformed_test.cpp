@@ -35,7 +35,7 @@ std::vector<Case> line_cases() {
         {"a target of another scheme", "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
         {"user information in the target", "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
         {"an asterisk for GET", "GET * HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {"CONNECT", "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"},
+        {"CONNECT", "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 501},
         {"TRACE", "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405},
         {"a bad method", "G(T / HTTP/1.1\r\nHost: a\r\n\r\n"},
         {"a bracket as method", "<GET> / HTTP/1.1\r\nHost: a\r\n\r\n"},

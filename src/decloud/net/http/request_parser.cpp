@@ -67,7 +67,10 @@ bool RequestParser::on_first_line(std::string_view line) {
 
 bool RequestParser::check_target() {
     if (head_.method == "CONNECT") {
-        return refuse("CONNECT is not served");
+        return refuse(
+            "CONNECT is not served: what passes through it is encrypted, so that nothing "
+            "here could read it or pay for it",
+            501);
     }
     // It would show a program, or whoever made a browser send it, headers that are not theirs.
     if (head_.method == "TRACE") {
