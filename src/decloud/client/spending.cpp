@@ -2,10 +2,16 @@
 
 #include "error.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <limits>
+#include <utility>
 
 namespace decloud::client {
 
@@ -38,6 +44,36 @@ constexpr std::array<store::Migration, 1> kMigrations{{{1, R"(
     CREATE INDEX payments_by_day ON payments (day);
     CREATE INDEX payments_by_account ON payments (account);
 )"}}};
+
+/// While a process makes or migrates the file, no other opens it.
+class OpeningLock {
+  public:
+    [[nodiscard]] static Result<OpeningLock> acquire(const std::string& file) {
+        OpeningLock lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        if (lock.descriptor_ < 0) {
+            return fail(errno_error("open " + file));
+        }
+        while (::flock(lock.descriptor_, LOCK_EX) != 0) {
+            if (errno != EINTR) {
+                return fail(errno_error("lock " + file));
+            }
+        }
+        return lock;
+    }
+    OpeningLock(OpeningLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+    OpeningLock& operator=(OpeningLock&&) = delete;
+    OpeningLock(const OpeningLock&) = delete;
+    OpeningLock& operator=(const OpeningLock&) = delete;
+    ~OpeningLock() {
+        if (descriptor_ >= 0) {
+            (void)::close(descriptor_);
+        }
+    }
+
+  private:
+    explicit OpeningLock(int descriptor) : descriptor_(descriptor) {}
+    int descriptor_;
+};
 
 std::int64_t to_integer(Amount amount) { return static_cast<std::int64_t>(amount.units()); }
 Amount to_amount(std::int64_t units) { return Amount(static_cast<Uint128>(units)); }
@@ -97,6 +133,7 @@ std::string_view to_string(PaymentState state) {
 
 Result<SpendingBook> SpendingBook::open(
     const std::filesystem::path& file, SpendingLimits limits, const Clock& clock) {
+    TRY(const OpeningLock lock, OpeningLock::acquire(file.string() + ".lock"));
     TRY(auto database, store::Database::open(file, kMigrations, std::chrono::seconds(30)));
     return SpendingBook(std::move(database), limits, clock);
 }
