@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::seconds kDriveEvery{1};
 constexpr std::size_t kMaxIntent = 128;
+constexpr std::uint64_t kGasOfTransfer = 21'000;
 // Pools refuse a replacement below 10 % more of both prices.
 constexpr Uint128 kRaiseNumerator = 9;
 constexpr Uint128 kRaiseDenominator = 8;
@@ -90,6 +91,8 @@ struct TransactionSender::Impl {
     std::uint64_t next_nonce = 0;
     std::uint64_t resent = 0;
     std::uint64_t replaced = 0;
+    // What the chain wanted next when it was last seen to want less than is under way.
+    std::optional<std::uint64_t> gap;
     // One transaction at a time goes from nonce to broadcast, so that a failure leaves no gap.
     bool busy = false;
     async::Event turn;
@@ -105,6 +108,8 @@ struct TransactionSender::Impl {
     [[nodiscard]] async::Task<Result<TransactionOutcome>> outcome(EntryPointer entry);
 
     [[nodiscard]] async::Task<void> drive_all();
+    [[nodiscard]] async::Task<Result<void>> fill_gap(std::uint64_t lowest);
+    [[nodiscard]] async::Task<Result<void>> fill(std::uint64_t nonce);
     [[nodiscard]] async::Task<Result<void>> drive(EntryPointer entry);
     [[nodiscard]] async::Task<Result<std::optional<TransactionReceipt>>> find_receipt(
         EntryPointer entry);
@@ -254,6 +259,59 @@ async::Task<void> TransactionSender::Impl::drive_all() {
             }
         }
     }
+    if (!open.empty()) {
+        if (auto filled = co_await fill_gap(open.front()->record.transaction.nonce); !filled) {
+            log::warning("chain", "the nonces before {} of {}: {}",
+                open.front()->record.transaction.nonce, to_string(key.address()),
+                filled.error().message());
+        }
+    }
+}
+
+// A reorganisation of final blocks may take away transactions that were forgotten. What waits
+// behind them would wait for ever.
+async::Task<Result<void>> TransactionSender::Impl::fill_gap(std::uint64_t lowest) {
+    CO_TRY(const std::uint64_t wanted, co_await client.nonce(key.address(), BlockTag::pending()));
+    const bool again = gap == wanted;
+    gap = wanted < lowest ? std::optional(wanted) : std::nullopt;
+    // Once may be an endpoint that is behind.
+    if (!gap || !again) {
+        co_return Result<void>{};
+    }
+    gap.reset();
+    for (std::uint64_t nonce = wanted; nonce < lowest; ++nonce) {
+        CO_TRY_VOID(co_await fill(nonce));
+    }
+    co_return Result<void>{};
+}
+
+async::Task<Result<void>> TransactionSender::Impl::fill(std::uint64_t nonce) {
+    CO_TRY(const Fees fees, co_await client.fees());
+    SenderRecord record{.intent = "fill-" + std::to_string(nonce)};
+    record.transaction = {.chain_id = settings.chain_id,
+        .nonce = nonce,
+        .max_priority_fee_per_gas = fees.max_priority_fee_per_gas,
+        .max_fee_per_gas = std::min(fees.max_fee_per_gas, settings.max_fee_per_gas),
+        .gas_limit = kGasOfTransfer,
+        .to = key.address(),
+        .value = 0,
+        .data = {},
+        .access_list = {}};
+    const SignedTransaction signed_transaction = sign(record.transaction, key);
+    record.raw = signed_transaction.raw;
+    record.hashes.push_back(signed_transaction.hash);
+    log::warning("chain",
+        "nonce {} of {} is free again, which a reorganisation of final blocks does: {} takes it",
+        nonce, to_string(key.address()), to_string(signed_transaction.hash));
+    const auto entry = std::make_shared<Entry>(std::move(record), executor);
+    entries.insert_or_assign(entry->record.intent, entry);
+    CO_TRY_VOID(co_await save(entry));
+    auto sent = co_await broadcast(entry);
+    // Too low: the chain has one after all.
+    if (!sent && !is(sent.error(), ChainError::nonce_too_low)) {
+        co_return sent;
+    }
+    co_return Result<void>{};
 }
 
 async::Task<Result<std::optional<TransactionReceipt>>> TransactionSender::Impl::find_receipt(

@@ -75,7 +75,8 @@ struct TransactionSenderSettings {
 
 /// Sends transactions of one account until they are final: one nonce after the other, written to
 /// the journal before the broadcast, sent again when dropped or reorganised away, replaced on the
-/// same nonce with at least 10 % more when stuck. Only one sender per account may exist. Single
+/// same nonce with at least 10 % more when stuck. A nonce that a reorganisation of final blocks
+/// made free again is taken by an empty transfer. Only one sender per account may exist. Single
 /// threaded; run `run()` in a TaskGroup.
 class TransactionSender {
   public:

@@ -206,6 +206,25 @@ TEST_F(TransactionSenderTest, SendsAgainWhatAReorganisationTookAway) {
     }(io.get_executor()));
 }
 
+TEST_F(TransactionSenderTest, GoesOnWhenAReorganisationTookAwayWhatWasFinalAndForgotten) {
+    run(io, [](async::Executor executor) -> async::Task<void> {
+        auto bench = co_await Bench::start(executor);
+        co_await bench->chain.mine(3);
+        EXPECT_TRUE(co_await bench->mine_until_final(bench->submit(transfer("first"))));
+        EXPECT_TRUE(co_await bench->sender->forget("first"));
+        const auto second = bench->submit(transfer("second"));
+        EXPECT_TRUE(co_await bench->until_pool(1));
+        const auto head = (co_await bench->client->block_number()).value();
+        (void)co_await bench->chain.ask("anvil_reorg", {head - 1, json::Array{}});
+        EXPECT_EQ(co_await bench->received(), 0);
+        const auto outcome = co_await bench->mine_until_final(second);
+        EXPECT_TRUE(outcome) << outcome.error().message();
+        EXPECT_EQ(co_await bench->received(), 1000);
+        EXPECT_EQ((co_await bench->client->nonce(bench->key.address())).value(), 2U);
+        co_await bench->stop();
+    }(io.get_executor()));
+}
+
 TEST_F(TransactionSenderTest, SendsAfterARestartWhatWasOnlyWrittenDown) {
     run(io, [](async::Executor executor) -> async::Task<void> {
         auto bench = co_await Bench::start(executor);
