@@ -400,9 +400,15 @@ class X402Method final : public protocol::PaymentMethod {
         if (same && (used->state == CallState::held || used->state == CallState::served)) {
             return std::unexpected(unsettled(settlements_, ticket.version, record));
         }
+        if (!used->receipt) {
+            // Nothing was taken, so that an answer that was made and kept is not given either.
+            return protocol::refuse(409, Status::declined,
+                "this payment was tried, nothing was charged, and it is not taken again",
+                "sign a new one");
+        }
         HoldOutcome outcome;
         outcome.repeat = protocol::Repeat{.key = ticket.key,
-            .receipt = used->receipt ? to_string(*used->receipt) : "",
+            .receipt = to_string(*used->receipt),
             .same_request = same,
             .headers = {}};
         return outcome;
