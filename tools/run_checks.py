@@ -20,6 +20,8 @@ CORES = os.cpu_count() or 1
 MINUTE = 60
 # Of the contracts in `./check long`: four invariants of 100 calls a run make more than a million.
 LONG_CONTRACTS = {"FOUNDRY_FUZZ_RUNS": "10000", "FOUNDRY_INVARIANT_RUNS": "2600"}
+# The e2e step has a few rounds of it.
+FAULTS = {"DECLOUD_FAULTS_ROUNDS": "200", "DECLOUD_TESTS_DEADLINE": str(150 * MINUTE)}
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -186,8 +188,11 @@ STEPS = {
     "headers": Step(check_headers),
     "tidy": Step(check_tidy),
     "contracts": Step(contracts, ()),
+    "proofs": Step(lambda _: line_suite("proofs", ["contracts/prove"], 60 * MINUTE), ()),
     "examples": Step(examples, ()),
     "e2e": Step(lambda _: line_suite("e2e", ["tests/run"], 30 * MINUTE, in_build("build"))),
+    "faults": Step(
+        lambda _: line_suite("faults", ["tests/run", "faults"], 160 * MINUTE, in_build("build") | FAULTS)),
     "interop": Step(lambda _: line_suite("interop", ["tests/interop/run"], 30 * MINUTE, in_build("build"))),
     "unit-asan": Step(lambda _: unit_tests("build-asan", SANITIZERS), ("asan",)),
     "fuzz": Step(fuzz, ("asan",)),
@@ -197,7 +202,7 @@ STEPS = {
 }
 GROUPS = {
     "quick": ["format", "includes", "tools", "unit"],
-    "default": [name for name in STEPS if name != "bench"],
+    "default": [name for name in STEPS if name not in ("bench", "faults", "proofs")],
     "long": list(STEPS),
 }
 
