@@ -1,5 +1,7 @@
 // Durable spends per second of the ledger alone: 64 coroutines on one loop, each acquire, served
-// (durable), commit. ledger_bench [payers] [seconds] [coroutines] [folder]
+// (durable), commit. ledger_bench [payers] [seconds] [coroutines] [folder] [committed]
+// With `committed` each waits until its commit is on disk, as a database's client does, and has no
+// counter.
 
 #include <decloud/async/task_group.hpp>
 #include <decloud/async/timeout.hpp>
@@ -14,6 +16,7 @@
 #include <ctime>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -27,6 +30,8 @@ struct Run {
     Ledger& ledger;
     std::vector<PayerAccount> payers;
     std::chrono::steady_clock::time_point end;
+    bool committed = false;
+    std::size_t clients = 0;
     std::uint64_t calls = 0;
     std::uint64_t failures = 0;
 };
@@ -42,6 +47,20 @@ HoldRequest request(const PayerAccount& payer) {
     return hold;
 }
 
+/// The product's way, or the stricter one.
+async::Task<bool> spend(Run& run, const PayerAccount& payer, const CallRecord& call) {
+    HoldRequest wanted = request(payer);
+    if (run.committed) {
+        wanted.counters.clear();
+    }
+    const auto hold = co_await run.ledger.acquire(std::move(wanted));
+    if (!hold || (!run.committed && !co_await run.ledger.served(*hold)) ||
+        !run.ledger.commit(*hold, Amount(1), call)) {
+        co_return false;
+    }
+    co_return !run.committed || co_await run.ledger.flush();
+}
+
 async::Task<void> client(Run& run, std::size_t at) {
     CallRecord call;
     call.service = "compute";
@@ -49,10 +68,8 @@ async::Task<void> client(Run& run, std::size_t at) {
     call.status = 200;
     while (std::chrono::steady_clock::now() < run.end) {
         const PayerAccount& payer = run.payers[at % run.payers.size()];
-        at += 64;
-        const auto hold = co_await run.ledger.acquire(request(payer));
-        if (!hold || !co_await run.ledger.served(*hold) ||
-            !run.ledger.commit(*hold, Amount(1), call)) {
+        at += run.clients;
+        if (!co_await spend(run, payer, call)) {
             ++run.failures;
             co_await async::delay(std::chrono::milliseconds(1));
             continue;
@@ -74,8 +91,9 @@ double processor_seconds(clockid_t clock) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
-async::Task<void> measure(Ledger& ledger, std::size_t payers, int seconds, std::size_t clients) {
-    Run run{ledger, {}, {}};
+async::Task<void> measure(
+    Ledger& ledger, std::size_t payers, int seconds, std::size_t clients, bool committed) {
+    Run run{ledger, {}, {}, committed, clients};
     for (std::size_t i = 0; i < payers; ++i) {
         run.payers.push_back({fmt::format("channel:0x{:064x}", i)});
         ChannelState chain;
@@ -140,7 +158,8 @@ int main(int argc, char** argv) {
     }
     async::TaskGroup group(context.get_executor());
     group.spawn(measure(**ledger, static_cast<std::size_t>(number(1, 1000)), number(2, 5),
-        static_cast<std::size_t>(number(3, 64))));
+        static_cast<std::size_t>(number(3, 64)),
+        argc > 5 && std::string_view(argv[5]) == "committed"));
     context.run();
     std::filesystem::remove_all(folder);
     return 0;
