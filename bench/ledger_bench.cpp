@@ -121,7 +121,7 @@ async::Task<void> measure(
     co_await group.join();
     const double took =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    const double calls = static_cast<double>(run.calls);
+    const auto calls = static_cast<double>(run.calls);
     fmt::print(
         "{} payers, {} coroutines: {:.0f} durable spends/s, {} failures; per spend {:.2f} µs "
         "of the loop's thread, {:.2f} µs of all threads\n",
