@@ -12,7 +12,8 @@ import threading
 
 import http1
 from ethereum import development_account
-from harness import (PRICE, PROGRAM, USDC, Cloud, Flags, ends_with_parent, expect, expect_equal, in_threads, probe)
+from harness import (PRICE, PROGRAM, USDC, Cloud, Flags, ends_with_parent, expect, expect_equal, in_threads, probe,
+                     wait_for)
 
 TOKEN = "0x036cbd53842c5426634e7929541ec2318f3dcf7e"
 
@@ -196,6 +197,30 @@ def limits_hold_for_requests_at_once(cloud):
     expect_equal(again.code, 5, str(again))
 
 
+def history_is_the_chains(cloud):
+    """To the unit, also with money in the escrow; what ended nowhere is not called taken."""
+    buyer = ("--account", "buyer")
+    cloud.chain.rpc("anvil_setBalance", cloud.buyer, hex(10**18))
+    cloud.good(*buyer, "escrow", "deposit", "0.1")
+    cloud.good(*buyer, "escrow", "approve", "alice.decloud", "--price", "0.001", "--budget", "0.01")
+    cloud.good(*buyer, "escrow", "withdraw", "0.02")
+    cloud.good(*buyer, "call", "--pay", "--provider", "alice.decloud", f"{cloud.cid}?bytes=1")
+    cloud.settle()
+    wait_for("the claim to be final", lambda: any(
+        each["what"] == "claim" for each in cloud.good(*buyer, "account", "history", "--json").json["movements"]))
+    told = cloud.good(*buyer, "account", "history", "--json").json
+    expect_equal((told["exact"], told["unconfirmed"], told["token"], told["free"]),
+                 (True, [], str(balance(cloud, cloud.buyer)), str(cloud.free(cloud.buyer))), "the sums")
+    sums = {what: sum(int(each["amount"]) for each in told["movements"] if each["what"] == what)
+            for what in ("deposit", "open", "withdraw", "claim")}
+    expect_equal(sums, {"deposit": 100_000, "open": 10_000, "withdraw": 20_000, "claim": PRICE}, "movements")
+    x402 = [each for each in told["payments"] if each["method"] == "x402" and each["state"] == "taken"]
+    expect_equal(sum(int(each["taken"]) for each in x402), USDC - 80_000 - int(told["token"]), "paid by x402")
+    expect(all(int(cloud.chain.receipt(each["transaction"])["status"], 16) == 1 for each in x402), f"{x402}")
+    last = told["payments"][-1]
+    expect_equal((last["method"], last["state"], last["receipt"][:10]), ("authorization", "taken", "/receipts/"), f"{last}")
+
+
 def test_a_payer_of_x402(folder):
     cloud = shop(folder)
     try:
@@ -207,6 +232,7 @@ def test_a_payer_of_x402(folder):
             the_token_goes_no_further(proxy)
         limits_hold_for_requests_at_once(cloud)
         a_refused_payment_is_not_sent_again(cloud)
+        history_is_the_chains(cloud)
         expect_equal(http1.request(cloud.node(cloud.cid)).status, 402, "nobody else pays")
     finally:
         cloud.stop()

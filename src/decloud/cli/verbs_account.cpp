@@ -1,3 +1,4 @@
+#include "internal/account_history.hpp"
 #include "internal/passphrase.hpp"
 #include "verbs.hpp"
 
@@ -252,6 +253,10 @@ void add_account_verbs(CLI::App& app, Context& context) {
     made->add_option("name", options->name, "What to call it")->required();
     made->add_flag("--encrypt", options->encrypt, "Under a passphrase, as V3 JSON");
     (void)add("list", "All accounts", list);
+    (void)add("history", "What the account that acts has paid and moved, exact with the chain",
+        [](const Context& given, const AccountOptions&) {
+            return internal::account_history(given);
+        });
     add("show", "One account's address", show)
         ->add_option("name", options->name, "Which; default: the one that acts");
     add("encrypt", "Put an account's key under a passphrase", encrypt)
