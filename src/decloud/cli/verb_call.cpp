@@ -171,8 +171,8 @@ async::Task<Outcome> send(
             {.head = [&](const net::http::ResponseHead& head) { return output.head(head); },
                 .body = [&](BytesView body) { return output.body(body); }}));
     CO_TRY_VOID(output.finish());
-    if (answer.not_paid()) {
-        tell_error(*answer.not_paid());
+    if (const auto& reason = answer.not_paid()) {
+        tell_error(*reason);
     }
     co_return exit_code_of_status(answer.status());
 }

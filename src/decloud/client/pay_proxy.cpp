@@ -278,8 +278,8 @@ class PayProxy::Impl {
         std::shared_ptr<Exchange> exchange, Answer* answer, ProxyTarget target, net::Url from) {
         ResponseHead head = answer->head();
         fit_answer(head.headers, target, from);
-        if (answer->not_paid()) {
-            head.headers.set("X-Decloud-Not-Paid", note(*answer->not_paid()));
+        if (const auto& reason = answer->not_paid()) {
+            head.headers.set("X-Decloud-Not-Paid", note(*reason));
         }
         if (!co_await exchange->start(std::move(head))) {
             co_return false;
