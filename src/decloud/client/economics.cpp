@@ -33,15 +33,15 @@ Result<Amount> gas_cost(std::uint64_t gas, const GasMarket& market) {
 }
 
 EscrowGas escrow_gas() {
-    using namespace gas_figures;
     const auto of_ten = [](std::uint64_t batch) {
         return (batch + kRowsMeasured - 1) / kRowsMeasured;
     };
-    return {.consumed_row = of_ten(kConsumeBatch10),
-        .claimed_row = of_ten(kClaimBatch10),
-        .single_claim = kClaimBatch1,
-        .payer = kDeposit + kApprove + kRequestClose + kWithdraw,
-        .payout = kPayout};
+    return {.consumed_row = of_ten(gas_figures::kConsumeBatch10),
+        .claimed_row = of_ten(gas_figures::kClaimBatch10),
+        .single_claim = gas_figures::kClaimBatch1,
+        .payer = gas_figures::kDeposit + gas_figures::kApprove + gas_figures::kRequestClose +
+                 gas_figures::kWithdraw,
+        .payout = gas_figures::kPayout};
 }
 
 Result<PriceAdvice> price_advice(const EscrowGas& gas, const GasMarket& market, Amount price) {
