@@ -136,13 +136,13 @@ Checked<ProxyTarget> base_form(const RequestHead& head, const ProxyDoor& door) {
 
 /// RFC 7617's password, or user name without one, or RFC 6750's token.
 bool brings_token(const Headers& headers, const std::string& token) {
-    const auto field = headers.find("Proxy-Authorization");
-    const std::size_t space = field ? field->find(' ') : std::string_view::npos;
+    const std::string_view field = headers.find("Proxy-Authorization").value_or("");
+    const std::size_t space = field.find(' ');
     if (space == std::string_view::npos || headers.count("Proxy-Authorization") != 1) {
         return false;
     }
-    const std::string_view scheme = field->substr(0, space);
-    std::string given(field->substr(space + 1));
+    const std::string_view scheme = field.substr(0, space);
+    std::string given(field.substr(space + 1));
     if (equals_ignoring_case(scheme, "Basic")) {
         const auto decoded = from_base64(given);
         if (!decoded) {
