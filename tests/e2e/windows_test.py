@@ -210,3 +210,62 @@ def test_malformed_window_payments_are_400(cloud):
                 good.replace("sequence=", "sequence=1."), good + ";voucher=" + _bytes(json.dumps({"channelId": 1}))):
         answer = http1.request(url, "POST", [("OpenCloud-Payment", bad)], b"x")
         expect_equal(answer.status, 400, bad)
+
+
+def buyer(cloud):
+    """An account of the home with USDC and gas, and no channel."""
+    if not hasattr(cloud, "window_buyer"):
+        cloud.window_buyer = cloud.good("account", "create", "windows", "--json").json["address"].lower()
+        cloud.send(development_account(0).address, cloud.info["chain"]["usdc"], "mint(address,uint256)",
+                   cloud.window_buyer, 3_000_000)
+        cloud.chain.rpc("anvil_setBalance", cloud.window_buyer, hex(10**18))
+    return cloud.window_buyer
+
+
+def pay(cloud, text, *options):
+    return cloud.cli("--account", "windows", "call", function(cloud) + "?echo=1", "--provider", "alice.decloud", "--pay",
+                     "-d", text, *options, timeout=120)
+
+
+def lane_of(cloud):
+    return next((cloud.home / "data" / "lanes").glob("*/1/lane.json"))
+
+
+def test_call_pay_opens_a_channel_and_uses_it_again(cloud):
+    account = buyer(cloud)
+    for text in ("one", "two", "three"):
+        done = pay(cloud, text)
+        expect_equal((done.code, done.out), (0, text), str(done))
+    known = cloud.ledger(account)
+    expect_equal((int(known["spent"]), int(known["accepted"])), (3 * PRICE, 32 * PRICE), "spent and signed for")
+    lane = json.loads(lane_of(cloud).read_text())
+    expect_equal((lane["channel"], lane["spent"], lane["signedFor"]), (known["channel"], str(3 * PRICE), str(32 * PRICE)),
+                 "what the client keeps")
+    expect_equal(lane_of(cloud).stat().st_mode & 0o777, 0o600, "mode")
+
+
+def test_call_pay_goes_on_after_the_provider_or_the_client_has_lost_its_state(cloud):
+    account = buyer(cloud)
+    expect_equal(pay(cloud, "before").code, 0, "before")
+    before = cloud.ledger(account)
+    cloud.kill_node()
+    wait_for("the node to serve again", cloud.node_is_ready, 40)
+    done = pay(cloud, "after the provider's")
+    expect_equal((done.code, done.out), (0, "after the provider's"), str(done))
+    file = lane_of(cloud)
+    lane = json.loads(file.read_text())
+    file.write_text(json.dumps(lane | {"signedFor": "0", "spent": "0", "nextSequence": "1", "firstSequence": "0",
+                                       "validBefore": "0"}))
+    done = pay(cloud, "after the client's")
+    expect_equal((done.code, done.out), (0, "after the client's"), str(done))
+    after = cloud.ledger(account)
+    expect_equal(int(after["spent"]) - int(before["spent"]) in (PRICE, 2 * PRICE), True, "charged")
+    expect_equal(after["accepted"], before["accepted"], "signed for")
+    expect_equal(json.loads(file.read_text())["signedFor"], before["accepted"], "what the client keeps")
+
+
+def test_call_pay_does_not_pass_its_limits(cloud):
+    buyer(cloud)
+    done = pay(cloud, "x", "--max-price", "0.0009")
+    expect_equal(done.code, 5, str(done))
+    expect("0.001" in done.err and "max-price" in done.err, str(done))

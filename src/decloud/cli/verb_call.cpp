@@ -187,15 +187,6 @@ async::Task<Outcome> call_provider(
     Target target) {
     CO_TRY(const auto name, identity::ProviderName::parse(target.provider));
     CO_TRY(registry::Provider provider, co_await session.find_provider(name));
-    if (work.purse && !work.purse->max_price) {
-        CO_TRY(const auto channel,
-            co_await session.escrow().allowance(work.purse->key.address(), provider.address));
-        if (!channel) {
-            co_return fail_with_help(ClientError::payment,
-                to_string(work.purse->key.address()) + " has no money reserved for " + name.full(),
-                "decloud escrow approve " + name.full() + " --price 0.001 --budget 5");
-        }
-    }
     CO_TRY(client::PayableRequest request, make_request(session.executor(), work.options));
     CO_TRY(request.routes, client::routes_to(work.workspace.config.gateway.url, provider,
                                "/" + target.cid + target.suffix));

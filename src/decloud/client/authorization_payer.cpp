@@ -40,7 +40,7 @@ async::Task<Result<bool>> AuthorizationPayer::can_pay(PayableRequest request) {
     if (!request.provider) {
         co_return false;
     }
-    if (max_price_) {
+    if (max_price_ && max_price_->is_zero()) {
         co_return true;
     }
     CO_TRY(const auto price, co_await price_with(request.provider->address));

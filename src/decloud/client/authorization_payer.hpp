@@ -18,7 +18,7 @@ namespace decloud::client {
 /// each request. The body is read whole before it is sent, as its digest is signed.
 class AuthorizationPayer final : public PaymentStrategy {
   public:
-    /// With `max_price` that is signed; 0 only says who calls. Without it, the channel's price is,
+    /// With `max_price` that is signed; 0 only says who calls. Otherwise the channel's price is,
     /// and without a channel this is no way to pay. All outlive it.
     AuthorizationPayer(net::http::Client& client,
         ChainSession& session,

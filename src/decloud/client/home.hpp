@@ -54,6 +54,8 @@ struct Home {
     [[nodiscard]] std::filesystem::path chain() const { return data / "chain"; }
     /// Output of the processes that this home started.
     [[nodiscard]] std::filesystem::path logs() const { return state / "logs"; }
+    /// Channels whose vouchers this home signs, by payer and provider.
+    [[nodiscard]] std::filesystem::path lanes() const { return data / "lanes"; }
     /// Transactions that are under way, by account.
     [[nodiscard]] std::filesystem::path wallets() const { return state / "wallets"; }
     /// What `--home` or the environment has to say for another process to use the same home.

@@ -40,6 +40,10 @@ json::Object payer_json(const payments::PayerView& view) {
     out["spent"] = to_string(view.spent.amount);
     out["calls"] = view.spent.calls;
     out["held"] = to_string(view.held);
+    if (!view.chain.signer.is_zero()) {
+        out["signer"] = to_string(view.chain.signer);
+        out["accepted"] = to_string(view.voucher ? view.voucher->cumulative : Amount());
+    }
     out["spendable"] = to_string(view.spendable);
     out["closing"] = view.chain.closing;
     out["final"] = view.chain.is_final;

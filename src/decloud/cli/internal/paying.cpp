@@ -47,7 +47,10 @@ Result<std::unique_ptr<Purse>> open_purse(
     auto purse = std::make_unique<Purse>(Purse{.key = std::move(key),
         .book = std::move(book),
         .max_price = {},
-        .tokens = client::spendable_tokens(workspace.config)});
+        .tokens = client::spendable_tokens(workspace.config),
+        .windows = {.lanes = workspace.home.lanes(),
+            .wallets = workspace.home.wallets(),
+            .budget = limits.max_per_provider}});
     if (!options.max_price.empty()) {
         purse->max_price = limits.max_price;
     }
@@ -60,6 +63,8 @@ std::vector<std::unique_ptr<client::PaymentStrategy>> payment_strategies(
     if (session != nullptr) {
         out.push_back(std::make_unique<client::AuthorizationPayer>(
             http, *session, purse.key, purse.book, purse.max_price, system_clock()));
+        out.push_back(std::make_unique<client::WindowPayer>(
+            http, *session, purse.key, purse.book, purse.windows, system_clock()));
     }
     out.push_back(std::make_unique<client::X402Payer>(
         http, purse.key, purse.book, purse.tokens, system_clock()));

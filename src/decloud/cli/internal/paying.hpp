@@ -4,6 +4,7 @@
 
 #include <decloud/client/payer.hpp>
 #include <decloud/client/spending.hpp>
+#include <decloud/client/window_payer.hpp>
 
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ struct Purse {
     /// What was asked for on the command line.
     std::optional<Amount> max_price;
     std::vector<client::TokenId> tokens;
+    client::WindowPayerSettings windows;
 };
 /// Errors: those of limits that cannot be read, of the account's key, and of the book.
 [[nodiscard]] Result<std::unique_ptr<Purse>> open_purse(
