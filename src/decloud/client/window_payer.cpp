@@ -90,8 +90,14 @@ Amount plus(Amount a, Amount b) { return a.plus(b).value_or(a); }
 
 /// A channel in use, with what this process knows of it.
 struct WindowPayer::Account {
-    Account(Lane own, registry::Provider with, const async::Executor& executor)
-        : lane(std::move(own)), provider(std::move(with)), turn_ended(executor) {
+    Account(Lane own,
+        registry::Provider with,
+        crypto::RsaPublicKey encrypted_to,
+        const async::Executor& executor)
+        : lane(std::move(own)),
+          provider(std::move(with)),
+          rsa_key(std::move(encrypted_to)),
+          turn_ended(executor) {
         next = lane.state().next_sequence;
     }
     ~Account() {
@@ -105,6 +111,7 @@ struct WindowPayer::Account {
 
     Lane lane;
     registry::Provider provider;
+    crypto::RsaPublicKey rsa_key;
     std::uint64_t next = 1;
     Amount in_flight;
     bool voucher_sent = false;
@@ -149,20 +156,37 @@ WindowPayer::WindowPayer(net::http::Client& client,
 
 WindowPayer::~WindowPayer() = default;
 
+/// Where a channel is open or could be opened; others may pay without gas of their own.
 async::Task<Result<bool>> WindowPayer::can_pay(PayableRequest request) {
-    co_return request.provider&& request.provider->rsa_key.has_value();
+    if (!request.provider || !request.provider->rsa_key) {
+        co_return false;
+    }
+    CO_TRY(const auto account, co_await account_with(request.provider));
+    if (account->lane.state().open) {
+        co_return true;
+    }
+    CO_TRY(const Uint128 gas, co_await session_.ethereum().balance(key_.address()));
+    CO_TRY(const Amount free, co_await session_.escrow().free_balance(key_.address()));
+    CO_TRY(const Amount own, co_await session_.token_balance(key_.address()));
+    co_return gas != 0 && plus(free, own).units() >= kLeastBudget;
 }
 
 async::Task<Result<std::shared_ptr<WindowPayer::Account>>> WindowPayer::account_with(
-    registry::Provider provider) {
-    if (const auto found = accounts_.find(provider.address); found != accounts_.end()) {
+    std::optional<registry::Provider> provider) {
+    if (!provider) {
+        co_return fail(ClientError::payment, "only providers of the registry have channels");
+    }
+    if (const auto found = accounts_.find(provider->address); found != accounts_.end()) {
         co_return found->second;
     }
-    CO_TRY(Lane lane, Lane::take(settings_.lanes, key_.address(), provider.address));
-    const Address address = provider.address;
-    auto account =
-        std::make_shared<Account>(std::move(lane), std::move(provider), session_.executor());
-    accounts_[address] = account;
+    if (!provider->rsa_key) {
+        co_return fail(
+            ClientError::payment, provider->name.full() + " has no key to encrypt a window to");
+    }
+    CO_TRY(Lane lane, Lane::take(settings_.lanes, key_.address(), provider->address));
+    auto account = std::make_shared<Account>(
+        std::move(lane), *provider, *provider->rsa_key, session_.executor());
+    accounts_[provider->address] = account;
     co_return account;
 }
 
@@ -318,8 +342,7 @@ Result<payments::WindowPayment> WindowPayer::make_payment(
     if (!account.window_sent) {
         const identity::Window window{state.channel, Bytes32{crypto::sha256(state.key)},
             state.first_sequence, state.valid_before.value};
-        TRY(std::string key,
-            identity::encrypt_jwe(state.key, std::vector{*account.provider.rsa_key}));
+        TRY(std::string key, identity::encrypt_jwe(state.key, std::vector{account.rsa_key}));
         out.opening = {identity::sign_for_channel(window, session_.domain(), key_), std::move(key)};
     }
     return out;
@@ -465,7 +488,7 @@ async::Task<Result<Answer>> WindowPayer::send(PayableRequest request, RequestRou
     if (request.body) {
         CO_TRY(digest, co_await request.body->digest());
     }
-    CO_TRY(const auto account, co_await account_with(*request.provider));
+    CO_TRY(const auto account, co_await account_with(request.provider));
     for (int attempt = 0;; ++attempt) {
         CO_TRY(auto answered, co_await prepare(account, request, route, digest, attempt > 0));
         if (answered) {
@@ -482,12 +505,12 @@ async::Task<Result<Answer>> WindowPayer::send(PayableRequest request, RequestRou
         if (!sent) {
             co_return fail(std::move(sent.error()));
         }
-        if (sent->response) {
-            if (sent->response->head().headers.contains("X-Decloud-Receipt") ||
-                sent->response->status() < 400) {
+        if (auto& response = sent->response) {
+            if (response->head().headers.contains("X-Decloud-Receipt") ||
+                response->status() < 400) {
                 account->lane.state().spent = plus(account->lane.state().spent, price);
             }
-            co_return Answer(std::move(*sent->response));
+            co_return Answer(std::move(*response));
         }
         const auto problem = read_problem(sent->body);
         const auto learned =

@@ -60,7 +60,7 @@ class WindowPayer final : public PaymentStrategy {
     struct Sent;
 
     [[nodiscard]] async::Task<Result<std::shared_ptr<Account>>> account_with(
-        registry::Provider provider);
+        std::optional<registry::Provider> provider);
     [[nodiscard]] async::Task<Result<void>> open(std::shared_ptr<Account> account);
     [[nodiscard]] async::Task<Result<void>> top_up(std::shared_ptr<Account> account, Amount need);
     [[nodiscard]] async::Task<Result<Amount>> provide(

@@ -68,7 +68,7 @@ Result<WindowPayment> parse_window_payment(const protocol::PaymentHeader& header
         if (key->size() > kLongestEncryptedKey) {
             return malformed("the window's key is too long");
         }
-        out.opening = WindowPayment::Opening{std::move(*window), std::string(as_text(*key))};
+        out.opening = WindowPayment::Opening{*window, std::string(as_text(*key))};
     }
     return out;
 }

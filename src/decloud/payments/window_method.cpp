@@ -96,9 +96,10 @@ class WindowMethod final : public protocol::PaymentMethod {
         const Bytes32& id, const Terms& terms);
     [[nodiscard]] async::Task<Checked<void>> take_statements(
         const WindowPayment& payment, const PayerView& view);
-    [[nodiscard]] Checked<void> take_voucher(const WindowPayment& payment, const PayerView& view);
+    [[nodiscard]] Checked<void> take_voucher(
+        const identity::Signed<identity::Voucher>& voucher, const PayerView& view);
     [[nodiscard]] async::Task<Checked<void>> open_window(
-        const WindowPayment& payment, const PayerView& view);
+        const WindowPayment::Opening& opening, const PayerView& view);
     [[nodiscard]] Checked<void> check_window(
         const identity::Signed<identity::Window>& window, const PayerView& view) const;
     [[nodiscard]] Checked<void> accept(const PayerAccount& account, const AcceptedVoucher& voucher);
@@ -143,9 +144,9 @@ async::Task<Checked<PayerView>> WindowMethod::find_channel(const Bytes32& id, co
                 " in a final block",
             "decloud call --pay " + terms.subject + " opens one");
     }
-    if (view->stopped) {
+    if (const auto& reason = view->stopped) {
         co_return refused(Status::payment_acceptable, id,
-            "nothing more is served from this channel: " + *view->stopped,
+            "nothing more is served from this channel: " + *reason,
             "decloud call --pay " + terms.subject + " opens another");
     }
     if (view->chain.reserved < settings_.least_budget) {
@@ -164,9 +165,9 @@ Checked<void> WindowMethod::accept(const PayerAccount& account, const AcceptedVo
     return {};
 }
 
-Checked<void> WindowMethod::take_voucher(const WindowPayment& payment, const PayerView& view) {
+Checked<void> WindowMethod::take_voucher(
+    const identity::Signed<identity::Voucher>& voucher, const PayerView& view) {
     const AcceptedVoucher known = view.voucher.value_or(AcceptedVoucher{});
-    const auto& voucher = *payment.voucher;
     const Amount cumulative(voucher.fields.cumulative_amount);
     if (cumulative <= known.cumulative) {
         return {};
@@ -177,7 +178,7 @@ Checked<void> WindowMethod::take_voucher(const WindowPayment& payment, const Pay
             "the voucher is not signed by the channel's signer, " + to_string(view.chain.signer));
     }
     if (cumulative > view.chain.reserved) {
-        return refused(Status::payment_too_low, payment.channel,
+        return refused(Status::payment_too_low, voucher.fields.channel_id,
             "the voucher is over " + format_usdc(cumulative) + " USDC, the channel has " +
                 format_usdc(view.chain.reserved) + " in final blocks",
             "increase the channel, or sign less");
@@ -209,10 +210,9 @@ Checked<void> WindowMethod::check_window(
 }
 
 async::Task<Checked<void>> WindowMethod::open_window(
-    const WindowPayment& payment, const PayerView& view) {
-    const WindowPayment::Opening& opening = *payment.opening;
+    const WindowPayment::Opening& opening, const PayerView& view) {
     const identity::Window& fields = opening.window.fields;
-    const OpenWindow* newest = windows_.newest(payment.channel);
+    const OpenWindow* newest = windows_.newest(fields.channel_id);
     if (newest != nullptr && newest->key_hash == fields.key_hash &&
         newest->first_sequence == fields.first_sequence) {
         co_return Checked<void>{};
@@ -233,12 +233,12 @@ async::Task<Checked<void>> WindowMethod::open_window(
     window.first_sequence = fields.first_sequence;
     window.valid_before = fields.valid_before;
     // Another request may have opened one meanwhile.
-    newest = windows_.newest(payment.channel);
+    newest = windows_.newest(fields.channel_id);
     if (newest != nullptr && newest->first_sequence >= fields.first_sequence) {
         if (newest->key_hash == fields.key_hash) {
             co_return Checked<void>{};
         }
-        co_return refused(Status::payment_acceptable, payment.channel,
+        co_return refused(Status::payment_acceptable, fields.channel_id,
             "another window begins there already", "begin at a higher sequence");
     }
     const auto current = charging_.ledger.payer(view.payer);
@@ -247,7 +247,7 @@ async::Task<Checked<void>> WindowMethod::open_window(
     if (auto accepted = accept(view.payer, voucher); !accepted) {
         co_return accepted;
     }
-    if (!windows_.add(payment.channel, window, now())) {
+    if (!windows_.add(fields.channel_id, window, now())) {
         auto refusal = protocol::refuse(
             503, Status::server_error, "too many windows are open; nothing was charged");
         refusal.error().headers.emplace_back("Retry-After", "60");
@@ -259,12 +259,12 @@ async::Task<Checked<void>> WindowMethod::open_window(
 async::Task<Checked<void>> WindowMethod::take_statements(
     const WindowPayment& payment, const PayerView& view) {
     if (payment.voucher) {
-        if (auto taken = take_voucher(payment, view); !taken) {
+        if (auto taken = take_voucher(*payment.voucher, view); !taken) {
             co_return taken;
         }
     }
     if (payment.opening) {
-        co_return co_await open_window(payment, view);
+        co_return co_await open_window(*payment.opening, view);
     }
     co_return Checked<void>{};
 }
