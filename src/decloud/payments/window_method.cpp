@@ -242,7 +242,10 @@ async::Task<Checked<void>> WindowMethod::open_window(
             "another window begins there already", "begin at a higher sequence");
     }
     const auto current = charging_.ledger.payer(view.payer);
-    AcceptedVoucher voucher = current && current->voucher ? *current->voucher : AcceptedVoucher{};
+    AcceptedVoucher voucher;
+    if (current) {
+        voucher = current->voucher.value_or(voucher);
+    }
     voucher.first_sequence = std::max(voucher.first_sequence, fields.first_sequence);
     if (auto accepted = accept(view.payer, voucher); !accepted) {
         co_return accepted;
