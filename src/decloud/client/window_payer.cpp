@@ -12,6 +12,10 @@
 #include <decloud/identity/jwe.hpp>
 #include <decloud/protocol/request_digest.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -20,10 +24,12 @@ namespace decloud::client {
 namespace {
 
 namespace abi = contracts::escrow;
+namespace asio = boost::asio;
 constexpr int kPaymentRequired = 402;
 constexpr std::size_t kMaxProblem = 64 * 1024;
 /// Of what is asked for again because the provider's block is not final yet.
 constexpr auto kUntilFinal = std::chrono::seconds(20);
+/// At first; then twice as long each time, as refusals count against who asks.
 constexpr auto kAskAgain = std::chrono::milliseconds(250);
 constexpr auto kTurnLimit = std::chrono::minutes(2);
 constexpr std::uint64_t kWindowSeconds = 540;
@@ -212,7 +218,14 @@ async::Task<Result<Amount>> WindowPayer::provide(std::shared_ptr<Wallet> wallet,
     co_return in_all;
 }
 
+/// To its end, also when who waits for it has gone: transactions are on their way.
 async::Task<Result<void>> WindowPayer::with_wallet(
+    std::function<async::Task<Result<void>>(std::shared_ptr<Wallet>)> work) {
+    co_return co_await asio::co_spawn(session_.executor(), use_wallet(std::move(work)),
+        asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+}
+
+async::Task<Result<void>> WindowPayer::use_wallet(
     std::function<async::Task<Result<void>>(std::shared_ptr<Wallet>)> work) {
     CO_TRY(auto key, crypto::Secp256k1PrivateKey::from_bytes(key_.secret_bytes()));
     CO_TRY(auto opened, co_await Wallet::open(session_, settings_.wallets, std::move(key)));
@@ -430,6 +443,7 @@ async::Task<Result<std::optional<Answer>>> WindowPayer::ask_price(std::shared_pt
     RequestRoute route,
     crypto::Sha256Digest digest) {
     const auto end = std::chrono::steady_clock::now() + kUntilFinal;
+    std::chrono::milliseconds pause = kAskAgain;
     for (;;) {
         // A sequence that no window has: the refusal says what a call costs and what is known.
         CO_TRY(auto sent, co_await send_paid(account, request, route, digest, 0));
@@ -451,7 +465,8 @@ async::Task<Result<std::optional<Answer>>> WindowPayer::ask_price(std::shared_pt
                       : "the provider takes no payment from a channel for this"));
             co_return std::optional<Answer>(std::move(refused));
         }
-        co_await async::delay(kAskAgain);
+        co_await async::delay(pause);
+        pause *= 2;
     }
 }
 
@@ -495,13 +510,15 @@ async::Task<Result<Answer>> WindowPayer::send(PayableRequest request, RequestRou
             co_return std::move(*answered);
         }
         const Amount price = account->prices[subject_of(route.target)];
+        const std::shared_ptr<void> ended(nullptr, [account, price](void* /*nothing*/) {
+            account->in_flight = account->in_flight.saturating_minus(price);
+        });
         const std::uint64_t sequence = account->next++;
         if (account->next >= account->lane.state().next_sequence) {
             account->lane.state().next_sequence += kSequences;
             CO_TRY_VOID(account->lane.save());
         }
         auto sent = co_await send_paid(account, request, route, digest, sequence);
-        account->in_flight = account->in_flight.saturating_minus(price);
         if (!sent) {
             co_return fail(std::move(sent.error()));
         }

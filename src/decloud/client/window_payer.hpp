@@ -67,6 +67,8 @@ class WindowPayer final : public PaymentStrategy {
         std::shared_ptr<Wallet> wallet, Amount wanted);
     [[nodiscard]] async::Task<Result<void>> with_wallet(
         std::function<async::Task<Result<void>>(std::shared_ptr<Wallet>)> work);
+    [[nodiscard]] async::Task<Result<void>> use_wallet(
+        std::function<async::Task<Result<void>>(std::shared_ptr<Wallet>)> work);
     [[nodiscard]] async::Task<Result<std::optional<Answer>>> prepare(
         std::shared_ptr<Account> account,
         PayableRequest request,
