@@ -47,15 +47,18 @@ async::Task<Result<bool>> AuthorizationPayer::can_pay(PayableRequest request) {
     co_return price.has_value();
 }
 
-Result<std::int64_t> AuthorizationPayer::book(
-    const PayableRequest& request, const RequestRoute& route, Amount amount, UnixSeconds now) {
+Result<std::int64_t> AuthorizationPayer::book(const PayableRequest& request,
+    const RequestRoute& route,
+    const Address& provider,
+    Amount amount,
+    UnixSeconds now) {
     // The authorisation's own nonce is made when it is signed; this only names the row.
     Bytes32 name;
     name.bytes = crypto::random_array<Bytes32::kSize>();
     return book_.book({.method = "authorization",
         .account = key_.address(),
         .provider = payee_name(request, route),
-        .pay_to = request.provider->address,
+        .pay_to = provider,
         .resource = resource_name(route),
         .asset = TokenId{session_.config().chain_id, session_.config().contracts.usdc}.to_string(),
         .amount = amount,
@@ -64,9 +67,13 @@ Result<std::int64_t> AuthorizationPayer::book(
 }
 
 async::Task<Result<Answer>> AuthorizationPayer::send(PayableRequest request, RequestRoute route) {
+    if (!request.provider) {
+        co_return fail(ClientError::payment, "only providers of the registry have channels");
+    }
+    const Address provider = request.provider->address;
     Amount amount = max_price_.value_or(Amount{});
     if (!max_price_) {
-        CO_TRY(const auto price, co_await price_with(request.provider->address));
+        CO_TRY(const auto price, co_await price_with(provider));
         amount = price.value_or(Amount{});
     }
     crypto::Sha256Digest digest = crypto::sha256(BytesView{});
@@ -76,12 +83,12 @@ async::Task<Result<Answer>> AuthorizationPayer::send(PayableRequest request, Req
     const UnixSeconds now = clock_.unix_seconds();
     std::optional<std::int64_t> id;
     if (!amount.is_zero()) {
-        CO_TRY(id, book(request, route, amount, now));
+        CO_TRY(id, book(request, route, provider, amount, now));
     }
     CO_TRY(const std::string payment, authorize({.method = request.method,
                                                     .target = route.target,
                                                     .content_digest = digest,
-                                                    .provider = request.provider->address,
+                                                    .provider = provider,
                                                     .max_price = amount},
                                           key_, session_.domain(), now));
     auto response = co_await send_once(client_, std::move(request), std::move(route),

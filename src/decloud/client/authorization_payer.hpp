@@ -44,8 +44,11 @@ class AuthorizationPayer final : public PaymentStrategy {
     };
     /// Of the open channel with a provider; asked again after some seconds.
     [[nodiscard]] async::Task<Result<std::optional<Amount>>> price_with(Address provider);
-    [[nodiscard]] Result<std::int64_t> book(
-        const PayableRequest& request, const RequestRoute& route, Amount amount, UnixSeconds now);
+    [[nodiscard]] Result<std::int64_t> book(const PayableRequest& request,
+        const RequestRoute& route,
+        const Address& provider,
+        Amount amount,
+        UnixSeconds now);
     void record(std::int64_t id, const net::http::ResponseHead& head);
 
     net::http::Client& client_;
