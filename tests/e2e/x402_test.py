@@ -74,7 +74,7 @@ def says_how_to_pay_in_both_versions(cloud):
         expect_equal((body["x402Version"], old["network"], old["maxAmountRequired"], old["resource"]),
                      (1, "base-sepolia", str(PRICE), url), "the v1 row")
         expect("outputSchema" not in old and old["description"] and old["mimeType"], f"{old}")
-        expect_equal({each["method"] for each in body["acceptable"]}, {"authorization", "x402"}, "acceptable")
+        expect_equal({each["method"] for each in body["acceptable"]}, {"authorization", "window", "x402"}, "acceptable")
 
 
 def one_payment_for_many_requests_is_charged_once(cloud):
