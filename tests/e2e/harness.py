@@ -288,6 +288,11 @@ class Cloud:
         os.kill(old, signal.SIGKILL)
         return wait_for(f"another {kind}", lambda: self.part(kind) not in (None, old) and self.part(kind), 30, 0.01)
 
+    def until_durable(self):
+        """Whatever was charged before is on disk: a call's record is there before its answer, and the log is in order."""
+        answer = http1.request(self.node(self.cid("hello")))
+        expect(answer.status == 200, lambda: f"{answer.status} {answer.text}")
+
     def kill_node(self):
         self.kill("node")
         wait_for("the node to be ready again", self.node_is_ready, 30, 0.02)

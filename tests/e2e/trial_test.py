@@ -108,6 +108,7 @@ def with_rules(cloud, text):
     """The node with another `[trials]`."""
     file = cloud.home / "config" / "config.toml"
     file.write_text(file.read_text().split("[trials]")[0] + f"[trials]\n{text}\n")
+    cloud.until_durable()
     cloud.kill_node()
 
 
@@ -118,6 +119,7 @@ def test_rules_give_listed_keys_their_calls_once_and_nobody_else_any(cloud):
     with_rules(cloud, f'automatic = "listed"\ncalls_per_identity = 2\ncalls_per_day = 3\nlisted = ["{friend.address}"]')
     expect_equal(cloud.well_known()["trials"], {"callsPerIdentity": 2, "callsPerDay": 3, "for": "listed"}, "shown")
     expect_equal(statuses(cloud, friend, 1), [200], "the first")
+    cloud.until_durable()
     cloud.kill_node()
     expect_equal(statuses(cloud, friend, 2), [200, 402], "after kill -9 of the node")
     says_what_to_do(cloud.pay(stranger, url(cloud), body=b"x"))
