@@ -37,11 +37,12 @@ Bytes32 request_digest(const DigestedRequest& request) {
 
 Result<crypto::Sha256Digest> parse_content_digest(std::string_view field) {
     TRY(const Dictionary members, parse_dictionary(field));
-    for (const auto& [name, item] : members) {
+    for (const auto& [name, member] : members) {
         if (name != "sha-256") {
             continue;
         }
-        const auto* bytes = std::get_if<Bytes>(&item.value);
+        const auto* item = std::get_if<Item>(&member);
+        const auto* bytes = item == nullptr ? nullptr : std::get_if<Bytes>(&item->value);
         crypto::Sha256Digest digest{};
         if (bytes == nullptr || bytes->size() != digest.size()) {
             return fail(CommonError::invalid_input, "Content-Digest: sha-256 is 32 bytes");

@@ -21,7 +21,7 @@ SignedAnswer example() {
 /// The value of `oc` in a Signature field.
 Bytes signature_of(const net::http::Headers& headers) {
     const auto members = parse_dictionary(headers.find("Signature").value()).value();
-    return std::get<Bytes>(members.at(0).second.value);
+    return std::get<Bytes>(std::get<Item>(members.at(0).second).value);
 }
 
 TEST(ResponseSignature, VerifiesOverTheBaseThatItsInputNames) {

@@ -8,7 +8,7 @@ namespace decloud::protocol {
 
 namespace {
 
-constexpr std::size_t kMaxFieldBytes = 16 * 1024;
+constexpr std::size_t kMaxFieldBytes = 64 * 1024;
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_alpha(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
@@ -59,7 +59,7 @@ class Parser {
     Result<BareItem> bare_item() {
         const char c = peek();
         if (c == '-' || is_digit(c)) {
-            return integer();
+            return number();
         }
         if (c == '"') {
             return string();
@@ -70,14 +70,20 @@ class Parser {
         if (c == '?') {
             return boolean();
         }
+        if (c == '@') {
+            return date();
+        }
+        if (c == '%') {
+            return display_string();
+        }
         if (is_alpha(c) || c == '*') {
             return BareItem(Token{take(is_token_char)});
         }
         return malformed("an item of no known type");
     }
 
-    Result<std::vector<std::pair<std::string, BareItem>>> parameters() {
-        std::vector<std::pair<std::string, BareItem>> out;
+    Result<Parameters> parameters() {
+        Parameters out;
         while (consume(';')) {
             skip_spaces();
             TRY(std::string name, key());
@@ -85,11 +91,7 @@ class Parser {
             if (consume('=')) {
                 TRY(value, bare_item());
             }
-            const auto same = std::ranges::find(out, name, [](const auto& p) { return p.first; });
-            if (same != out.end()) {
-                out.erase(same);
-            }
-            out.emplace_back(std::move(name), std::move(value));
+            put(out, std::move(name), std::move(value));
         }
         return out;
     }
@@ -99,6 +101,60 @@ class Parser {
         TRY(out.value, bare_item());
         TRY(out.parameters, parameters());
         return out;
+    }
+
+    Result<Member> member() {
+        if (peek() != '(') {
+            TRY(Item plain, item());
+            return Member(std::move(plain));
+        }
+        TRY(InnerList list, inner_list());
+        return Member(std::move(list));
+    }
+
+    Result<InnerList> inner_list() {
+        InnerList out;
+        rest_.remove_prefix(1);
+        while (!at_end()) {
+            skip_spaces();
+            if (consume(')')) {
+                TRY(out.parameters, parameters());
+                return out;
+            }
+            TRY(Item next, item());
+            out.items.push_back(std::move(next));
+            if (peek() != ' ' && peek() != ')') {
+                return malformed("the items of an inner list are separated by spaces");
+            }
+        }
+        return malformed("an inner list without its end");
+    }
+
+    /// Over the comma to the next member; false at the end.
+    Result<bool> next_member() {
+        skip_optional_white_space();
+        if (at_end()) {
+            return false;
+        }
+        if (!consume(',')) {
+            return malformed("members are separated by commas");
+        }
+        skip_optional_white_space();
+        if (at_end()) {
+            return malformed("a comma at the end");
+        }
+        return true;
+    }
+
+    template <class Value>
+    static void put(
+        std::vector<std::pair<std::string, Value>>& members, std::string name, Value value) {
+        const auto same = std::ranges::find(members, name, [](const auto& p) { return p.first; });
+        if (same != members.end()) {
+            same->second = std::move(value);
+        } else {
+            members.emplace_back(std::move(name), std::move(value));
+        }
     }
 
   private:
@@ -112,17 +168,70 @@ class Parser {
         return out;
     }
 
-    Result<BareItem> integer() {
+    Result<BareItem> number() {
         const bool negative = consume('-');
         const std::string digits = take(is_digit);
-        if (digits.empty() || digits.size() > 15 || peek() == '.') {
-            return malformed("an integer has 1 to 15 digits");
+        const bool has_point = consume('.');
+        const std::string fraction = has_point ? take(is_digit) : std::string();
+        if (digits.empty() || digits.size() > (has_point ? 12U : 15U)) {
+            return malformed("an integer has 1 to 15 digits, a decimal 1 to 12 before the point");
+        }
+        if (has_point && (fraction.empty() || fraction.size() > 3)) {
+            return malformed("a decimal has 1 to 3 digits behind the point");
         }
         std::int64_t value = 0;
-        for (const char c : digits) {
+        for (const char c : digits + (has_point ? (fraction + "00").substr(0, 3) : "")) {
             value = value * 10 + (c - '0');
         }
-        return BareItem(negative ? -value : value);
+        value = negative ? -value : value;
+        return has_point ? BareItem(Decimal{value}) : BareItem(value);
+    }
+
+    Result<BareItem> date() {
+        rest_.remove_prefix(1);
+        if (peek() != '-' && !is_digit(peek())) {
+            return malformed("a date is @ and an integer");
+        }
+        TRY(const BareItem seconds, number());
+        const auto* integer = std::get_if<std::int64_t>(&seconds);
+        if (integer == nullptr) {
+            return malformed("a date has whole seconds");
+        }
+        return BareItem(Date{*integer});
+    }
+
+    Result<BareItem> display_string() {
+        rest_.remove_prefix(1);
+        if (!consume('"')) {
+            return malformed("a display string starts with %\"");
+        }
+        std::string out;
+        while (!rest_.empty()) {
+            const char c = rest_.front();
+            rest_.remove_prefix(1);
+            if (c == '"') {
+                if (!is_utf8(as_bytes(out))) {
+                    return malformed("a display string that is not UTF-8");
+                }
+                return BareItem(DisplayString{std::move(out)});
+            }
+            if (c < 0x20 || c == 0x7F) {
+                return malformed("a control character or a byte beyond ASCII");
+            }
+            if (c != '%') {
+                out += c;
+                continue;
+            }
+            const std::string_view digits = rest_.substr(0, 2);
+            const auto is_hex = [](char d) { return is_digit(d) || (d >= 'a' && d <= 'f'); };
+            if (digits.size() < 2 || !std::ranges::all_of(digits, is_hex)) {
+                return malformed("a percent sign is followed by two lower-case hex digits");
+            }
+            const auto value = [](char d) { return is_digit(d) ? d - '0' : d - 'a' + 10; };
+            out += static_cast<char>(value(digits[0]) * 16 + value(digits[1]));
+            rest_.remove_prefix(2);
+        }
+        return malformed("a display string without its end");
     }
 
     Result<BareItem> string() {
@@ -174,36 +283,15 @@ class Parser {
     std::string_view rest_;
 };
 
-Result<void> append_bare(std::string& out, const BareItem& value) {
-    if (const auto* flag = std::get_if<bool>(&value)) {
-        out += *flag ? "?1" : "?0";
-    } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
-        out += std::to_string(*number);
-    } else if (const auto* token = std::get_if<Token>(&value)) {
-        out += token->text;
-    } else if (const auto* bytes = std::get_if<Bytes>(&value)) {
-        out += ':' + to_base64(*bytes) + ':';
-    } else if (const auto* text = std::get_if<std::string>(&value)) {
-        out += '"';
-        for (const char c : *text) {
-            if (c < 0x20 || c == 0x7F) {
-                return malformed("a character that a string cannot carry");
-            }
-            if (c == '"' || c == '\\') {
-                out += '\\';
-            }
-            out += c;
-        }
-        out += '"';
-    }
-    return {};
-}
-
 }  // namespace
 
-const BareItem* Item::parameter(std::string_view key) const {
+const BareItem* find_parameter(const Parameters& parameters, std::string_view key) {
     const auto found = std::ranges::find(parameters, key, [](const auto& p) { return p.first; });
     return found == parameters.end() ? nullptr : &found->second;
+}
+
+const BareItem* Item::parameter(std::string_view key) const {
+    return find_parameter(parameters, key);
 }
 
 std::optional<std::string> Item::string_parameter(std::string_view key) const {
@@ -219,7 +307,7 @@ const Bytes* Item::bytes_parameter(std::string_view key) const {
 
 Result<Item> parse_item(std::string_view text) {
     if (text.size() > kMaxFieldBytes) {
-        return malformed("longer than 16 KiB");
+        return malformed("longer than 64 KiB");
     }
     Parser parser(text);
     parser.skip_spaces();
@@ -231,47 +319,40 @@ Result<Item> parse_item(std::string_view text) {
     return item;
 }
 
-Result<Dictionary> parse_dictionary(std::string_view text) {
+Result<List> parse_list(std::string_view text) {
     if (text.size() > kMaxFieldBytes) {
-        return malformed("longer than 16 KiB");
+        return malformed("longer than 64 KiB");
     }
     Parser parser(text);
-    Dictionary out;
+    List out;
     parser.skip_spaces();
-    while (!parser.at_end()) {
-        TRY(std::string name, parser.key());
-        Item item{.value = true, .parameters = {}};
-        if (parser.consume('=')) {
-            TRY(item, parser.item());
-        } else {
-            TRY(item.parameters, parser.parameters());
-        }
-        std::erase_if(out, [&name](const auto& member) { return member.first == name; });
-        out.emplace_back(std::move(name), std::move(item));
-        parser.skip_optional_white_space();
-        if (parser.at_end()) {
-            return out;
-        }
-        if (!parser.consume(',')) {
-            return malformed("members are separated by commas");
-        }
-        parser.skip_optional_white_space();
-        if (parser.at_end()) {
-            return malformed("a comma at the end");
-        }
+    bool more = !parser.at_end();
+    while (more) {
+        TRY(Member member, parser.member());
+        out.push_back(std::move(member));
+        TRY(more, parser.next_member());
     }
     return out;
 }
 
-Result<std::string> serialize_item(const Item& item) {
-    std::string out;
-    TRY_VOID(append_bare(out, item.value));
-    for (const auto& [key, value] : item.parameters) {
-        out += ';' + key;
-        if (const auto* flag = std::get_if<bool>(&value); flag == nullptr || !*flag) {
-            out += '=';
-            TRY_VOID(append_bare(out, value));
+Result<Dictionary> parse_dictionary(std::string_view text) {
+    if (text.size() > kMaxFieldBytes) {
+        return malformed("longer than 64 KiB");
+    }
+    Parser parser(text);
+    Dictionary out;
+    parser.skip_spaces();
+    bool more = !parser.at_end();
+    while (more) {
+        TRY(std::string name, parser.key());
+        Member member = Item{.value = true};
+        if (parser.consume('=')) {
+            TRY(member, parser.member());
+        } else {
+            TRY(std::get<Item>(member).parameters, parser.parameters());
         }
+        Parser::put(out, std::move(name), std::move(member));
+        TRY(more, parser.next_member());
     }
     return out;
 }
