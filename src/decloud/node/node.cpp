@@ -18,6 +18,7 @@
 #include <decloud/identity/jwe.hpp>
 #include <decloud/identity/keystore.hpp>
 #include <decloud/identity/names.hpp>
+#include <decloud/net/url.hpp>
 #include <decloud/payments/authorization_method.hpp>
 #include <decloud/payments/owner_charging.hpp>
 #include <decloud/payments/settler.hpp>
@@ -178,6 +179,7 @@ class Node::Impl {
   private:
     [[nodiscard]] Result<void> open_ledger();
     void register_everything();
+    [[nodiscard]] std::unique_ptr<pipeline::Authentication> make_authentication() const;
     [[nodiscard]] async::Task<Result<Bytes>> open_window_key(std::string jwe);
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] async::Task<void> answer_public(net::http::Exchange exchange);
@@ -281,6 +283,7 @@ void Node::Impl::register_everything() {
         services::ContentContext{*storage_.blocks, *storage_.pins, *ledger_, clock_, pool_,
             {.free_bytes = settings_.free_bytes}, channels_.get()});
     pipeline_.set_answer_key(identity_.key);
+    pipeline_.set_authentication(make_authentication());
     pipeline_.add_admission(pipeline::make_failed_attempts_rule(
         {.per_minute = settings_.failed_attempts_per_minute,
             .exempt = gateway_clients(settings_.trusted_gateways)},
@@ -295,6 +298,17 @@ void Node::Impl::register_everything() {
         pipeline_.add_payment_method(payments::make_x402_method(*x402_));
     }
     pipeline_.add_payment_method(payments::make_owner_method(*charging_));
+}
+
+std::unique_ptr<pipeline::Authentication> Node::Impl::make_authentication() const {
+    pipeline::AuthenticationSettings known{.audience = identity_.audience};
+    if (const auto url = net::parse_url(settings_.public_url)) {
+        known.scheme = url->scheme == net::Scheme::https ? "https" : "http";
+        known.authority = url->authority();
+    }
+    auto made = std::make_unique<pipeline::Authentication>(clock_, std::move(known));
+    made->add_verifier(protocol::make_ethereum_credentials());
+    return made;
 }
 
 async::Task<Result<Bytes>> Node::Impl::open_window_key(std::string jwe) {

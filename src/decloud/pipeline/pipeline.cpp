@@ -1,13 +1,5 @@
-#include "pipeline.hpp"
+#include "internal/run.hpp"
 
-#include "request_body.hpp"
-#include "responder.hpp"
-
-#include <decloud/base/log.hpp>
-#include <decloud/protocol/request_digest.hpp>
-#include <decloud/protocol/response_signature.hpp>
-
-#include <chrono>
 #include <utility>
 
 namespace decloud::pipeline {
@@ -16,29 +8,6 @@ using protocol::Checked;
 using protocol::Completion;
 using protocol::Problem;
 using protocol::Status;
-
-/// What one call carries from stage to stage.
-struct Pipeline::Run {
-    net::http::Exchange exchange;
-    std::shared_ptr<const protocol::Call> call;
-    std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-    std::unique_ptr<protocol::PreparedCall> prepared;
-    std::unique_ptr<ExchangeBody> body;
-    std::unique_ptr<protocol::PaymentHold> hold;
-    std::unique_ptr<ExchangeResponder> responder;
-    /// From `Content-Digest`; verified against the body.
-    std::optional<crypto::Sha256Digest> announced_digest;
-    std::optional<Bytes32> request_digest;
-    std::string answer_key;
-
-    [[nodiscard]] const protocol::Terms& terms() const { return prepared->terms(); }
-    [[nodiscard]] Bytes32 digest_with(const crypto::Sha256Digest& content) const {
-        return protocol::request_digest({.method = call->head.method,
-            .target = call->head.target,
-            .content_digest = content,
-            .audience = call->audience});
-    }
-};
 
 namespace {
 
@@ -80,21 +49,6 @@ std::unexpected<Problem> no_room() {
         "send Content-Digest with a paid request, or try again");
     busy.error().headers.emplace_back("Retry-After", "1");
     return busy;
-}
-
-net::http::ResponseHead problem_head(const Problem& problem) {
-    net::http::ResponseHead head;
-    head.status = problem.http_status;
-    head.headers.add("Content-Type", "application/problem+json");
-    head.headers.add("OpenCloud-Status", protocol::to_string(problem.status));
-    head.headers.add("X-Content-Type-Options", "nosniff");
-    if (problem.http_status == 401) {
-        head.headers.add("WWW-Authenticate", "OpenCloud");
-    }
-    for (const auto& [name, value] : problem.headers) {
-        head.headers.add(name, value);
-    }
-    return head;
 }
 
 }  // namespace
@@ -165,6 +119,10 @@ async::Task<void> Pipeline::handle(
         co_await refuse_run(run, std::move(screened.error()));
         co_return;
     }
+    if (auto known = identify(run); !known) {
+        co_await refuse_run(run, std::move(known.error()));
+        co_return;
+    }
     const auto service = services_.find(run.call->service);
     if (service == services_.end()) {
         co_await refuse_run(run, protocol::refuse(404, Status::service_unsupported,
@@ -191,6 +149,26 @@ async::Task<void> Pipeline::handle(
     if (*paid) {
         co_await serve(run);
     }
+}
+
+void Pipeline::set_authentication(std::unique_ptr<Authentication> authentication) {
+    authentication_ = std::move(authentication);
+}
+
+Checked<void> Pipeline::identify(Run& run) {
+    if (!authentication_) {
+        return {};
+    }
+    auto credentials = authentication_->check(*run.call);
+    if (!credentials) {
+        return std::unexpected(std::move(credentials.error()));
+    }
+    if (!credentials->empty()) {
+        auto call = std::make_shared<protocol::Call>(*run.call);
+        call->credentials = std::move(*credentials);
+        run.call = std::move(call);
+    }
+    return {};
 }
 
 async::Task<Checked<void>> Pipeline::admit(Run& run) {
@@ -395,191 +373,6 @@ async::Task<bool> Pipeline::body_matches(Run& run) {
         }
     }
     co_return run.body->digest() == run.announced_digest;
-}
-
-async::Task<void> Pipeline::fail_run(Run& run, Completion completion) {
-    Problem problem =
-        completion.problem.value_or(protocol::problem_from(Error(CommonError::internal)));
-    if (run.responder->started()) {
-        if (run.hold) {
-            run.hold->release(problem.detail);
-        }
-        run.exchange.abort();
-        count(run, problem.http_status);
-        co_return;
-    }
-    co_await refuse_run(run, std::move(problem));
-}
-
-/// Makes the charge and lets the answer go, in the order of design §6: served, durable; finished;
-/// first byte.
-async::Task<void> Pipeline::settle(Run& run, Completion completion) {
-    ExchangeResponder& responder = *run.responder;
-    Answer answer;
-    if (completion.problem) {
-        tell_refused(run.call->client, *completion.problem);
-        answer = {problem_head(*completion.problem),
-            to_bytes(protocol::problem_json(*completion.problem))};
-    } else if (responder.has_answer()) {
-        answer = {std::move(responder.head()), std::move(responder.body())};
-        answer.head.headers.set("OpenCloud-Status", "ok");
-    }
-    const int status = responder.started() ? responder.status() : answer.head.status;
-    if (run.hold && !responder.started()) {
-        if (auto served = co_await run.hold->served(); !served) {
-            const auto refusal = run.hold->refusal();
-            if (refusal && !run.answer_key.empty()) {
-                // For a repeat, should the payment come in after all.
-                answers_.put(run.answer_key, std::move(answer));
-            }
-            co_await refuse_run(run, refusal.value_or(protocol::problem_from(served.error())));
-            co_return;
-        }
-        for (const auto& [name, value] : run.hold->answer_headers()) {
-            answer.head.headers.set(name, value);
-        }
-    }
-    const crypto::Sha256Digest body_digest =
-        responder.started() ? responder.body_digest() : crypto::sha256(answer.body);
-    const std::uint64_t body_bytes =
-        responder.started() ? responder.body_bytes() : answer.body.size();
-    const auto receipt = commit(run, completion.actual, status, Bytes32{body_digest}, body_bytes);
-    if (!receipt) {
-        // What cannot be charged is not given either.
-        co_await fail_run(run, Completion::failed(protocol::problem_from(receipt.error())));
-        co_return;
-    }
-    count(run, completion.broken ? 502 : status);
-    if (completion.broken) {
-        run.exchange.abort();
-        co_return;
-    }
-    net::http::Headers extra;
-    if (wants_signature(run) && run.request_digest) {
-        extra = sign(*run.request_digest, body_digest, status,
-            completion.problem ? completion.problem->status : Status::ok, responder.started());
-    }
-    if (!receipt->empty()) {
-        extra.add("X-Decloud-Receipt", "/receipts/" + *receipt);
-    }
-    if (responder.started()) {
-        (void)co_await run.exchange.finish(std::move(extra));
-        co_return;
-    }
-    for (const auto field : extra) {
-        answer.head.headers.set(field.name, field.value);
-    }
-    if (!run.answer_key.empty()) {
-        answers_.put(run.answer_key, answer);
-    }
-    (void)co_await run.exchange.send(std::move(answer.head), std::move(answer.body));
-}
-
-bool Pipeline::wants_signature(const Run& run) const {
-    return answer_signing_key_ != nullptr &&
-           (run.call->payment.type != protocol::PaymentHeader::Type::none ||
-               run.call->head.headers.contains("Accept-Signature"));
-}
-
-net::http::Headers Pipeline::sign(const Bytes32& request_digest,
-    const crypto::Sha256Digest& body,
-    int status,
-    protocol::Status word,
-    bool in_trailers) const {
-    return protocol::sign_answer({.http_status = status,
-                                     .opencloud_status = protocol::to_string(word),
-                                     .content_digest = body,
-                                     .request_digest = request_digest,
-                                     .created = clock_.unix_seconds(),
-                                     .in_trailers = in_trailers},
-        *answer_signing_key_);
-}
-
-Result<std::string> Pipeline::commit(Run& run,
-    Amount actual,
-    int status,
-    const Bytes32& response_digest,
-    std::uint64_t response_bytes) {
-    if (!run.hold) {
-        return std::string();
-    }
-    auto receipt = run.hold->commit(
-        actual, {.service = run.call->service,
-                    .subject = run.terms().subject,
-                    .request_digest = run.request_digest.value_or(Bytes32{}),
-                    .response_digest = response_digest,
-                    .status = status,
-                    .response_bytes = response_bytes,
-                    .duration = std::chrono::duration_cast<std::chrono::microseconds>(
-                        std::chrono::steady_clock::now() - run.started)});
-    if (!receipt) {
-        log::error("pipeline", "a served call of {} could not be charged: {}", run.terms().subject,
-            receipt.error().message());
-    }
-    return receipt;
-}
-
-async::Task<void> Pipeline::answer_repeat(Run& run, protocol::Repeat repeat) {
-    const Answer* kept = repeat.same_request ? answers_.find(repeat.key) : nullptr;
-    if (kept != nullptr) {
-        Answer copy = *kept;
-        for (const auto& [name, value] : repeat.headers) {
-            copy.head.headers.set(name, value);
-        }
-        count(run, copy.head.status);
-        (void)co_await run.exchange.send(std::move(copy.head), std::move(copy.body));
-        co_return;
-    }
-    Problem problem = protocol::refuse(409, Status::declined,
-        repeat.same_request
-            ? "this payment was used by the same request; its answer is no longer kept"
-            : "this payment was used by another request",
-        "sign a new authorisation")
-                          .error();
-    problem.receipt = repeat.receipt;
-    co_await refuse_run(run, std::move(problem));
-}
-
-async::Task<void> Pipeline::refuse_run(Run& run, Problem problem) {
-    if (run.hold) {
-        run.hold->release(problem.detail);
-        run.hold.reset();
-    }
-    if (problem.http_status == 402 && run.prepared) {
-        describe_payments(run, problem);
-    }
-    count(run, problem.http_status);
-    tell_refused(run.call->client, problem);
-    auto head = problem_head(problem);
-    (void)co_await run.exchange.send(std::move(head), protocol::problem_json(problem));
-}
-
-async::Task<void> Pipeline::refuse(
-    net::http::Exchange exchange, std::string client, Problem problem) {
-    if (auto screened = screen(client); !screened) {
-        problem = std::move(screened.error());
-    } else {
-        tell_refused(client, problem);
-    }
-    refused_.increment();
-    co_await send_problem(std::move(exchange), std::move(problem));
-}
-
-async::Task<void> Pipeline::send_problem(net::http::Exchange exchange, Problem problem) {
-    auto head = problem_head(problem);
-    (void)co_await exchange.send(std::move(head), protocol::problem_json(problem));
-}
-
-void Pipeline::count(const Run& run, int status) {
-    duration_.observe(
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - run.started).count());
-    if (status >= 500) {
-        failed_.increment();
-    } else if (status >= 400) {
-        refused_.increment();
-    } else {
-        ok_.increment();
-    }
 }
 
 }  // namespace decloud::pipeline

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "answer_cache.hpp"
+#include "authentication.hpp"
 #include "body_budget.hpp"
 
 #include <decloud/async/task.hpp>
@@ -37,8 +38,11 @@ class Pipeline {
     void add_payment_method(std::unique_ptr<protocol::PaymentMethod> method);
     void add_admission(std::unique_ptr<protocol::Admission> rule);
 
-    /// Signs answers to requests that pay or ask for it (`Accept-Signature`). The key outlives the
-    /// pipeline.
+    /// Says who sends a request. Without it nobody is known and no signature is looked at.
+    void set_authentication(std::unique_ptr<Authentication> authentication);
+
+    /// Signs answers to requests that are signed, pay or ask for it (`Accept-Signature`). The key
+    /// outlives the pipeline.
     void set_answer_key(const crypto::Ed25519PrivateKey& key) { answer_signing_key_ = &key; }
 
     /// Names of what was added: services sorted, payment methods in the order of registration.
@@ -60,6 +64,7 @@ class Pipeline {
   private:
     struct Run;
 
+    [[nodiscard]] protocol::Checked<void> identify(Run& run);
     [[nodiscard]] async::Task<protocol::Checked<void>> admit(Run& run);
     [[nodiscard]] async::Task<protocol::Checked<bool>> pay(Run& run);
     [[nodiscard]] protocol::Checked<void> screen(std::string_view client);
@@ -83,6 +88,7 @@ class Pipeline {
     void count(const Run& run, int status);
 
     [[nodiscard]] bool wants_signature(const Run& run) const;
+    void add_nonces(const Run& run, net::http::Headers& headers);
     [[nodiscard]] net::http::Headers sign(const Bytes32& request_digest,
         const crypto::Sha256Digest& body,
         int status,
@@ -91,6 +97,7 @@ class Pipeline {
 
     const Clock& clock_;
     const crypto::Ed25519PrivateKey* answer_signing_key_ = nullptr;
+    std::unique_ptr<Authentication> authentication_;
     AnswerCache answers_;
     BodyBudget unpaid_bodies_;
     std::map<std::string, std::unique_ptr<protocol::Service>, std::less<>> services_;

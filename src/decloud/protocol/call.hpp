@@ -1,5 +1,6 @@
 #pragma once
 
+#include "credential.hpp"
 #include "payment_header.hpp"
 
 #include <decloud/async/cancellation.hpp>
@@ -33,6 +34,8 @@ struct Call {
     /// Whom to count it against when nothing is signed: an IPv4 address, or an IPv6 /64.
     std::string client;
     PaymentHeader payment;
+    /// The keys that have signed it, and what they have shown besides; verified. None: plain curl.
+    std::vector<Credential> credentials{};
     /// Of this node: `RequestDigest`'s last line.
     std::string audience;
     /// The body's length, if it was announced.

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+namespace decloud::protocol {
+
+/// A key that a request has proved to speak for.
+struct Credential {
+    /// "opencloud" for a did:key, "ethereum" for an account.
+    std::string kind;
+    /// "did:key:z6Mk…", or "0x…" in lower case.
+    std::string id;
+    friend bool operator==(const Credential&, const Credential&) = default;
+};
+
+}  // namespace decloud::protocol
