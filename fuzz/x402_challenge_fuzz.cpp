@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace decloud;
     const BytesView input(data, size);
     const std::string encoded = to_base64(input);
-    static const auto key = crypto::Secp256k1PrivateKey::generate();
+    static const client::AccountSigner signer(crypto::Secp256k1PrivateKey::generate());
     for (const auto& challenge :
         {client::parse_x402_header(as_text(input)), client::parse_x402_header(encoded),
             client::parse_x402_body(input), client::read_x402_challenge(encoded, input)}) {
@@ -31,7 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             std::abort();
         }
         if (chosen) {
-            (void)client::sign_x402_payment(*challenge, *chosen, key, Bytes32{}, {});
+            if (!client::sign_x402_payment(*challenge, *chosen, signer, Bytes32{}, {})) {
+                std::abort();
+            }
         }
     }
     (void)client::parse_x402_settlement(as_text(input));

@@ -90,6 +90,14 @@ def pays_a_url_once(cloud):
     expect_equal(before - balance(cloud, cloud.buyer), 2 * PRICE, "paid with a body")
 
 
+def an_external_signer_signs_the_transfer(cloud):
+    cold = development_account(6).address
+    cloud.send(development_account(0).address, TOKEN, "mint(address,uint256)", cold, USDC)
+    cloud.good("account", "add", "cold", cold, "--external", cloud.info["chain"]["rpc"])
+    done = cloud.cli("--account", "cold", "call", "--pay", cloud.gateway(cloud.cid, "?bytes=5"))
+    expect_equal((done.code, done.out, balance(cloud, cold)), (0, "xxxxx", USDC - PRICE), str(done))
+
+
 def stays_within_limits(cloud):
     before = balance(cloud, cloud.buyer)
     url = cloud.node(cloud.cid)
@@ -233,6 +241,7 @@ def test_a_payer_of_x402(folder):
         limits_hold_for_requests_at_once(cloud)
         a_refused_payment_is_not_sent_again(cloud)
         history_is_the_chains(cloud)
+        an_external_signer_signs_the_transfer(cloud)
         expect_equal(http1.request(cloud.node(cloud.cid)).status, 402, "nobody else pays")
     finally:
         cloud.stop()

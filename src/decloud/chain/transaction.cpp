@@ -11,6 +11,7 @@ namespace decloud::chain {
 namespace {
 
 constexpr std::uint8_t kType = 2;
+constexpr std::size_t kSignedFields = 12;
 
 rlp::Encoder fields_of(const Transaction& transaction) {
     rlp::Encoder out;
@@ -53,14 +54,54 @@ Bytes32 signing_digest(const Transaction& transaction) {
 }
 
 SignedTransaction sign(const Transaction& transaction, const crypto::Secp256k1PrivateKey& key) {
+    return with_signature(transaction, key.sign(signing_digest(transaction)));
+}
+
+SignedTransaction with_signature(
+    const Transaction& transaction, const crypto::EcdsaSignature& signature) {
     rlp::Encoder fields = fields_of(transaction);
-    const crypto::EcdsaSignature signature = key.sign(crypto::keccak256(envelope(fields)));
     const BytesView view = signature.view();
     fields.add(Uint128{static_cast<std::uint8_t>(view[64] - 27)})
         .add(without_leading_zeros(view.first(32)))
         .add(without_leading_zeros(view.subspan(32, 32)));
     SignedTransaction out{.raw = envelope(fields), .hash = {}};
     out.hash = crypto::keccak256(out.raw);
+    return out;
+}
+
+Result<SignedTransaction> check_signed(
+    const Transaction& transaction, const Address& sender, BytesView raw) {
+    if (raw.empty() || raw[0] != kType) {
+        return fail(CommonError::invalid_input, "it is not of type 2 (EIP-1559)");
+    }
+    TRY(const rlp::Item item, rlp::decode(raw.subspan(1)));
+    const auto* const fields = std::get_if<std::vector<rlp::Item>>(&item.value);
+    if (fields == nullptr || fields->size() != kSignedFields) {
+        return fail(CommonError::invalid_input, "it does not have twelve fields");
+    }
+    crypto::EcdsaSignature signature;
+    const auto put = [&](std::size_t index, std::size_t end, std::size_t width) {
+        const auto* const bytes = std::get_if<Bytes>(&fields->at(index).value);
+        if (bytes == nullptr || bytes->size() > width) {
+            return false;
+        }
+        std::ranges::copy(
+            *bytes, signature.bytes.begin() + static_cast<std::ptrdiff_t>(end - bytes->size()));
+        return true;
+    };
+    if (!put(9, 65, 1) || !put(10, 32, 32) || !put(11, 64, 32) || signature.bytes.back() > 1) {
+        return fail(CommonError::invalid_input, "its signature is none");
+    }
+    signature.bytes.back() = static_cast<std::uint8_t>(signature.bytes.back() + 27);
+    SignedTransaction out = with_signature(transaction, signature);
+    if (!std::ranges::equal(out.raw, raw)) {
+        return fail(CommonError::invalid_input, "its fields are not those that were asked for");
+    }
+    TRY(const Address signer, crypto::recover(signing_digest(transaction), signature.view()));
+    if (signer != sender) {
+        return fail(CommonError::invalid_input,
+            "it is by " + to_string(signer) + ", not by " + to_string(sender));
+    }
     return out;
 }
 

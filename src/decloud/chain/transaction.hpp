@@ -44,6 +44,14 @@ struct SignedTransaction {
 [[nodiscard]] SignedTransaction sign(
     const Transaction& transaction, const crypto::Secp256k1PrivateKey& key);
 
+/// With a signature that was made elsewhere; not checked.
+[[nodiscard]] SignedTransaction with_signature(
+    const Transaction& transaction, const crypto::EcdsaSignature& signature);
+/// `raw`, if it is exactly this transaction signed by `sender`. Error: invalid_input saying how it
+/// differs.
+[[nodiscard]] Result<SignedTransaction> check_signed(
+    const Transaction& transaction, const Address& sender, BytesView raw);
+
 /// The address of the contract that `creator` makes with `nonce`.
 [[nodiscard]] Address contract_address(const Address& creator, std::uint64_t nonce);
 

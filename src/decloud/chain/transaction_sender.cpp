@@ -71,13 +71,13 @@ struct TransactionSender::Impl {
         EthereumClient& client_in,
         HeadFollower& head_in,
         SenderJournal& journal_in,
-        const crypto::Secp256k1PrivateKey& key_in,
+        TransactionSigner& signer_in,
         TransactionSenderSettings settings_in)
         : executor(std::move(executor_in)),
           client(client_in),
           head(head_in),
           journal(journal_in),
-          key(key_in),
+          signer(signer_in),
           settings(settings_in),
           turn(executor) {}
 
@@ -85,7 +85,9 @@ struct TransactionSender::Impl {
     EthereumClient& client;
     HeadFollower& head;
     SenderJournal& journal;
-    const crypto::Secp256k1PrivateKey& key;
+    // Of a sender that was made with a key.
+    std::unique_ptr<TransactionSigner> own_signer;
+    TransactionSigner& signer;
     TransactionSenderSettings settings;
     std::map<std::string, EntryPointer> entries;
     std::uint64_t next_nonce = 0;
@@ -148,14 +150,14 @@ void TransactionSender::Impl::end_turn() {
 }
 
 async::Task<Result<Transaction>> TransactionSender::Impl::prepare(TransactionRequest request) {
-    CO_TRY(const std::uint64_t gas, co_await client.estimate_gas({.from = key.address(),
+    CO_TRY(const std::uint64_t gas, co_await client.estimate_gas({.from = signer.address(),
                                         .to = request.to,
                                         .data = request.data,
                                         .value = request.value}));
     CO_TRY(const Fees fees, co_await client.fees());
     if (pending() == 0) {
         // Nothing of ours is under way: the chain knows best, also after it was reset.
-        CO_TRY(next_nonce, co_await client.nonce(key.address(), BlockTag::pending()));
+        CO_TRY(next_nonce, co_await client.nonce(signer.address(), BlockTag::pending()));
     }
     co_return Transaction{.chain_id = settings.chain_id,
         .nonce = next_nonce,
@@ -177,7 +179,7 @@ async::Task<Result<TransactionSender::Impl::EntryPointer>> TransactionSender::Im
     }
     SenderRecord record{.intent = intent};
     CO_TRY(record.transaction, co_await prepare(std::move(request)));
-    const SignedTransaction signed_transaction = sign(record.transaction, key);
+    CO_TRY(const SignedTransaction signed_transaction, signer.sign(record.transaction));
     record.raw = signed_transaction.raw;
     record.hashes.push_back(signed_transaction.hash);
     const auto entry = std::make_shared<Entry>(std::move(record), executor);
@@ -262,7 +264,7 @@ async::Task<void> TransactionSender::Impl::drive_all() {
     if (!open.empty()) {
         if (auto filled = co_await fill_gap(open.front()->record.transaction.nonce); !filled) {
             log::warning("chain", "the nonces before {} of {}: {}",
-                open.front()->record.transaction.nonce, to_string(key.address()),
+                open.front()->record.transaction.nonce, to_string(signer.address()),
                 filled.error().message());
         }
     }
@@ -271,7 +273,8 @@ async::Task<void> TransactionSender::Impl::drive_all() {
 // A reorganisation of final blocks may take away transactions that were forgotten. What waits
 // behind them would wait for ever.
 async::Task<Result<void>> TransactionSender::Impl::fill_gap(std::uint64_t lowest) {
-    CO_TRY(const std::uint64_t wanted, co_await client.nonce(key.address(), BlockTag::pending()));
+    CO_TRY(
+        const std::uint64_t wanted, co_await client.nonce(signer.address(), BlockTag::pending()));
     const bool again = gap == wanted;
     gap = wanted < lowest ? std::optional(wanted) : std::nullopt;
     // Once may be an endpoint that is behind.
@@ -293,16 +296,16 @@ async::Task<Result<void>> TransactionSender::Impl::fill(std::uint64_t nonce) {
         .max_priority_fee_per_gas = fees.max_priority_fee_per_gas,
         .max_fee_per_gas = std::min(fees.max_fee_per_gas, settings.max_fee_per_gas),
         .gas_limit = kGasOfTransfer,
-        .to = key.address(),
+        .to = signer.address(),
         .value = 0,
         .data = {},
         .access_list = {}};
-    const SignedTransaction signed_transaction = sign(record.transaction, key);
+    CO_TRY(const SignedTransaction signed_transaction, signer.sign(record.transaction));
     record.raw = signed_transaction.raw;
     record.hashes.push_back(signed_transaction.hash);
     log::warning("chain",
         "nonce {} of {} is free again, which a reorganisation of final blocks does: {} takes it",
-        nonce, to_string(key.address()), to_string(signed_transaction.hash));
+        nonce, to_string(signer.address()), to_string(signed_transaction.hash));
     const auto entry = std::make_shared<Entry>(std::move(record), executor);
     entries.insert_or_assign(entry->record.intent, entry);
     CO_TRY_VOID(co_await save(entry));
@@ -369,7 +372,7 @@ async::Task<Result<void>> TransactionSender::Impl::finish(EntryPointer entry) {
 async::Task<std::string> TransactionSender::Impl::revert_reason(
     EntryPointer entry, std::uint64_t block_number) {
     const Transaction& transaction = entry->record.transaction;
-    const auto replay = co_await client.call({.from = key.address(),
+    const auto replay = co_await client.call({.from = signer.address(),
                                                  .to = transaction.to,
                                                  .data = transaction.data,
                                                  .value = transaction.value},
@@ -390,7 +393,7 @@ async::Task<Result<void>> TransactionSender::Impl::chase(EntryPointer entry) {
         entry->record.state = SenderRecord::State::failed;
         entry->record.error = static_cast<int>(ChainError::replaced);
         entry->record.reason = "nonce " + std::to_string(entry->record.transaction.nonce) + " of " +
-                               to_string(key.address()) + " was spent by another program";
+                               to_string(signer.address()) + " was spent by another program";
         co_return co_await finish(entry);
     }
     CO_TRY(const bool known, co_await client.knows_transaction(entry->record.hashes.back()));
@@ -420,7 +423,7 @@ async::Task<Result<bool>> TransactionSender::Impl::lost_nonce(EntryPointer entry
         co_return false;
     }
     CO_TRY(const std::uint64_t nonce,
-        co_await client.nonce(key.address(), BlockTag::at(finalized->number)));
+        co_await client.nonce(signer.address(), BlockTag::at(finalized->number)));
     if (nonce <= entry->record.transaction.nonce) {
         co_return false;
     }
@@ -442,7 +445,7 @@ async::Task<Result<void>> TransactionSender::Impl::replace(EntryPointer entry) {
             to_string(entry->record.hashes.back()), entry->record.intent);
         co_return Result<void>{};
     }
-    const SignedTransaction signed_transaction = sign(next, key);
+    CO_TRY(const SignedTransaction signed_transaction, signer.sign(next));
     log::info("chain", "transaction {} ({}) is stuck: replaced by {} at {} wei per gas",
         to_string(entry->record.hashes.back()), entry->record.intent,
         to_string(signed_transaction.hash), to_string(next.max_fee_per_gas));
@@ -459,8 +462,19 @@ TransactionSender::TransactionSender(async::Executor executor,
     HeadFollower& head,
     SenderJournal& journal,
     const crypto::Secp256k1PrivateKey& key,
+    TransactionSenderSettings settings) {
+    auto own = std::make_unique<KeySigner>(key);
+    impl_ = std::make_unique<Impl>(std::move(executor), client, head, journal, *own, settings);
+    impl_->own_signer = std::move(own);
+}
+
+TransactionSender::TransactionSender(async::Executor executor,
+    EthereumClient& client,
+    HeadFollower& head,
+    SenderJournal& journal,
+    TransactionSigner& signer,
     TransactionSenderSettings settings)
-    : impl_(std::make_unique<Impl>(std::move(executor), client, head, journal, key, settings)) {}
+    : impl_(std::make_unique<Impl>(std::move(executor), client, head, journal, signer, settings)) {}
 
 TransactionSender::~TransactionSender() = default;
 
@@ -495,7 +509,7 @@ async::Task<Result<SentTransaction>> TransactionSender::send(TransactionRequest 
     const SenderRecord& record = entry->record;
     SentTransaction out{.hash = record.hashes.back()};
     if (!record.transaction.to) {
-        out.contract = contract_address(impl_->key.address(), record.transaction.nonce);
+        out.contract = contract_address(impl_->signer.address(), record.transaction.nonce);
     }
     co_return out;
 }
@@ -541,7 +555,7 @@ async::Task<Result<void>> TransactionSender::forget_final(std::uint64_t block) {
 }
 
 std::size_t TransactionSender::pending() const { return impl_->pending(); }
-const Address& TransactionSender::address() const { return impl_->key.address(); }
+const Address& TransactionSender::address() const { return impl_->signer.address(); }
 std::uint64_t TransactionSender::resent() const { return impl_->resent; }
 std::uint64_t TransactionSender::replaced() const { return impl_->replaced; }
 

@@ -2,6 +2,7 @@
 
 #include "ethereum.hpp"
 #include "head_follower.hpp"
+#include "transaction_signer.hpp"
 
 #include <decloud/async/task.hpp>
 #include <decloud/base/bytes.hpp>
@@ -86,6 +87,13 @@ class TransactionSender {
         HeadFollower& head,
         SenderJournal& journal,
         const crypto::Secp256k1PrivateKey& key,
+        TransactionSenderSettings settings);
+    /// The same for who signs elsewhere.
+    TransactionSender(async::Executor executor,
+        EthereumClient& client,
+        HeadFollower& head,
+        SenderJournal& journal,
+        TransactionSigner& signer,
         TransactionSenderSettings settings);
     ~TransactionSender();
     TransactionSender(const TransactionSender&) = delete;

@@ -69,6 +69,35 @@ TEST(Transaction, AgreesWithEthers) {
     }
 }
 
+TEST(Transaction, ASignatureFromElsewhereIsTakenForExactlyThisTransactionAndSender) {
+    for (const json::Value& value : vectors()) {
+        const json::Object& vector = value.as_object();
+        const Transaction transaction = transaction_of(vector.at("tx").as_object());
+        const auto key =
+            crypto::Secp256k1PrivateKey::from_bytes(from_hex(vector.at("key").as_string()).value());
+        const Bytes raw = from_hex(vector.at("signed").as_string()).value();
+        const auto taken = check_signed(transaction, key->address(), raw);
+        ASSERT_TRUE(taken) << taken.error().message();
+        EXPECT_EQ(taken->raw, raw);
+        EXPECT_EQ(taken->hash, crypto::keccak256(raw));
+
+        Transaction other = transaction;
+        other.nonce += 1;
+        EXPECT_FALSE(check_signed(other, key->address(), raw));
+        other = transaction;
+        other.value += 1;
+        EXPECT_FALSE(check_signed(other, key->address(), raw));
+        const auto stranger = crypto::Secp256k1PrivateKey::generate();
+        EXPECT_FALSE(check_signed(transaction, stranger.address(), raw));
+        EXPECT_FALSE(check_signed(transaction, key->address(), sign(transaction, stranger).raw));
+        EXPECT_FALSE(
+            check_signed(transaction, key->address(), BytesView(raw).first(raw.size() - 1)));
+        EXPECT_FALSE(check_signed(
+            transaction, key->address(), from_hex(vector.at("unsigned").as_string()).value()));
+    }
+    EXPECT_FALSE(check_signed({}, {}, {}));
+}
+
 TEST(Transaction, PredictsContractAddresses) {
     // The first contract of anvil's account 0, as every Foundry tutorial shows it.
     const auto creator = parse_address("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266").value();

@@ -26,6 +26,7 @@ namespace {
 bool reader_gone = false;
 
 const Address& address_of(const crypto::Secp256k1PrivateKey& key) { return key.address(); }
+const Address& address_of(const client::AccountSigner& signer) { return signer.address(); }
 const Address& address_of(const identity::AccountEntry& account) { return account.address; }
 
 std::unexpected<Error> missing_account(const std::string& name) {
@@ -70,6 +71,11 @@ Result<identity::KeyStore> Context::keys(const Workspace& workspace) const {
 Result<crypto::Secp256k1PrivateKey> Context::account_key(const Workspace& workspace) const {
     TRY(const identity::KeyStore store, keys(workspace));
     return usable(store.account(workspace.config.account), workspace);
+}
+
+Result<client::AccountSigner> Context::account_signer(const Workspace& workspace) const {
+    TRY(const identity::KeyStore store, keys(workspace));
+    return usable(client::open_signer(store, workspace.config.account), workspace);
 }
 
 Result<Address> Context::account_address(const Workspace& workspace) const {
@@ -148,11 +154,11 @@ async::Task<Outcome> with_chain(async::Executor executor,
 async::Task<Outcome> with_wallet(async::Executor executor,
     client::ChainConfig chain,
     std::filesystem::path wallets,
-    crypto::Secp256k1PrivateKey key,
+    client::AccountSigner signer,
     std::function<async::Task<Outcome>(client::ChainSession&, client::Wallet&)> work) {
     CO_TRY(const auto session, co_await client::ChainSession::connect(
                                    executor, {.chain = std::move(chain)}, system_clock()));
-    auto wallet = co_await client::Wallet::open(*session, std::move(wallets), std::move(key));
+    auto wallet = co_await client::Wallet::open(*session, std::move(wallets), std::move(signer));
     if (!wallet) {
         co_await session->stop();
         co_return fail(std::move(wallet.error()));

@@ -58,6 +58,8 @@ class Context {
     /// The key of `workspace.config.account`, checked against the chain. Error: not_found with the
     /// command that makes one.
     [[nodiscard]] Result<crypto::Secp256k1PrivateKey> account_key(const Workspace& workspace) const;
+    /// Who signs for it: its key, or the external signer that holds it. Errors: the same.
+    [[nodiscard]] Result<client::AccountSigner> account_signer(const Workspace& workspace) const;
     /// Its address, for which no passphrase is needed. Errors: the same.
     [[nodiscard]] Result<Address> account_address(const Workspace& workspace) const;
 
@@ -91,11 +93,11 @@ void tell_error(const Error& error);
 [[nodiscard]] async::Task<Outcome> with_chain(async::Executor executor,
     client::ChainConfig chain,
     std::function<async::Task<Outcome>(client::ChainSession&)> work);
-/// The same with a wallet of `key`.
+/// The same with a wallet of `signer`.
 [[nodiscard]] async::Task<Outcome> with_wallet(async::Executor executor,
     client::ChainConfig chain,
     std::filesystem::path wallets,
-    crypto::Secp256k1PrivateKey key,
+    client::AccountSigner signer,
     std::function<async::Task<Outcome>(client::ChainSession&, client::Wallet&)> work);
 /// `work` with an HTTP client.
 [[nodiscard]] async::Task<Outcome> with_http(

@@ -4,6 +4,7 @@
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/client/error.hpp>
+#include <decloud/net/url.hpp>
 #include <decloud/store/atomic_file.hpp>
 
 #include <CLI/CLI.hpp>
@@ -23,12 +24,18 @@ struct AccountOptions {
     std::string name;
     std::string file;
     std::string new_passphrase_file;
+    std::string address;
+    std::string url;
     bool encrypt = false;
 };
 
 json::Object to_json(const identity::AccountEntry& account) {
-    return {{"name", account.name}, {"address", to_string(account.address)},
+    json::Object out{{"name", account.name}, {"address", to_string(account.address)},
         {"encrypted", account.encrypted}};
+    if (!account.external.empty()) {
+        out["external"] = account.external;
+    }
+    return out;
 }
 
 void print(const Context& context, const identity::AccountEntry& account) {
@@ -57,6 +64,22 @@ Outcome create(const Context& context, const AccountOptions& options) {
     return ExitCode::ok;
 }
 
+Outcome add_external(const Context& context, const AccountOptions& options) {
+    TRY(const Workspace workspace, context.open());
+    TRY(identity::KeyStore keys, context.keys(workspace));
+    const auto address = parse_address(options.address);
+    const auto url = net::parse_url(options.url);
+    if (!address || !url || url->scheme == net::Scheme::unix_socket) {
+        return fail_with_help(ClientError::usage,
+            !address ? "\"" + options.address + "\" is no address"
+                     : "\"" + options.url + "\" is no http or https URL",
+            "decloud account add NAME 0x… --external http://127.0.0.1:8550");
+    }
+    TRY_VOID(keys.add_external_account(options.name, *address, options.url));
+    print(context, {.name = options.name, .address = *address, .external = options.url});
+    return ExitCode::ok;
+}
+
 Outcome list(const Context& context, const AccountOptions&) {
     TRY(const Workspace workspace, context.open());
     TRY(const identity::KeyStore keys, context.keys(workspace));
@@ -66,7 +89,9 @@ Outcome list(const Context& context, const AccountOptions&) {
     for (const identity::AccountEntry& account : accounts) {
         rows.emplace_back(to_json(account));
         text += fmt::format("{:<16} {}{}\n", account.name, to_string(account.address),
-            account.encrypted ? "  encrypted" : "");
+            account.encrypted           ? "  encrypted"
+            : !account.external.empty() ? "  signed for by " + account.external
+                                        : "");
     }
     context.print({{"accounts", std::move(rows)}}, text);
     return ExitCode::ok;
@@ -252,6 +277,13 @@ void add_account_verbs(CLI::App& app, Context& context) {
     CLI::App* made = add("create", "Make a new key", create);
     made->add_option("name", options->name, "What to call it")->required();
     made->add_flag("--encrypt", options->encrypt, "Under a passphrase, as V3 JSON");
+    CLI::App* external =
+        add("add", "An account whose key an external signer (clef, …) holds", add_external);
+    external->add_option("name", options->name, "What to call it")->required();
+    external->add_option("address", options->address, "The account")->required();
+    external->add_option("--external", options->url, "Where the signer answers JSON-RPC")
+        ->type_name("URL")
+        ->required();
     (void)add("list", "All accounts", list);
     (void)add("history", "What the account that acts has paid and moved, exact with the chain",
         [](const Context& given, const AccountOptions&) {

@@ -40,7 +40,7 @@ Result<Workspace> open(const Context& context, const EscrowOptions& options) {
 
 Outcome act(const Context& context, const EscrowOptions& options, Step step) {
     TRY(const Workspace workspace, open(context, options));
-    TRY(auto key, context.account_key(workspace));
+    TRY(auto key, context.account_signer(workspace));
     return run([&](async::Executor executor) {
         return with_wallet(executor, workspace.config.chain, workspace.home.wallets(),
             std::move(key),

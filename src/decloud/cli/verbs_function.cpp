@@ -24,7 +24,7 @@ struct DeployOptions {
 
 struct DeployWork {
     Workspace workspace;
-    crypto::Secp256k1PrivateKey key;
+    client::AccountSigner key;
     client::DeploymentPlan plan;
     std::vector<std::string> providers;
     bool revoke_old = false;
@@ -68,7 +68,7 @@ Outcome deploy(Context& context, const DeployOptions& options) {
         context.globals.account = project.account;
     }
     TRY(Workspace workspace, context.open());
-    TRY(auto key, context.account_key(workspace));
+    TRY(auto key, context.account_signer(workspace));
     std::vector<std::string> providers =
         options.providers.empty() ? project.providers : options.providers;
     if (providers.empty()) {
@@ -103,7 +103,7 @@ Outcome deploy(Context& context, const DeployOptions& options) {
 
 Outcome undeploy(const Context& context, const std::string& name_or_cid) {
     TRY(const Workspace workspace, context.open());
-    TRY(const auto key, context.account_key(workspace));
+    TRY(const auto key, context.account_signer(workspace));
     TRY(const auto deployments, client::Deployments::load(workspace.home.deployments_file()));
     TRY(const auto match, deployments.resolve(name_or_cid));
     if (match.version.owner != key.address()) {

@@ -76,7 +76,7 @@ async::Task<Outcome> register_on_chain(
 Outcome register_verb(const Context& context, const ProviderOptions& options) {
     TRY(const Workspace workspace, internal::open_as_provider(context));
     TRY(const client::Config config, new_config(workspace, options));
-    TRY(auto key, context.account_key(workspace));
+    TRY(auto key, context.account_signer(workspace));
     TRY(const ExitCode code, run([&](async::Executor executor) {
         return with_wallet(executor, config.chain, workspace.home.wallets(), std::move(key),
             [&](client::ChainSession& session, client::Wallet& wallet) {
@@ -171,7 +171,7 @@ Outcome payout(const Context& context, const ProviderOptions& options) {
     if (!options.escrow.empty()) {
         TRY(workspace.config.chain.contracts.escrow, parse_address(options.escrow));
     }
-    TRY(auto key, context.account_key(workspace));
+    TRY(auto key, context.account_signer(workspace));
     return run([&](async::Executor executor) {
         return with_wallet(executor, workspace.config.chain, workspace.home.wallets(),
             std::move(key),

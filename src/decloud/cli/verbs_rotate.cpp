@@ -48,7 +48,7 @@ Outcome rotate_identity(const Context& context, const RotateOptions& options) {
     TRY(const auto name, own_name(workspace));
     TRY(identity::KeyStore keys, context.keys(workspace));
     // Before anything is changed: without the account nobody vouches for the new key.
-    TRY(auto account, context.account_key(workspace));
+    TRY(auto account, context.account_signer(workspace));
     TRY(const auto made,
         client::rotate_identity(workspace.home.delegation_file(), keys, account, name,
             signature_domain(workspace.config.chain), context.clock().unix_seconds()));
@@ -77,7 +77,7 @@ Outcome rotate_rsa(const Context& context) {
     TRY(const Workspace workspace, internal::open_as_provider(context));
     TRY(const auto name, own_name(workspace));
     TRY(identity::KeyStore keys, context.keys(workspace));
-    TRY(auto account, context.account_key(workspace));
+    TRY(auto account, context.account_signer(workspace));
     TRY_VOID(keys.rotate_rsa_key());
     TRY(const auto rsa, keys.rsa_keys());
     TRY(const auto settler, keys.settler());

@@ -28,7 +28,7 @@ async::Task<Outcome> redeploy(
     const Context& context,
     const Workspace& workspace,
     const client::DeployedVersion& current,
-    const crypto::Secp256k1PrivateKey& key,
+    const client::AccountSigner& key,
     client::ChainSession& session,
     net::http::Client& http,
     const SecretOptions& options,
@@ -74,7 +74,7 @@ Outcome apply(const Context& context,
             "{} is public, so it has no secrets; deploy it without --public", options.name));
         return ExitCode::ok;
     }
-    TRY(const auto key, context.account_key(workspace));
+    TRY(const auto key, context.account_signer(workspace));
     return run([&](async::Executor executor) {
         return with_chain(
             executor, workspace.config.chain, [&, executor](client::ChainSession& session) {

@@ -60,7 +60,7 @@ Outcome change(
     const Context& context, const TrialOptions& options, std::uint64_t calls, UnixSeconds expires) {
     TRY(const Workspace workspace, internal::open_as_provider(context));
     TRY(const Address user, parse_user(context, workspace, options.user));
-    TRY(auto key, context.account_key(workspace));
+    TRY(auto key, context.account_signer(workspace));
     return run([&](async::Executor executor) {
         return with_wallet(executor, workspace.config.chain, workspace.home.wallets(),
             std::move(key),

@@ -129,7 +129,7 @@ Result<std::string> rollback_target(
 Outcome revoke_others(const Context& context,
     const Workspace& workspace,
     const std::vector<client::DeployedVersion>& old) {
-    TRY(const auto key, context.account_key(workspace));
+    TRY(const auto key, context.account_signer(workspace));
     return run([&](async::Executor executor) {
         return with_chain(
             executor, workspace.config.chain, [&, executor](client::ChainSession& session) {

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "account_signer.hpp"
 #include "chain_session.hpp"
 #include "payer.hpp"
 #include "spending.hpp"
 
 #include <decloud/base/clock.hpp>
-#include <decloud/crypto/secp256k1.hpp>
 #include <decloud/net/http/client.hpp>
 
 #include <chrono>
@@ -22,7 +22,7 @@ class AuthorizationPayer final : public PaymentStrategy {
     /// and without a channel this is no way to pay. All outlive it.
     AuthorizationPayer(net::http::Client& client,
         ChainSession& session,
-        const crypto::Secp256k1PrivateKey& key,
+        const AccountSigner& key,
         SpendingBook& book,
         std::optional<Amount> max_price,
         const Clock& clock)
@@ -53,7 +53,7 @@ class AuthorizationPayer final : public PaymentStrategy {
 
     net::http::Client& client_;
     ChainSession& session_;
-    const crypto::Secp256k1PrivateKey& key_;
+    const AccountSigner& key_;
     SpendingBook& book_;
     std::optional<Amount> max_price_;
     const Clock& clock_;

@@ -50,7 +50,7 @@ Result<std::vector<crypto::RsaPublicKey>> recipients(
 
 Result<identity::Signed<identity::Deployment>> sign_spec(const DeploymentPlan& plan,
     const std::vector<registry::Provider>& providers,
-    const crypto::Secp256k1PrivateKey& owner,
+    const AccountSigner& owner,
     const identity::Domain& domain) {
     TRY(const std::string canonical, protocol::canonical_spec(plan.spec));
     identity::Deployment fields{.spec_hash = Bytes32{crypto::sha256(canonical)},
@@ -70,7 +70,7 @@ Result<identity::Signed<identity::Deployment>> sign_spec(const DeploymentPlan& p
             }
         }
     }
-    return identity::sign(std::move(fields), domain, owner);
+    return owner.sign(std::move(fields), domain);
 }
 
 net::Url url_with_target(const net::Url& base, std::string_view target) {
@@ -97,7 +97,7 @@ async::Task<Result<void>> send_to_one(
     net::http::Client& client,
     registry::Provider provider,
     const Bytes& car,
-    const crypto::Secp256k1PrivateKey& owner,
+    const AccountSigner& owner,
     identity::Domain domain,
     UnixSeconds now
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
@@ -200,7 +200,7 @@ Result<std::string> fingerprint(const DeploymentPlan& plan,
 
 Result<SealedDeployment> seal_deployment(const DeploymentPlan& plan,
     const std::vector<registry::Provider>& providers,
-    const crypto::Secp256k1PrivateKey& owner,
+    const AccountSigner& owner,
     const identity::Domain& domain) {
     TRY(const auto signature, sign_spec(plan, providers, owner, domain));
     TRY(std::string text, protocol::serialize_signed_spec(plan.spec, signature));
@@ -220,7 +220,7 @@ Result<SealedDeployment> seal_deployment(const DeploymentPlan& plan,
 }
 
 Result<std::string> authorize(const AuthorizedRequest& request,
-    const crypto::Secp256k1PrivateKey& key,
+    const AccountSigner& key,
     const identity::Domain& domain,
     UnixSeconds now) {
     const std::string audience = protocol::audience(domain.chain_id, request.provider);
@@ -233,7 +233,7 @@ Result<std::string> authorize(const AuthorizedRequest& request,
         .max_price = request.max_price.units(),
         .nonce = Bytes32{crypto::random_array<32>()},
         .valid_before = now.value + kAuthorizationSeconds};
-    TRY(const auto signed_fields, identity::sign(fields, domain, key));
+    TRY(const auto signed_fields, key.sign(fields, domain));
     TRY(const std::string text, json::canonical(identity::to_json(signed_fields)));
     return protocol::format_attached_payment("authorization", as_bytes(text));
 }
@@ -266,7 +266,7 @@ async::Task<std::vector<ProviderOutcome>> send_content(
     net::http::Client& client,
     std::vector<registry::Provider> providers,
     const Bytes& car,
-    const crypto::Secp256k1PrivateKey& owner,
+    const AccountSigner& owner,
     identity::Domain domain,
     const Clock& clock
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
@@ -286,15 +286,15 @@ async::Task<std::vector<ProviderOutcome>> send_revocation(
     std::vector<registry::Provider> providers,
     std::string cid,
     Bytes32 spec_hash,
-    const crypto::Secp256k1PrivateKey& owner,
+    const AccountSigner& owner,
     identity::Domain domain,
     const Clock& clock
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
-    const auto statement = identity::sign(identity::Revocation{.spec_hash = spec_hash,
-                                              .owner = owner.address(),
-                                              .created = clock.unix_seconds().value},
-        domain, owner);
+    const auto statement = owner.sign(identity::Revocation{.spec_hash = spec_hash,
+                                          .owner = owner.address(),
+                                          .created = clock.unix_seconds().value},
+        domain);
     std::vector<ProviderOutcome> out;
     for (const registry::Provider& provider : providers) {
         if (!statement) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "account_signer.hpp"
 #include "deployments.hpp"
 #include "project.hpp"
 
@@ -59,7 +60,7 @@ struct SealedDeployment {
 /// Errors: ClientError::usage if a provider has no RSA key and the deployment is not public.
 [[nodiscard]] Result<SealedDeployment> seal_deployment(const DeploymentPlan& plan,
     const std::vector<registry::Provider>& providers,
-    const crypto::Secp256k1PrivateKey& owner,
+    const AccountSigner& owner,
     const identity::Domain& domain);
 
 /// What one provider said.
@@ -89,7 +90,7 @@ struct AuthorizedRequest {
 /// The value of `OpenCloud-Payment` for one request: a `CallAuthorization` of `key`, valid for five
 /// minutes, with a fresh nonce.
 [[nodiscard]] Result<std::string> authorize(const AuthorizedRequest& request,
-    const crypto::Secp256k1PrivateKey& key,
+    const AccountSigner& key,
     const identity::Domain& domain,
     UnixSeconds now);
 
@@ -99,7 +100,7 @@ struct AuthorizedRequest {
     net::http::Client& client,
     std::vector<registry::Provider> providers,
     const Bytes& car,
-    const crypto::Secp256k1PrivateKey& owner,
+    const AccountSigner& owner,
     identity::Domain domain,
     const Clock& clock
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
@@ -112,7 +113,7 @@ struct AuthorizedRequest {
     std::vector<registry::Provider> providers,
     std::string cid,
     Bytes32 spec_hash,
-    const crypto::Secp256k1PrivateKey& owner,
+    const AccountSigner& owner,
     identity::Domain domain,
     const Clock& clock
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)

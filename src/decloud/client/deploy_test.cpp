@@ -38,7 +38,7 @@ Project small_project() {
 }
 
 TEST(Deploy, AProviderReadsFromTheCarWhatTheOwnerSigned) {
-    const auto owner = crypto::Secp256k1PrivateKey::generate();
+    const AccountSigner owner(crypto::Secp256k1PrivateKey::generate());
     const Bytes package = to_bytes("the package");
     DeploymentPlan plan =
         make_plan(small_project(), package, {{"TOKEN", "x"}}, owner.address(), {}).value();
@@ -59,7 +59,7 @@ TEST(Deploy, AProviderReadsFromTheCarWhatTheOwnerSigned) {
 }
 
 TEST(Deploy, AnEncryptedProgramIsOpenedByTheSpecsKeyOnly) {
-    const auto owner = crypto::Secp256k1PrivateKey::generate();
+    const AccountSigner owner(crypto::Secp256k1PrivateKey::generate());
     const DeploymentPlan plan = make_plan(
         small_project(), to_bytes("the package"), {}, owner.address(), {.encrypt_program = true})
                                     .value();
@@ -70,7 +70,7 @@ TEST(Deploy, AnEncryptedProgramIsOpenedByTheSpecsKeyOnly) {
 }
 
 TEST(Deploy, APublicOneNamesNobodyAndHasNoSecrets) {
-    const auto owner = crypto::Secp256k1PrivateKey::generate();
+    const AccountSigner owner(crypto::Secp256k1PrivateKey::generate());
     const PlanOptions options{.is_public = true};
     const auto plan =
         make_plan(small_project(), to_bytes("p"), {}, owner.address(), options).value();
@@ -85,14 +85,14 @@ TEST(Deploy, APublicOneNamesNobodyAndHasNoSecrets) {
 }
 
 TEST(Deploy, AProviderWithoutAKeyTakesOnlyPublicOnes) {
-    const auto owner = crypto::Secp256k1PrivateKey::generate();
+    const AccountSigner owner(crypto::Secp256k1PrivateKey::generate());
     const auto plan = make_plan(small_project(), to_bytes("p"), {}, owner.address(), {}).value();
     EXPECT_TRUE(seal_deployment(plan, {provider("bob", false)}, owner, kDomain).error() ==
                 make_error_code(ClientError::usage));
 }
 
 TEST(Deploy, TheFingerprintIsOfEverythingButTheTime) {
-    const auto owner = crypto::Secp256k1PrivateKey::generate();
+    const AccountSigner owner(crypto::Secp256k1PrivateKey::generate());
     const auto plan = make_plan(small_project(), to_bytes("p"), {}, owner.address(), {}).value();
     auto later = plan;
     later.spec.created = {99};
@@ -107,7 +107,7 @@ TEST(Deploy, TheFingerprintIsOfEverythingButTheTime) {
 }
 
 TEST(Deploy, AnAuthorizationIsForOneRequestOfFiveMinutes) {
-    const auto payer = crypto::Secp256k1PrivateKey::generate();
+    const AccountSigner payer(crypto::Secp256k1PrivateKey::generate());
     const AuthorizedRequest request{.method = "POST",
         .target = "/bafy?x=1",
         .content_digest = crypto::sha256("body"),
@@ -131,7 +131,7 @@ TEST(Deploy, AnAuthorizationIsForOneRequestOfFiveMinutes) {
 
 TEST(Plan, IsReadBackAsItWasSaved) {
     const TemporaryFolder folder;
-    const auto owner = crypto::Secp256k1PrivateKey::generate();
+    const AccountSigner owner(crypto::Secp256k1PrivateKey::generate());
     const auto plan =
         make_plan(small_project(), to_bytes("p"), {{"K", "v"}}, owner.address(), {}).value();
     const std::string cid = plan.spec.program.to_string();

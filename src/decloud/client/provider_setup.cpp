@@ -160,14 +160,15 @@ Result<identity::Signed<identity::Delegation>> stored_delegation(
 
 /// The account's word on the key for 90 days, stored.
 Result<identity::Signed<identity::Delegation>> delegate(const std::filesystem::path& file,
-    const crypto::Secp256k1PrivateKey& account,
+    const AccountSigner& account,
     const identity::ProviderName& name,
     const crypto::Ed25519PublicKey& key,
     std::uint64_t epoch,
     const identity::Domain& domain,
     UnixSeconds now) {
-    TRY(auto made, identity::make_delegation(account, name.node(), key, epoch, now,
-                       identity::kLongestDelegation, domain));
+    TRY(auto fields, identity::new_delegation(account.address(), name.node(), key, epoch, now,
+                         identity::kLongestDelegation));
+    TRY(auto made, account.sign(std::move(fields), domain));
     TRY(const std::string text, json::canonical(identity::to_json(made)));
     TRY_VOID(store::write_file_atomically(file, as_bytes(text)));
     return made;
@@ -212,7 +213,7 @@ Result<identity::Signed<identity::Delegation>> ensure_delegation(const std::file
             return *stored;
         }
     }
-    const auto key = keys.account(account);
+    const auto key = open_signer(keys, account);
     if (!key && valid && key.error() == make_error_code(IdentityError::passphrase_required)) {
         // A provider that starts alone goes on serving while it may.
         log::warning("provider",
@@ -229,7 +230,7 @@ Result<identity::Signed<identity::Delegation>> ensure_delegation(const std::file
 
 Result<identity::Signed<identity::Delegation>> rotate_identity(const std::filesystem::path& file,
     identity::KeyStore& keys,
-    const crypto::Secp256k1PrivateKey& account,
+    const AccountSigner& account,
     const identity::ProviderName& name,
     const identity::Domain& domain,
     UnixSeconds now) {

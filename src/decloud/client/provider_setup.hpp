@@ -1,5 +1,6 @@
 #pragma once
 
+#include "account_signer.hpp"
 #include "chain_session.hpp"
 #include "home.hpp"
 #include "wallet.hpp"
@@ -60,7 +61,7 @@ struct RegistrationChanges {
 [[nodiscard]] Result<identity::Signed<identity::Delegation>> rotate_identity(
     const std::filesystem::path& file,
     identity::KeyStore& keys,
-    const crypto::Secp256k1PrivateKey& account,
+    const AccountSigner& account,
     const identity::ProviderName& name,
     const identity::Domain& domain,
     UnixSeconds now);

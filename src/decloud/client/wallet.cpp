@@ -57,8 +57,11 @@ Error with_help(const Error& error, const Address& account) {
 
 }  // namespace
 
-Wallet::Wallet(ChainSession& session, store::HomeLock lock, crypto::Secp256k1PrivateKey key)
-    : session_(session), lock_(std::move(lock)), key_(std::move(key)), tasks_(session.executor()) {}
+Wallet::Wallet(ChainSession& session, store::HomeLock lock, AccountSigner signer)
+    : session_(session),
+      lock_(std::move(lock)),
+      signer_(std::move(signer)),
+      tasks_(session.executor()) {}
 
 Wallet::~Wallet() = default;
 
@@ -66,9 +69,9 @@ async::Task<Result<std::unique_ptr<Wallet>>> Wallet::open(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     ChainSession& session,
     std::filesystem::path folder,
-    crypto::Secp256k1PrivateKey key) {
-    CO_TRY_VOID(check_key(key.address(), session.config()));
-    const std::filesystem::path own = folder / to_string(key.address());
+    AccountSigner signer) {
+    CO_TRY_VOID(check_key(signer.address(), session.config()));
+    const std::filesystem::path own = folder / to_string(signer.address());
     auto lock = store::HomeLock::acquire(own);
     const auto end = std::chrono::steady_clock::now() + kLockPatience;
     while (!lock && lock.error() == make_error_code(StoreError::in_use) &&
@@ -78,9 +81,9 @@ async::Task<Result<std::unique_ptr<Wallet>>> Wallet::open(
     }
     if (!lock) {
         co_return fail(lock.error().within(
-            "another command sends for " + to_string(key.address()) + " right now"));
+            "another command sends for " + to_string(signer.address()) + " right now"));
     }
-    std::unique_ptr<Wallet> wallet(new Wallet(session, std::move(*lock), std::move(key)));
+    std::unique_ptr<Wallet> wallet(new Wallet(session, std::move(*lock), std::move(signer)));
     auto started = co_await wallet->start();
     if (!started) {
         co_await wallet->stop();
@@ -92,7 +95,7 @@ async::Task<Result<std::unique_ptr<Wallet>>> Wallet::open(
 async::Task<Result<void>> Wallet::start() {
     journal_ = chain::make_memory_journal();
     sender_ = std::make_unique<chain::TransactionSender>(session_.executor(), session_.ethereum(),
-        session_.head(), *journal_, key_,
+        session_.head(), *journal_, signer_,
         chain::TransactionSenderSettings{.chain_id = session_.config().chain_id});
     CO_TRY_VOID(co_await sender_->start());
     tasks_.spawn(sender_->run());

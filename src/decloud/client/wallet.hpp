@@ -1,5 +1,6 @@
 #pragma once
 
+#include "account_signer.hpp"
 #include "chain_session.hpp"
 
 #include <decloud/async/task.hpp>
@@ -39,14 +40,14 @@ class Wallet {
         // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
         ChainSession& session,
         std::filesystem::path folder,
-        crypto::Secp256k1PrivateKey key);
+        AccountSigner signer);
     ~Wallet();
     Wallet(const Wallet&) = delete;
     Wallet& operator=(const Wallet&) = delete;
 
-    /// The account and its key; live as long as the wallet.
-    [[nodiscard]] const Address& address() const { return key_.address(); }
-    [[nodiscard]] const crypto::Secp256k1PrivateKey& key() const { return key_; }
+    /// The account, and who signs for it; live as long as the wallet.
+    [[nodiscard]] const Address& address() const { return signer_.address(); }
+    [[nodiscard]] const AccountSigner& signer() const { return signer_; }
     /// What sends for the account. Lives as long as the wallet.
     [[nodiscard]] chain::TransactionSender& sender() { return *sender_; }
 
@@ -86,12 +87,12 @@ class Wallet {
     [[nodiscard]] async::Task<void> stop();
 
   private:
-    Wallet(ChainSession& session, store::HomeLock lock, crypto::Secp256k1PrivateKey key);
+    Wallet(ChainSession& session, store::HomeLock lock, AccountSigner signer);
     [[nodiscard]] async::Task<Result<void>> start();
 
     ChainSession& session_;
     store::HomeLock lock_;
-    crypto::Secp256k1PrivateKey key_;
+    AccountSigner signer_;
     std::unique_ptr<chain::SenderJournal> journal_;
     std::unique_ptr<chain::TransactionSender> sender_;
     async::TaskGroup tasks_;

@@ -149,13 +149,13 @@ struct WindowPayer::Sent {
 
 WindowPayer::WindowPayer(net::http::Client& client,
     ChainSession& session,
-    const crypto::Secp256k1PrivateKey& key,
+    const AccountSigner& signer,
     SpendingBook& book,
     WindowPayerSettings settings,
     const Clock& clock)
     : client_(client),
       session_(session),
-      key_(key),
+      signer_(signer),
       book_(book),
       settings_(std::move(settings)),
       clock_(clock) {}
@@ -171,9 +171,9 @@ async::Task<Result<bool>> WindowPayer::can_pay(PayableRequest request) {
     if (account->lane.state().open) {
         co_return true;
     }
-    CO_TRY(const Uint128 gas, co_await session_.ethereum().balance(key_.address()));
-    CO_TRY(const Amount free, co_await session_.escrow().free_balance(key_.address()));
-    CO_TRY(const Amount own, co_await session_.token_balance(key_.address()));
+    CO_TRY(const Uint128 gas, co_await session_.ethereum().balance(signer_.address()));
+    CO_TRY(const Amount free, co_await session_.escrow().free_balance(signer_.address()));
+    CO_TRY(const Amount own, co_await session_.token_balance(signer_.address()));
     co_return gas != 0 && plus(free, own).units() >= kLeastBudget;
 }
 
@@ -189,7 +189,7 @@ async::Task<Result<std::shared_ptr<WindowPayer::Account>>> WindowPayer::account_
         co_return fail(
             ClientError::payment, provider->name.full() + " has no key to encrypt a window to");
     }
-    CO_TRY(Lane lane, Lane::take(settings_.lanes, key_.address(), provider->address));
+    CO_TRY(Lane lane, Lane::take(settings_.lanes, signer_.address(), provider->address));
     auto account = std::make_shared<Account>(
         std::move(lane), *provider, *provider->rsa_key, session_.executor());
     accounts_[provider->address] = account;
@@ -198,19 +198,19 @@ async::Task<Result<std::shared_ptr<WindowPayer::Account>>> WindowPayer::account_
 
 /// Brings money into the escrow's free balance: what there is, up to `wanted`.
 async::Task<Result<Amount>> WindowPayer::provide(std::shared_ptr<Wallet> wallet, Amount wanted) {
-    CO_TRY(const Amount free, co_await session_.escrow().free_balance(key_.address()));
+    CO_TRY(const Amount free, co_await session_.escrow().free_balance(signer_.address()));
     if (free >= wanted) {
         co_return wanted;
     }
-    CO_TRY(const Amount own, co_await session_.token_balance(key_.address()));
+    CO_TRY(const Amount own, co_await session_.token_balance(signer_.address()));
     const Amount more = std::min(own, wanted.saturating_minus(free));
     const Amount in_all = plus(free, more);
     if (in_all.units() < kLeastBudget) {
         co_return fail_with_help(ClientError::payment,
-            to_string(key_.address()) + " has " + format_usdc(free) +
+            to_string(signer_.address()) + " has " + format_usdc(free) +
                 " USDC free in the escrow and " + format_usdc(own) +
                 " of its own, too little to pay with",
-            "send USDC to " + to_string(key_.address()) + ", or decloud escrow deposit AMOUNT");
+            "send USDC to " + to_string(signer_.address()) + ", or decloud escrow deposit AMOUNT");
     }
     if (!more.is_zero()) {
         CO_TRY_VOID(co_await wallet->deposit(more));
@@ -227,8 +227,7 @@ async::Task<Result<void>> WindowPayer::with_wallet(
 
 async::Task<Result<void>> WindowPayer::use_wallet(
     std::function<async::Task<Result<void>>(std::shared_ptr<Wallet>)> work) {
-    CO_TRY(auto key, crypto::Secp256k1PrivateKey::from_bytes(key_.secret_bytes()));
-    CO_TRY(auto opened, co_await Wallet::open(session_, settings_.wallets, std::move(key)));
+    CO_TRY(auto opened, co_await Wallet::open(session_, settings_.wallets, signer_));
     const std::shared_ptr<Wallet> wallet(std::move(opened));
     auto done = co_await work(wallet);
     co_await wallet->stop();
@@ -241,8 +240,8 @@ async::Task<Result<void>> WindowPayer::open(std::shared_ptr<Account> account) {
         co_return Result<void>{};
     }
     const ChainConfig& chain = session_.config();
-    state.channel = channel_id(key_.address(), account->provider.address, chain.contracts.usdc,
-        state.salt, key_.address(), chain.contracts.escrow, chain.chain_id);
+    state.channel = channel_id(signer_.address(), account->provider.address, chain.contracts.usdc,
+        state.salt, signer_.address(), chain.contracts.escrow, chain.chain_id);
     // Whatever happens next, the channel is found again.
     CO_TRY_VOID(account->lane.save());
     auto there = co_await session_.escrow().channel(state.channel);
@@ -256,7 +255,7 @@ async::Task<Result<void>> WindowPayer::open(std::shared_ptr<Account> account) {
                 CO_TRY_VOID(
                     co_await wallet->send("open a channel", session_.config().contracts.escrow,
                         abi::encode_approve_signer_salt(account->provider.address, 0,
-                            budget.units(), key_.address(), account->lane.state().salt)));
+                            budget.units(), signer_.address(), account->lane.state().salt)));
                 co_return Result<void>{};
             }));
         CO_TRY(there, co_await session_.escrow().channel(state.channel));
@@ -320,7 +319,7 @@ async::Task<Result<void>> WindowPayer::sign_enough(
             std::min(plus(used, Amount(price.units() * calls)), std::max(need, state.reserved));
         const Amount more = wanted.saturating_minus(state.signed_for);
         auto booked = book_.book({.method = "window",
-            .account = key_.address(),
+            .account = signer_.address(),
             .provider = payee_name(request, route),
             .pay_to = account->provider.address,
             .resource = resource_name(route),
@@ -349,14 +348,16 @@ Result<payments::WindowPayment> WindowPayer::make_payment(
     }
     out.mac = payments::window_mac(state.key, state.channel, sequence, request_digest);
     if (!account.voucher_sent) {
-        out.voucher = identity::sign_for_channel(
-            identity::Voucher{state.channel, state.signed_for.units()}, session_.domain(), key_);
+        TRY(out.voucher,
+            signer_.sign_for_channel(
+                identity::Voucher{state.channel, state.signed_for.units()}, session_.domain()));
     }
     if (!account.window_sent) {
         const identity::Window window{state.channel, Bytes32{crypto::sha256(state.key)},
             state.first_sequence, state.valid_before.value};
         TRY(std::string key, identity::encrypt_jwe(state.key, std::vector{account.rsa_key}));
-        out.opening = {identity::sign_for_channel(window, session_.domain(), key_), std::move(key)};
+        TRY(const auto opening, signer_.sign_for_channel(window, session_.domain()));
+        out.opening = {opening, std::move(key)};
     }
     return out;
 }
@@ -422,7 +423,7 @@ Result<void> WindowPayer::learn(Account& account, const json::Object& problem) {
                                         session_.domain()),
                         *bytes)
                   : Result<Address>(fail(CommonError::invalid_input));
-        if (!signer || *signer != key_.address()) {
+        if (!signer || *signer != signer_.address()) {
             return fail(ClientError::payment,
                 account.provider.name.full() +
                     " names a voucher over more than this account signed; nothing more is paid");

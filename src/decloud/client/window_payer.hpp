@@ -1,5 +1,6 @@
 #pragma once
 
+#include "account_signer.hpp"
 #include "chain_session.hpp"
 #include "lane.hpp"
 #include "payer.hpp"
@@ -8,7 +9,6 @@
 #include <decloud/async/event.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/json.hpp>
-#include <decloud/crypto/secp256k1.hpp>
 #include <decloud/net/http/client.hpp>
 #include <decloud/payments/window_message.hpp>
 
@@ -45,7 +45,7 @@ class WindowPayer final : public PaymentStrategy {
     /// All of them outlive it.
     WindowPayer(net::http::Client& client,
         ChainSession& session,
-        const crypto::Secp256k1PrivateKey& key,
+        const AccountSigner& signer,
         SpendingBook& book,
         WindowPayerSettings settings,
         const Clock& clock);
@@ -94,7 +94,7 @@ class WindowPayer final : public PaymentStrategy {
 
     net::http::Client& client_;
     ChainSession& session_;
-    const crypto::Secp256k1PrivateKey& key_;
+    const AccountSigner& signer_;
     SpendingBook& book_;
     WindowPayerSettings settings_;
     const Clock& clock_;

@@ -138,7 +138,7 @@ TEST(X402Challenge, ReadsWhatBecameOfAPayment) {
 }
 
 TEST(X402Payer, WhatItSignsIsWhatAServerReads) {
-    const auto key = crypto::Secp256k1PrivateKey::generate();
+    const AccountSigner signer(crypto::Secp256k1PrivateKey::generate());
     Bytes32 nonce;
     nonce.bytes.fill(7);
     for (const int version : {1, 2}) {
@@ -147,9 +147,10 @@ TEST(X402Payer, WhatItSignsIsWhatAServerReads) {
             version == 2 ? parse_x402_header(header(asked)) : parse_x402_body(body(asked));
         ASSERT_TRUE(challenge) << challenge.error().message();
         const auto payment =
-            sign_x402_payment(*challenge, challenge->terms.at(0), key, nonce, {1'800'000'000});
+            sign_x402_payment(*challenge, challenge->terms.at(0), signer, nonce, {1'800'000'000});
+        ASSERT_TRUE(payment);
         net::http::Headers headers;
-        headers.add(payment.header, payment.value);
+        headers.add(payment->header, payment->value);
         const auto field = payments::read_x402_headers(headers);
         ASSERT_TRUE(field && *field);
         const auto read = payments::parse_x402_payment((*field)->payload);
@@ -162,7 +163,7 @@ TEST(X402Payer, WhatItSignsIsWhatAServerReads) {
         EXPECT_EQ(crypto::recover(payments::authorization_digest(read->authorization, domain),
                       read->authorization.signature.view())
                       .value(),
-            key.address());
+            signer.address());
     }
 }
 

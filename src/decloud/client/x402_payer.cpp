@@ -27,14 +27,17 @@ UnixSeconds end_of(const X402Terms& terms, UnixSeconds now) {
     return {now.value + static_cast<std::uint64_t>(validity.count())};
 }
 
+json::Object fields_of(const payments::X402Authorization& authorization) {
+    return {{"from", to_string(authorization.from)}, {"to", to_string(authorization.to)},
+        {"value", to_string(authorization.value)},
+        {"validAfter", std::to_string(authorization.valid_after)},
+        {"validBefore", std::to_string(authorization.valid_before)},
+        {"nonce", to_string(authorization.nonce)}};
+}
+
 json::Object payload_of(const payments::X402Authorization& authorization) {
     return {{"signature", to_hex_prefixed(authorization.signature.view())},
-        {"authorization",
-            json::Object{{"from", to_string(authorization.from)},
-                {"to", to_string(authorization.to)}, {"value", to_string(authorization.value)},
-                {"validAfter", std::to_string(authorization.valid_after)},
-                {"validBefore", std::to_string(authorization.valid_before)},
-                {"nonce", to_string(authorization.nonce)}}}};
+        {"authorization", fields_of(authorization)}};
 }
 
 /// The answer as whoever asked would have got it.
@@ -62,12 +65,12 @@ std::string resource_name(const RequestRoute& route) {
     return url.to_string();
 }
 
-SignedX402Payment sign_x402_payment(const X402Challenge& challenge,
+Result<SignedX402Payment> sign_x402_payment(const X402Challenge& challenge,
     const X402Terms& terms,
-    const crypto::Secp256k1PrivateKey& key,
+    const AccountSigner& signer,
     const Bytes32& nonce,
     UnixSeconds valid_before) {
-    payments::X402Authorization authorization{.from = key.address(),
+    payments::X402Authorization authorization{.from = signer.address(),
         .to = terms.pay_to,
         .value = terms.amount,
         .valid_after = 0,
@@ -76,7 +79,13 @@ SignedX402Payment sign_x402_payment(const X402Challenge& challenge,
         .signature = {}};
     const Bytes32 domain = payments::token_domain(
         terms.token_name, terms.token_version, terms.token.chain_id, terms.token.address);
-    authorization.signature = key.sign(payments::authorization_digest(authorization, domain));
+    TRY(authorization.signature,
+        signer.sign(payments::authorization_digest(authorization, domain),
+            identity::typed_data(payments::kAuthorizationType, fields_of(authorization),
+                {.name = terms.token_name,
+                    .version = terms.token_version,
+                    .chain_id = terms.token.chain_id,
+                    .contract = terms.token.address})));
     json::Object message{{"x402Version", challenge.version}};
     if (challenge.version == 1) {
         message["scheme"] = "exact";
@@ -93,7 +102,7 @@ SignedX402Payment sign_x402_payment(const X402Challenge& challenge,
         message["extensions"] = json::Object{{"payment-identifier",
             json::Object{{"info", json::Object{{"required", false}, {"id", id}}}}}};
     }
-    return {.header = challenge.version == 1 ? "X-PAYMENT" : "PAYMENT-SIGNATURE",
+    return SignedX402Payment{.header = challenge.version == 1 ? "X-PAYMENT" : "PAYMENT-SIGNATURE",
         .value = to_base64(as_bytes(json::to_text(message)))};
 }
 
@@ -144,7 +153,7 @@ Result<X402Payer::Booking> X402Payer::prepare(const PayableRequest& request,
     const UnixSeconds end = end_of(terms, clock_.unix_seconds());
     Booking out{.id = 0, .amount = terms.amount, .payment = {}};
     TRY(out.id, book_.book({.method = "x402",
-                    .account = key_.address(),
+                    .account = signer_.address(),
                     .provider = payee_name(request, route),
                     .pay_to = terms.pay_to,
                     .resource = resource_name(route),
@@ -152,7 +161,7 @@ Result<X402Payer::Booking> X402Payer::prepare(const PayableRequest& request,
                     .amount = terms.amount,
                     .nonce = nonce,
                     .valid_before = end}));
-    out.payment = sign_x402_payment(challenge, terms, key_, nonce, end);
+    TRY(out.payment, sign_x402_payment(challenge, terms, signer_, nonce, end));
     return out;
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "account_signer.hpp"
 #include "payer.hpp"
 #include "spending.hpp"
 #include "x402_challenge.hpp"
 
 #include <decloud/base/clock.hpp>
-#include <decloud/crypto/secp256k1.hpp>
 #include <decloud/net/http/client.hpp>
 
 #include <string>
@@ -20,10 +20,10 @@ struct SignedX402Payment {
     std::string value;
 };
 
-/// `terms` of `challenge`, signed by `key` under `nonce` until `valid_before`.
-[[nodiscard]] SignedX402Payment sign_x402_payment(const X402Challenge& challenge,
+/// `terms` of `challenge`, signed under `nonce` until `valid_before`. Errors: the signer's.
+[[nodiscard]] Result<SignedX402Payment> sign_x402_payment(const X402Challenge& challenge,
     const X402Terms& terms,
-    const crypto::Secp256k1PrivateKey& key,
+    const AccountSigner& signer,
     const Bytes32& nonce,
     UnixSeconds valid_before);
 
@@ -34,11 +34,15 @@ class X402Payer final : public PaymentStrategy {
   public:
     /// All of them outlive it.
     X402Payer(net::http::Client& client,
-        const crypto::Secp256k1PrivateKey& key,
+        const AccountSigner& signer,
         SpendingBook& book,
         std::vector<TokenId> tokens,
         const Clock& clock)
-        : client_(client), key_(key), book_(book), tokens_(std::move(tokens)), clock_(clock) {}
+        : client_(client),
+          signer_(signer),
+          book_(book),
+          tokens_(std::move(tokens)),
+          clock_(clock) {}
 
     /// True: whether it is x402's is seen by the answer.
     [[nodiscard]] async::Task<Result<bool>> can_pay(PayableRequest request) override;
@@ -61,7 +65,7 @@ class X402Payer final : public PaymentStrategy {
     void record(const Booking& booking, const net::http::ResponseHead& head);
 
     net::http::Client& client_;
-    const crypto::Secp256k1PrivateKey& key_;
+    const AccountSigner& signer_;
     SpendingBook& book_;
     std::vector<TokenId> tokens_;
     const Clock& clock_;

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
-import { render_contract, render_revert } from './generate_cpp.mjs';
+import { render_contract, render_revert, render_signatures } from './generate_cpp.mjs';
 
 const kContracts = ['Escrow', 'Namehash', 'Registrar', 'Registry', 'Resolver', 'TestUSDC'];
 
@@ -47,6 +47,8 @@ function main([artefacts, contracts, output]) {
         write_if_changed(join(folder, `${stem}.hpp`), header);
         write_if_changed(join(folder, `${stem}.cpp`), source);
     }
+    const functions = rendered.flatMap((contract) => contract.functions);
+    write_if_changed(join(folder, 'signatures.cpp'), render_signatures(functions));
     write_if_changed(join(folder, 'revert.cpp'), render_revert(rendered.map(({ stem }) => stem)));
 }
 

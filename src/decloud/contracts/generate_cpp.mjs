@@ -254,7 +254,20 @@ export function render_contract(contract, keccak256) {
         stem,
         header: header_text(stem, contract, parts, ast, keccak256),
         source: source_text(stem, contract, parts, ast),
+        functions: parts.functions.map((f) => [f.selector, signature_of(f)]),
     };
+}
+
+/// signatures.cpp: the functions of all contracts by their selectors.
+export function render_signatures(functions) {
+    const cases = [...new Map(functions)].sort().map(([selector, signature]) =>
+        `        case 0x${selector}:\n            return "${signature}";\n`);
+    return `${kNotice}#include <decloud/contracts/signatures.hpp>\n\nnamespace decloud::contracts {\n\n`
+        + `std::string_view function_signature(BytesView calldata) {\n`
+        + `    if (calldata.size() < Selector::kSize) {\n        return {};\n    }\n    std::uint32_t selector = 0;\n`
+        + `    for (const std::uint8_t byte : calldata.first(Selector::kSize)) {\n`
+        + `        selector = selector << 8U | byte;\n    }\n    switch (selector) {\n${cases.join('')}`
+        + `        default:\n            return {};\n    }\n}\n\n}  // namespace decloud::contracts\n`;
 }
 
 /// revert.cpp: asks each contract for its errors.

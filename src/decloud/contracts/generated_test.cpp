@@ -1,5 +1,6 @@
 #include "internal/cast_vectors.hpp"
 #include "revert.hpp"
+#include "signatures.hpp"
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/contracts/escrow.hpp>
@@ -39,6 +40,14 @@ Bytes32 padded(const Address& address) {
 }
 
 }  // namespace
+
+TEST(Generated, NamesTheCalledFunctionByItsSelector) {
+    EXPECT_EQ(function_signature(escrow::encode_deposit(1)), "deposit(uint128)");
+    EXPECT_EQ(function_signature(escrow::encode_consume_batch(std::vector<escrow::ConsumeRow>{})),
+        "consumeBatch((bytes32,uint64,uint128)[])");
+    EXPECT_EQ(function_signature(Bytes{0xde, 0xad, 0xbe, 0xef}), "");
+    EXPECT_EQ(function_signature(Bytes{0xde}), "");
+}
 
 TEST(GeneratedCalls, EncodeScalars) {
     EXPECT_EQ(to_hex(escrow::encode_approve(kAlice, 1000, 5'000'000)), vectors::kApprove);

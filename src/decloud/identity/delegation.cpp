@@ -14,6 +14,24 @@ constexpr std::uint64_t seconds(std::chrono::seconds duration) {
 
 }  // namespace
 
+Result<Delegation> new_delegation(const Address& account,
+    const Bytes32& node,
+    const crypto::Ed25519PublicKey& key,
+    std::uint64_t epoch,
+    UnixSeconds now,
+    std::chrono::seconds duration) {
+    if (duration <= std::chrono::seconds(0) || duration > kLongestDelegation) {
+        return fail(CommonError::invalid_input, "a delegation lasts at most 90 days");
+    }
+    const std::uint64_t not_before = now.value - std::min(now.value, kClockDifference);
+    return Delegation{.account = account,
+        .node = node,
+        .ed25519_key = Bytes32{key.bytes},
+        .epoch = epoch,
+        .not_before = not_before,
+        .expires = not_before + seconds(duration)};
+}
+
 Result<Signed<Delegation>> make_delegation(const crypto::Secp256k1PrivateKey& account,
     const Bytes32& node,
     const crypto::Ed25519PublicKey& key,
@@ -21,17 +39,8 @@ Result<Signed<Delegation>> make_delegation(const crypto::Secp256k1PrivateKey& ac
     UnixSeconds now,
     std::chrono::seconds duration,
     const Domain& domain) {
-    if (duration <= std::chrono::seconds(0) || duration > kLongestDelegation) {
-        return fail(CommonError::invalid_input, "a delegation lasts at most 90 days");
-    }
-    const std::uint64_t not_before = now.value - std::min(now.value, kClockDifference);
-    return sign(Delegation{.account = account.address(),
-                    .node = node,
-                    .ed25519_key = Bytes32{key.bytes},
-                    .epoch = epoch,
-                    .not_before = not_before,
-                    .expires = not_before + seconds(duration)},
-        domain, account);
+    TRY(Delegation fields, new_delegation(account.address(), node, key, epoch, now, duration));
+    return sign(std::move(fields), domain, account);
 }
 
 Result<crypto::Ed25519PublicKey> verify_delegation(const Signed<Delegation>& statement,

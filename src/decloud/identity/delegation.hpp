@@ -16,6 +16,15 @@ namespace decloud::identity {
 inline constexpr std::chrono::days kLongestDelegation{90};
 inline constexpr std::chrono::days kDelegationWarning{14};
 
+/// What `make_delegation` signs, for who signs elsewhere. Error: invalid_input if it lasts over 90
+/// days.
+[[nodiscard]] Result<Delegation> new_delegation(const Address& account,
+    const Bytes32& node,
+    const crypto::Ed25519PublicKey& key,
+    std::uint64_t epoch,
+    UnixSeconds now,
+    std::chrono::seconds duration);
+
 /// The account allows the node's identity key from now (less five minutes for clocks that differ)
 /// on. `node` is the namehash of the provider's name. Error: invalid_input if it lasts over 90
 /// days.

@@ -20,6 +20,7 @@ constexpr std::uint64_t kFormatVersion = 1;
 constexpr std::string_view kSecp256k1 = "secp256k1";
 constexpr std::string_view kEd25519 = "ed25519";
 constexpr std::string_view kMac = "hmac-sha256";
+constexpr std::string_view kExternal = "external";
 
 // The published keys of anvil and Hardhat.
 constexpr std::array<std::string_view, 10> kDevelopmentKeys{
@@ -137,11 +138,41 @@ Result<crypto::Secp256k1PrivateKey> to_secp256k1(
     return key;
 }
 
-// An account's file is either of two forms.
-using StoredAccount = std::variant<crypto::Secp256k1PrivateKey, EncryptedKey>;
+// An account's file is one of three forms.
+struct ExternalAccount {
+    Address address;
+    std::string url;
+};
+using StoredAccount = std::variant<crypto::Secp256k1PrivateKey, EncryptedKey, ExternalAccount>;
+
+// The key of an account that a signer elsewhere holds.
+std::unexpected<Error> not_here(std::string_view name, const ExternalAccount& account) {
+    return fail(CommonError::unavailable, "the key of account " + std::string(name) +
+                                              " is with the signer at " + account.url +
+                                              ", and this needs it here");
+}
+
+Result<ExternalAccount> read_external(
+    const std::filesystem::path& path, const json::Object& object) {
+    const auto version = json::uint_member(object, "version");
+    if (version && *version > kFormatVersion) {
+        return fail(IdentityError::newer_version, path.string() + " has a newer format");
+    }
+    const auto text = json::string_member(object, "address");
+    const auto url = json::string_member(object, "url");
+    const auto address = text ? parse_address(*text) : Result<Address>(fail(text.error()));
+    if (!version || !address || !url || url->empty()) {
+        return fail(corrupt(path, "not an account of an external signer"));
+    }
+    return ExternalAccount{*address, *url};
+}
 
 Result<StoredAccount> load_account(const std::filesystem::path& path) {
     TRY(json::Object object, load_object(path));
+    if (json::string_member(object, "type") == kExternal) {
+        TRY(auto external, read_external(path, object));
+        return external;
+    }
     if (!is_encrypted_key(object)) {
         TRY(auto key, to_secp256k1(path, read_key(path, kSecp256k1, object)));
         return key;
@@ -161,6 +192,12 @@ AccountEntry entry_of(std::string_view name, const StoredAccount& account) {
         return {.name = std::string(name),
             .address = key->address().value_or(Address{}),
             .encrypted = true};
+    }
+    if (const auto* const external = std::get_if<ExternalAccount>(&account)) {
+        return {.name = std::string(name),
+            .address = external->address,
+            .encrypted = false,
+            .external = external->url};
     }
     return {.name = std::string(name),
         .address = std::get<crypto::Secp256k1PrivateKey>(account).address(),
@@ -239,6 +276,9 @@ Result<crypto::Secp256k1PrivateKey> KeyStore::account(std::string_view name) con
     if (const auto* const encrypted = std::get_if<EncryptedKey>(&stored)) {
         return unlock(name, *encrypted);
     }
+    if (const auto* const external = std::get_if<ExternalAccount>(&stored)) {
+        return not_here(name, *external);
+    }
     return std::move(std::get<crypto::Secp256k1PrivateKey>(stored));
 }
 
@@ -268,6 +308,15 @@ Result<void> KeyStore::import_account(std::string_view name, const EncryptedKey&
     return internal::create_private_file(account_file(name), as_bytes(key_text(key)));
 }
 
+Result<void> KeyStore::add_external_account(
+    std::string_view name, const Address& address, std::string_view url) {
+    TRY_VOID(check_name(name));
+    const json::Object object{{"version", kFormatVersion}, {"type", kExternal},
+        {"address", to_string(address)}, {"url", url}};
+    return internal::create_private_file(
+        account_file(name), as_bytes(json::to_text(object) + "\n"));
+}
+
 Result<EncryptedKey> KeyStore::encrypted_account(std::string_view name) const {
     TRY_VOID(check_name(name));
     TRY(StoredAccount stored, load_account(account_file(name)));
@@ -281,6 +330,9 @@ Result<EncryptedKey> KeyStore::encrypted_account(std::string_view name) const {
 Result<void> KeyStore::encrypt_account(std::string_view name, BytesView passphrase) {
     TRY_VOID(check_name(name));
     TRY(const StoredAccount stored, load_account(account_file(name)));
+    if (const auto* const external = std::get_if<ExternalAccount>(&stored)) {
+        return not_here(name, *external);
+    }
     const auto* const key = std::get_if<crypto::Secp256k1PrivateKey>(&stored);
     if (key == nullptr) {
         return fail(CommonError::already_exists,

@@ -25,6 +25,8 @@ struct AccountEntry {
     Address address{};
     /// Whether a passphrase opens it.
     bool encrypted = false;
+    /// Where the signer answers that holds its key; empty: the key is here.
+    std::string external{};
 };
 
 /// Gives the passphrase of an account that is encrypted; its errors are passed on.
@@ -56,6 +58,9 @@ class KeyStore {
         std::string_view name, const crypto::Secp256k1PrivateKey& key);
     /// The same, encrypted. Error: invalid_input if `key` does not say its address.
     [[nodiscard]] Result<void> import_account(std::string_view name, const EncryptedKey& key);
+    /// An account whose key an external signer holds. Errors as `create_account`.
+    [[nodiscard]] Result<void> add_external_account(
+        std::string_view name, const Address& address, std::string_view url);
     /// The account as it is stored. Error: not_found too if it is not encrypted.
     [[nodiscard]] Result<EncryptedKey> encrypted_account(std::string_view name) const;
     /// Puts an account under a passphrase; what stood in the file is overwritten. Errors:

@@ -219,6 +219,49 @@ TEST_F(KeyStoreTest, RefusesADamagedEncryptedFileByName) {
     }
 }
 
+TEST_F(KeyStoreTest, ChangesAPassphraseAndNothingElse) {
+    const auto key = crypto::Secp256k1PrivateKey::generate();
+    ASSERT_TRUE(open().import_account("owner", quick(key, "old")));
+    const std::string before = text_of("owner");
+    EXPECT_EQ(
+        open_with("wrong").change_passphrase("owner", as_bytes(std::string_view("new"))).error(),
+        make_error_code(IdentityError::wrong_passphrase));
+    EXPECT_EQ(text_of("owner"), before);
+    ASSERT_TRUE(open_with("old").change_passphrase("owner", as_bytes(std::string_view("new"))));
+    EXPECT_EQ(open_with("new").account("owner").value().address(), key.address());
+    EXPECT_FALSE(open_with("old").account("owner"));
+    ASSERT_TRUE(open().create_account("plain"));
+    EXPECT_EQ(open().change_passphrase("plain", as_bytes(std::string_view("new"))).error(),
+        make_error_code(CommonError::not_found));
+}
+
+TEST_F(KeyStoreTest, KnowsAccountsWhoseKeysAreElsewhere) {
+    const Address address = crypto::Secp256k1PrivateKey::generate().address();
+    KeyStore store = open();
+    ASSERT_TRUE(store.add_external_account("cold", address, "http://127.0.0.1:8550"));
+    EXPECT_EQ(store.add_external_account("cold", address, "http://127.0.0.1:8550").error(),
+        make_error_code(CommonError::already_exists));
+    const AccountEntry found = store.describe("cold").value();
+    EXPECT_EQ(found.address, address);
+    EXPECT_EQ(found.external, "http://127.0.0.1:8550");
+    EXPECT_FALSE(found.encrypted);
+    EXPECT_EQ(store.accounts().value().size(), 1U);
+    EXPECT_EQ(store.account("cold").error(), make_error_code(CommonError::unavailable));
+    EXPECT_FALSE(store.encrypt_account("cold", as_bytes(std::string_view("x"))));
+    EXPECT_FALSE(store.decrypt_account("cold"));
+    std::ofstream(folder / "keys" / "accounts" / "cold.json")
+        << R"({"version":1,"type":"external","address":"0x12","url":"http://x"})";
+    EXPECT_EQ(store.describe("cold").error(), make_error_code(CommonError::corrupt));
+}
+
+TEST_F(KeyStoreTest, ReplacesTheIdentityKey) {
+    KeyStore store = open();
+    const auto first = store.node_identity().value().public_key();
+    const auto second = store.rotate_node_identity().value().public_key();
+    EXPECT_NE(first, second);
+    EXPECT_EQ(open().node_identity().value().public_key(), second);
+}
+
 TEST_F(KeyStoreTest, RefusesNamesThatLeaveTheFolder) {
     KeyStore store = open();
     for (const std::string_view name : {"", "../x", "a/b", "A", "a.b", "a b"}) {

@@ -153,11 +153,36 @@ class Reader {
 
 }  // namespace
 
+std::string_view type_of(const Deployment& /*fields*/) {
+    return "Deployment(bytes32 specHash,address owner,bytes32[] providers,"
+           "bytes32[] keyThumbprints,bytes32 termsHash,address escrow,uint256 chainId,"
+           "uint128 maxPrice,uint64 created)";
+}
+
+std::string_view type_of(const CallAuthorization& /*fields*/) {
+    return "CallAuthorization(address payer,address provider,bytes32 requestDigest,"
+           "uint128 maxPrice,bytes32 nonce,uint64 validBefore)";
+}
+
+std::string_view type_of(const Delegation& /*fields*/) {
+    return "Delegation(address account,bytes32 node,bytes32 ed25519Key,uint64 epoch,"
+           "uint64 notBefore,uint64 expires)";
+}
+
+std::string_view type_of(const Revocation& /*fields*/) {
+    return "Revocation(bytes32 specHash,address owner,uint64 created)";
+}
+
+std::string_view type_of(const Voucher& /*fields*/) {
+    return "Voucher(bytes32 channelId,uint128 cumulativeAmount)";
+}
+
+std::string_view type_of(const Window& /*fields*/) {
+    return "Window(bytes32 channelId,bytes32 keyHash,uint64 firstSequence,uint64 validBefore)";
+}
+
 Bytes32 digest(const Deployment& fields, const Domain& domain) {
-    StructHasher hasher(
-        "Deployment(bytes32 specHash,address owner,bytes32[] providers,"
-        "bytes32[] keyThumbprints,bytes32 termsHash,address escrow,uint256 chainId,"
-        "uint128 maxPrice,uint64 created)");
+    StructHasher hasher(type_of(fields));
     hasher.add(fields.spec_hash)
         .add(fields.owner)
         .add(std::span<const Bytes32>(fields.providers))
@@ -171,9 +196,7 @@ Bytes32 digest(const Deployment& fields, const Domain& domain) {
 }
 
 Bytes32 digest(const CallAuthorization& fields, const Domain& domain) {
-    StructHasher hasher(
-        "CallAuthorization(address payer,address provider,bytes32 requestDigest,"
-        "uint128 maxPrice,bytes32 nonce,uint64 validBefore)");
+    StructHasher hasher(type_of(fields));
     hasher.add(fields.payer)
         .add(fields.provider)
         .add(fields.request_digest)
@@ -184,9 +207,7 @@ Bytes32 digest(const CallAuthorization& fields, const Domain& domain) {
 }
 
 Bytes32 digest(const Delegation& fields, const Domain& domain) {
-    StructHasher hasher(
-        "Delegation(address account,bytes32 node,bytes32 ed25519Key,uint64 epoch,"
-        "uint64 notBefore,uint64 expires)");
+    StructHasher hasher(type_of(fields));
     hasher.add(fields.account)
         .add(fields.node)
         .add(fields.ed25519_key)
@@ -197,20 +218,19 @@ Bytes32 digest(const Delegation& fields, const Domain& domain) {
 }
 
 Bytes32 digest(const Revocation& fields, const Domain& domain) {
-    StructHasher hasher("Revocation(bytes32 specHash,address owner,uint64 created)");
+    StructHasher hasher(type_of(fields));
     hasher.add(fields.spec_hash).add(fields.owner).add(Uint128{fields.created});
     return typed_data_digest(domain_separator(domain), hasher.finish());
 }
 
 Bytes32 digest(const Voucher& fields, const Domain& domain) {
-    StructHasher hasher("Voucher(bytes32 channelId,uint128 cumulativeAmount)");
+    StructHasher hasher(type_of(fields));
     hasher.add(fields.channel_id).add(fields.cumulative_amount);
     return typed_data_digest(voucher_domain_separator(domain), hasher.finish());
 }
 
 Bytes32 digest(const Window& fields, const Domain& domain) {
-    StructHasher hasher(
-        "Window(bytes32 channelId,bytes32 keyHash,uint64 firstSequence,uint64 validBefore)");
+    StructHasher hasher(type_of(fields));
     hasher.add(fields.channel_id)
         .add(fields.key_hash)
         .add(Uint128{fields.first_sequence})

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace decloud::identity {
@@ -96,6 +97,14 @@ struct Signed {
 [[nodiscard]] Bytes32 digest(const Revocation& fields, const Domain& domain);
 [[nodiscard]] Bytes32 digest(const Voucher& fields, const Domain& domain);
 [[nodiscard]] Bytes32 digest(const Window& fields, const Domain& domain);
+
+/// EIP-712's encoded type of what an account signs.
+[[nodiscard]] std::string_view type_of(const Deployment& fields);
+[[nodiscard]] std::string_view type_of(const CallAuthorization& fields);
+[[nodiscard]] std::string_view type_of(const Delegation& fields);
+[[nodiscard]] std::string_view type_of(const Revocation& fields);
+[[nodiscard]] std::string_view type_of(const Voucher& fields);
+[[nodiscard]] std::string_view type_of(const Window& fields);
 
 /// The account that must have signed: owner, payer, account, owner.
 [[nodiscard]] inline const Address& signatory(const Deployment& fields) { return fields.owner; }

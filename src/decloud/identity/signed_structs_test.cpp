@@ -1,5 +1,7 @@
 #include "signed_structs.hpp"
 
+#include "typed_data.hpp"
+
 #include <decloud/base/encoding.hpp>
 
 #include <gtest/gtest.h>
@@ -140,6 +142,21 @@ TEST(SignedStructs, RefuseJsonOfAnotherShape) {
     EXPECT_FALSE(from_json<CallAuthorization>(missing));
     EXPECT_FALSE(parse_signed<CallAuthorization>("[]"));
     EXPECT_TRUE(parse_signed<CallAuthorization>(json::to_text(good)));
+}
+
+TEST(TypedData, SaysWhatIsSignedAsWalletsReadIt) {
+    const Revocation fields{.spec_hash = {}, .owner = {}, .created = 7};
+    const std::string zeros(40, '0');
+    EXPECT_EQ(json::to_text(typed_data(fields, kDomain)),
+        R"({"types":{"EIP712Domain":[{"name":"name","type":"string"},)"
+        R"({"name":"version","type":"string"},{"name":"chainId","type":"uint256"},)"
+        R"({"name":"verifyingContract","type":"address"}],"Revocation":[)"
+        R"({"name":"specHash","type":"bytes32"},{"name":"owner","type":"address"},)"
+        R"({"name":"created","type":"uint64"}]},"primaryType":"Revocation",)"
+        R"("domain":{"name":"decloud","version":"1","chainId":)" +
+            std::to_string(kDomain.chain_id) + R"(,"verifyingContract":")" +
+            to_string(kDomain.escrow) + R"("},"message":{"specHash":"0x)" + std::string(64, '0') +
+            R"(","owner":"0x)" + zeros + R"(","created":7}})");
 }
 
 }  // namespace

@@ -211,9 +211,7 @@ Bytes32 token_domain(
 }
 
 Bytes32 authorization_digest(const X402Authorization& authorization, const Bytes32& domain) {
-    const Bytes32 fields = identity::StructHasher(
-        "TransferWithAuthorization(address from,address to,uint256 value,"
-        "uint256 validAfter,uint256 validBefore,bytes32 nonce)")
+    const Bytes32 fields = identity::StructHasher(kAuthorizationType)
                                .add(authorization.from)
                                .add(authorization.to)
                                .add(authorization.value.units())

@@ -69,6 +69,11 @@ inline constexpr std::size_t kMaxX402Header = 16'384;
 /// EIP-712's separator of a token's domain `{name, version, chainId, verifyingContract}`.
 [[nodiscard]] Bytes32 token_domain(
     std::string_view name, std::string_view version, std::uint64_t chain_id, const Address& token);
+/// EIP-712's encoded type of what the payer signs.
+inline constexpr std::string_view kAuthorizationType =
+    "TransferWithAuthorization(address from,address to,uint256 value,"
+    "uint256 validAfter,uint256 validBefore,bytes32 nonce)";
+
 /// What the payer signs.
 [[nodiscard]] Bytes32 authorization_digest(
     const X402Authorization& authorization, const Bytes32& domain);

@@ -46,7 +46,7 @@ async::Task<Result<Deployed>> deploy_plan(
     const client::Home& home,
     client::DeploymentPlan plan,
     std::vector<registry::Provider> providers,
-    const crypto::Secp256k1PrivateKey& owner,
+    const client::AccountSigner& owner,
     identity::Domain domain
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
@@ -91,7 +91,7 @@ async::Task<Result<void>> revoke_versions(
     client::ChainSession& session,
     const client::Home& home,
     std::vector<client::DeployedVersion> versions,
-    const crypto::Secp256k1PrivateKey& owner
+    const client::AccountSigner& owner
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
     Result<void> first;

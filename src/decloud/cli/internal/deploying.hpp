@@ -31,7 +31,7 @@ struct Deployed {
     const client::Home& home,
     client::DeploymentPlan plan,
     std::vector<registry::Provider> providers,
-    const crypto::Secp256k1PrivateKey& owner,
+    const client::AccountSigner& owner,
     identity::Domain domain
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 );
@@ -44,7 +44,7 @@ struct Deployed {
     client::ChainSession& session,
     const client::Home& home,
     std::vector<client::DeployedVersion> versions,
-    const crypto::Secp256k1PrivateKey& owner
+    const client::AccountSigner& owner
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 );
 

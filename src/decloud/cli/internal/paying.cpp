@@ -41,7 +41,7 @@ Result<std::unique_ptr<Purse>> open_purse(
     TRY_VOID(read_limit(options.max_price, limits.max_price));
     TRY_VOID(read_limit(options.max_per_provider, limits.max_per_provider));
     TRY_VOID(read_limit(options.max_per_day, limits.max_per_day));
-    TRY(auto key, context.account_key(workspace));
+    TRY(auto key, context.account_signer(workspace));
     TRY(auto book,
         client::SpendingBook::open(workspace.home.spending_file(), limits, system_clock()));
     auto purse = std::make_unique<Purse>(Purse{.key = std::move(key),

@@ -29,7 +29,7 @@ void add_spending_options(CLI::App& verb, SpendingOptions& options, const char* 
 
 /// What an account pays with: its key and the home's book. Stays where it is while payers use it.
 struct Purse {
-    crypto::Secp256k1PrivateKey key;
+    client::AccountSigner key;
     client::SpendingBook book;
     /// What was asked for on the command line.
     std::optional<Amount> max_price;

@@ -164,7 +164,7 @@ async::Task<Result<void>> ensure_owner(
     Address provider
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
-    CO_TRY(auto key, state.context.account_key(state.workspace));
+    CO_TRY(auto key, state.context.account_signer(state.workspace));
     CO_TRY(const auto wallet,
         co_await client::Wallet::open(session, state.workspace.home.wallets(), std::move(key)));
     auto done = co_await ensure_budget(session, *wallet, provider);
@@ -182,7 +182,7 @@ async::Task<Result<void>> ensure_provider(
 ) {
     CO_TRY(identity::KeyStore keys, state.context.keys(state.workspace));
     const client::ProviderConfig& config = state.workspace.config.provider;
-    CO_TRY(auto key, keys.account(config.account));
+    CO_TRY(auto key, client::open_signer(keys, config.account));
     CO_TRY(const identity::ProviderName name, identity::ProviderName::parse(config.name));
     CO_TRY(const auto wallet,
         co_await client::Wallet::open(session, state.workspace.home.wallets(), std::move(key)));

@@ -56,7 +56,7 @@ async::Task<Result<UpFunction>> deploy_example(
     std::string name,
     registry::Provider provider,
     identity::Domain domain,
-    const crypto::Secp256k1PrivateKey& owner,
+    const client::AccountSigner& owner,
     net::http::Client& http
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
@@ -116,7 +116,7 @@ async::Task<Result<std::vector<UpFunction>>> deploy_examples(
     net::http::Client& http
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
-    CO_TRY(const auto owner, state.context.account_key(state.workspace));
+    CO_TRY(const auto owner, state.context.account_signer(state.workspace));
     CO_TRY(const auto name, identity::ProviderName::parse(kUpProvider));
     CO_TRY(const registry::Provider provider, co_await session.find_provider(name));
     std::vector<UpFunction> out;
