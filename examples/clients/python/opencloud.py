@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A small client of OpenCloud, written from docs/opencloud.md.
 
-  opencloud.py [--key FILE.pem]… [--account HEX] [--max AMOUNT] [--defer] [--method M] [--body FILE] URL
+  opencloud.py [--key FILE.pem]… [--account HEX] [--bid AMOUNT] [--max AMOUNT] [--defer] [--method M] [--body FILE] URL
 
 Signs a call with keys (Ed25519 or P-256, as `openssl genpkey` makes them), checks the node's signed answer and prints its
 body. With an account's private key it pays, at most AMOUNT of the currency's smallest unit, where the node asks for it.
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 import fields
-from ethereum import Account
+from account import Account
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 ED25519, P256 = b"\xed\x01", b"\x80\x24"
@@ -148,12 +148,14 @@ class KeepsTrailers(http.client.HTTPResponse):
 class Client:
     """Calls one node. Not for several threads."""
 
-    def __init__(self, url, keys=(), account=None, maximum=0, defer=False, credentials=()):
-        """`account` pays at most `maximum` for a call; `credentials` are further accounts that the keys' owner has."""
+    def __init__(self, url, keys=(), account=None, maximum=0, bid=0, defer=False, credentials=()):
+        """`account` pays at most `maximum` for a call, and offers `bid` before it is asked; `defer` promises before it
+        pays; `credentials` are further accounts that the keys' owner has."""
         self.origin, self.prefix = split(url)
-        self.keys, self.account, self.maximum, self.defer = list(keys), account, maximum, defer
+        self.keys, self.account, self.maximum = list(keys), account, maximum
+        self.first = ("defer", 0) if defer else ("attached", bid) if bid else ("none", 0)
         self.credentials = list(credentials)
-        self.nonces = {}
+        self.nonces, self.clock = {}, time.time
         about = json.loads(self._exchange("GET", self.prefix + "/.well-known/decloud", {}, b"").body)
         self.audience, self.node_id = about["provider"]["audience"], about["node"]["id"]
         self.chain_id, self.provider = int(self.audience.split(":")[1]), self.audience.split(":")[2]
@@ -161,7 +163,7 @@ class Client:
 
     def call(self, method, target, body=b"", headers=None):
         """The answer of status `ok`; `target` is path and query. Follows §3 and §5, never pays twice."""
-        payment, bid = ("defer", 0) if self.defer else ("none", 0)
+        payment, bid = self.first
         for _ in range(8):
             answer = self.send(method, target, body, headers, payment, bid)
             detail = answer.word.rsplit(".", 1)[-1]
@@ -178,7 +180,7 @@ class Client:
         raise Refused("the node wants it again and again", answer)
 
     def price(self, answer, bid):
-        """What to bid next: more than before, within the maximum, or nothing goes out any more."""
+        """What to bid next: more than before and within the maximum; else nothing more goes out."""
         asked = [int(each["amount"]) for each in answer.problem.get("acceptable", [])
                  if each["type"] == "attached" and each["method"] == "authorization"]
         if self.account is None or not asked:
@@ -204,7 +206,7 @@ class Client:
             authorization = self.account.call_authorization(self.chain_id, self.escrow, self.provider, digest, bid)
             return 'attached;method="authorization";payload=' + fields.write(json.dumps(authorization).encode())
         if kind == "defer":
-            due = int(time.time()) + 86400
+            due = int(self.clock()) + 86400
             return fields.write(fields.Token("defer"), {
                 "id": self.keys[0].id, "amount": self.maximum, "currency": "USDC", "due": due, "threshold": self.maximum})
         return None
@@ -228,7 +230,7 @@ class Client:
         components = [(name.strip('"'), {}) for name, _ in lines]
         inputs, signatures = [], []
         for number, key in enumerate(self.keys, 1):
-            parameters = {"created": int(time.time()), "keyid": key.id}
+            parameters = {"created": int(self.clock()), "keyid": key.id}
             if key.id in self.nonces:
                 parameters["nonce"] = self.nonces.pop(key.id)
             written = fields.write(components, parameters)
@@ -238,7 +240,7 @@ class Client:
 
     def credential(self, account):
         """Says that the first key's owner has this account as well (§4)."""
-        ends = int(time.time()) + 300
+        ends = int(self.clock()) + 300
         text = f"OpenCloud-Credential-v1|{self.keys[0].id}|{account.address}|{ends}|{self.audience}"
         return fields.write(account.address, {"exp": ends, "proof": account.sign_text(text)})
 
@@ -295,6 +297,7 @@ def main():
     parser.add_argument("--key", action="append", default=[], metavar="FILE.pem")
     parser.add_argument("--account", metavar="HEX")
     parser.add_argument("--max", type=int, default=0, metavar="AMOUNT")
+    parser.add_argument("--bid", type=int, default=0, metavar="AMOUNT")
     parser.add_argument("--defer", action="store_true")
     parser.add_argument("--method", metavar="M")
     parser.add_argument("--body", metavar="FILE")
@@ -303,7 +306,7 @@ def main():
     body = pathlib.Path(options.body).read_bytes() if options.body else b""
     keys = [Key.load(each) for each in options.key]
     account = Account(options.account) if options.account else None
-    client = Client(f"{parts.scheme}://{parts.netloc}", keys, account, options.max, options.defer)
+    client = Client(f"{parts.scheme}://{parts.netloc}", keys, account, options.max, options.bid, options.defer)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     try:
         answer = client.call(options.method or ("POST" if body else "GET"), target, body)

@@ -1,0 +1,3 @@
+module decloud/examples/clients/go
+
+go 1.19

@@ -1,0 +1,246 @@
+"""The clients of examples/clients against one cloud, and requests that are changed on their way. Prints `ok NAME` lines.
+Run by `run` with the Python of venv/."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+CLIENTS = HERE.parents[2] / "examples" / "clients"
+sys.path[:0] = [str(HERE.parents[1] / "e2e"), str(CLIENTS / "python")]
+
+from cryptography.hazmat.primitives import serialization  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519  # noqa: E402
+from eth_account import Account as Wallet  # noqa: E402
+from eth_account.messages import encode_defunct  # noqa: E402
+
+import opencloud  # noqa: E402
+from account import Account  # noqa: E402
+from ethereum import DEVELOPMENT_KEYS, development_account  # noqa: E402
+from harness import PRICE, expect, expect_equal, interop_cloud, new_folder, probe  # noqa: E402
+
+PYTHON, NODE = sys.executable, os.environ.get("DECLOUD_NODE", "node")
+GO = str(pathlib.Path(PYTHON).parent / "go")
+PAYER = 4
+
+
+def pem(private):
+    return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                 serialization.NoEncryption())
+
+
+class EthAccount:
+    """A credential whose proof is made by eth-account's personal_sign."""
+
+    def __init__(self):
+        self.wallet = Wallet.create()
+        self.address = self.wallet.address.lower()
+
+    def sign_text(self, text):
+        return "0x" + bytes(self.wallet.sign_message(encode_defunct(text=text)).signature).hex()
+
+
+class Tests:
+    def __init__(self, cloud, folder):
+        self.cloud, self.folder = cloud, folder
+        program = {"program.wasm": probe("wasm").read_bytes()}
+        self.free = "/" + cloud.upload(cloud.user(), program)
+        self.paid = "/" + cloud.upload(cloud.user(), program, ownerPays={"callers": "none", "perDay": 1})
+        cloud.fund(development_account(PAYER), 100 * PRICE)
+        self.account = Account(DEVELOPMENT_KEYS[PAYER])
+        self.keys = [opencloud.Key(ed25519.Ed25519PrivateKey.generate()),
+                     opencloud.Key(ec.generate_private_key(ec.SECP256R1()))]
+        for name, key in zip(("ed25519", "p256"), self.keys):
+            (folder / f"{name}.pem").write_bytes(pem(key.private))
+
+    def client(self, *arguments, **options):
+        return opencloud.Client(self.cloud.node_url, *arguments, **options)
+
+    def runs(self, command, wanted, folder=None, code=0):
+        """A client's program prints this body, and on its other stream how it came to it."""
+        done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True, timeout=120,
+                              stdin=subprocess.DEVNULL, env=os.environ | {"GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"})
+        expect(done.returncode == code and wanted in done.stdout, f"{command}: {done.returncode} {done.stdout} {done.stderr}")
+        return done.stderr
+
+    def paid_by(self, count, action):
+        """The payer is charged for so many calls."""
+        with self.cloud.costs(count * PRICE, development_account(PAYER).address):
+            return action()
+
+    # The programs of examples/clients.
+
+    def test_python(self):
+        command = [PYTHON, CLIENTS / "python" / "opencloud.py"]
+        keys = ["--key", self.folder / "ed25519.pem", "--key", self.folder / "p256.pem"]
+        body = self.folder / "body"
+        body.write_bytes(b"from a file")
+        self.runs([*command, *keys, "--body", body, f"{self.cloud.node_url}{self.free}?echo=1&a=%41"], "from a file")
+        pays = ["--account", f"{DEVELOPMENT_KEYS[PAYER]:#x}", "--max", PRICE]
+        self.paid_by(1, lambda: self.runs([*command, *keys, *pays, f"{self.cloud.node_url}{self.paid}?bytes=4"], "xxxx"))
+        self.paid_by(1, lambda: self.runs([*command, *pays, f"{self.cloud.node_url}{self.paid}?bytes=4"], "xxxx"))
+
+    def test_python_http_message_signatures(self):
+        command = [PYTHON, CLIENTS / "python-http-message-signatures" / "call.py"]
+        for key in ("ed25519", "p256"):
+            told = self.runs([*command, self.folder / f"{key}.pem", f"{self.cloud.node_url}{self.free}?echo=1&a=%41", "--body",
+                              "some text"], "some text")
+            expect("200 ok, 2 round trips, verified: True" in told, told)
+        told = self.paid_by(1, lambda: self.runs(
+            [*command, self.folder / "p256.pem", f"{self.cloud.node_url}{self.paid}?bytes=4", "--account",
+             f"{DEVELOPMENT_KEYS[PAYER]:#x}", "--max", PRICE], "xxxx"))
+        expect("200 ok, 3 round trips, verified: True" in told, told)
+
+    def test_javascript(self):
+        folder = CLIENTS / "javascript"
+        for key in ("ed25519", "p256"):
+            told = self.runs([NODE, "call.mjs", self.folder / f"{key}.pem", f"{self.cloud.node_url}{self.free}?echo=1&a=%41",
+                              "some text"], "some text", folder)
+            expect("200 ok, 2 round trips, verified: true" in told, told)
+        told = self.paid_by(1, lambda: self.runs(
+            [NODE, "call.mjs", self.folder / "p256.pem", f"{self.cloud.node_url}{self.paid}?bytes=4", "",
+             f"0x{DEVELOPMENT_KEYS[PAYER]:064x}", PRICE], "xxxx", folder))
+        expect("200 ok, 3 round trips, verified: true" in told, told)
+
+    def test_go(self):
+        program = self.folder / "call"
+        self.runs([GO, "build", "-o", program, "."], "", CLIENTS / "go")
+        told = self.runs([program, self.folder / "ed25519.pem", f"{self.cloud.node_url}{self.free}?echo=1&a=%41", "some text"],
+                         "some text")
+        expect("200 ok, 2 round trips, verified: true" in told, told)
+        self.runs([program, self.folder / "ed25519.pem", f"{self.cloud.node_url}{self.paid}"], "acceptable", code=1)
+
+    def test_curl(self):
+        self.runs([CLIENTS / "curl" / "call", f"{self.cloud.node_url}{self.free}?echo=1", "some text"], "some text")
+        self.runs([CLIENTS / "curl" / "call", f"{self.cloud.node_url}{self.paid}"], "acceptable", code=22)
+
+    # What the client of the page alone does.
+
+    def test_each_answer_brings_the_next_nonce(self):
+        client = self.client(self.keys)
+        expect_equal(client.send("GET", self.free + "?bytes=1").word, "request-declined.refresh-nonce", "without a nonce")
+        for _ in range(3):
+            expect_equal(client.send("GET", self.free + "?bytes=1").word, "ok", "with the last answer's nonce")
+
+    def test_a_large_answer_is_verified_also_where_it_is_streamed(self):
+        body = os.urandom(3_000_000)
+        expect_equal(self.client(self.keys).call("POST", self.free + "?echo=1", body).body, body, "the echo")
+
+    def test_through_the_gateway_signed_and_paid(self):
+        client = opencloud.Client(f"{self.cloud.gateway_url}/p/alice.decloud", self.keys, self.account, PRICE)
+        expect_equal(client.call("GET", self.free + "?bytes=2").body, b"xx", "free")
+        expect_equal(self.paid_by(1, lambda: client.call("GET", self.paid + "?bytes=2")).body, b"xx", "paid")
+
+    def test_a_bid_that_is_too_low_is_raised_once(self):
+        client = self.client(self.keys[:1], self.account, PRICE, bid=PRICE - 1)
+        client.call("GET", self.free + "?bytes=1")
+        low = client.send("GET", self.paid, payment="attached", bid=PRICE - 1)
+        expect_equal((low.status, low.word), (402, "request-declined.payment-declined.too-low"), low.body)
+        self.paid_by(1, lambda: client.call("GET", self.paid + "?bytes=1"))
+
+    def test_a_bid_never_passes_the_maximum(self):
+        for first in (0, 1):
+            client = self.client(self.keys, self.account, PRICE - 1, bid=first)
+            expect("the maximum is" in self.paid_by(0, lambda: self.refused(client, self.paid)), "another reason")
+
+    def test_what_cannot_be_deferred_is_paid_or_not_done(self):
+        client = self.client(self.keys, self.account, PRICE, defer=True)
+        self.paid_by(1, lambda: client.call("GET", self.paid + "?bytes=1"))
+        expect("no payment of ours" in self.refused(self.client(self.keys, defer=True), self.paid), "another reason")
+
+    def test_services_and_methods_that_are_not_there(self):
+        client = self.client(self.keys)
+        expect("client-error.service-unsupported" in self.refused(client, "/oc/v1/nothing/at-all", "POST"), "service")
+        expect("client-error.method-unsupported" in self.refused(client, "/oc/v1/compute/nothing", "POST"), "method")
+
+    def refused(self, client, target, method="GET"):
+        try:
+            answer = client.call(method, target)
+        except opencloud.Refused as problem:
+            return str(problem)
+        raise AssertionError(f"{target}: {answer.status} {answer.word}")
+
+    def test_an_ethereum_account_is_a_credential(self):
+        client = self.client(self.keys, credentials=[EthAccount(), EthAccount()])
+        expect_equal(client.call("GET", self.free + "?bytes=1").word, "ok", "two accounts")
+        client.credentials[0].address = client.credentials[1].address
+        answer = client.send("GET", self.free + "?bytes=1")
+        expect_equal((answer.status, answer.word), (401, "client-error.invalid-signature"), "another's proof")
+
+    def test_another_account_of_ours_signs_as_eth_account_does(self):
+        wallet = EthAccount()
+        ours = Account(wallet.wallet.key.hex())
+        for text in ("", "a", "x" * 300):
+            signed = bytes.fromhex(ours.sign_text(text)[2:])
+            expect_equal(Wallet.recover_message(encode_defunct(text=text), signature=signed).lower(), wallet.address, text)
+
+    # What is refused. `bytes_of` is a request as it goes out, with a good nonce.
+
+    def bytes_of(self, client, target, body=b"", method="POST"):
+        client.send("GET", self.free)
+        return [method, target, client.sign(method, target, body, {}), body]
+
+    def sent(self, client, method, target, headers, body):
+        answer = client._exchange(method, target, headers, body)
+        return answer.status, answer.word
+
+    def test_a_request_is_served_once_also_after_a_kill(self):
+        client = self.client(self.keys)
+        request = self.bytes_of(client, self.free + "?echo=1", b"once")
+        expect_equal(self.sent(client, *request), (200, "ok"), "the first time")
+        expect_equal(self.sent(client, *request), (401, "request-declined.refresh-nonce"), "again")
+        unused = self.bytes_of(client, self.free + "?echo=1", b"never")
+        self.cloud.kill_node()
+        for each in (request, unused):
+            expect_equal(self.sent(client, *each), (401, "request-declined.refresh-nonce"), "after a kill")
+        expect_equal(client.call("GET", self.free + "?bytes=1").word, "ok", "the client goes on")
+
+    def test_what_is_changed_is_refused(self):
+        client = self.client(self.keys)
+        invalid = (401, "client-error.invalid-signature")
+        method, target, headers, body = self.bytes_of(client, self.free + "?echo=1", b"body")
+        other = {"content-digest": opencloud.content_digest(b"b0dy")}
+        expect_equal(self.sent(client, method, self.paid + "?echo=1", headers, body), invalid, "path")
+        expect_equal(self.sent(client, method, target + "&a", headers, body), invalid, "query")
+        expect_equal(self.sent(client, "PUT", target, headers, body), invalid, "method")
+        expect_equal(self.sent(client, method, target, headers | other, b"b0dy"), invalid, "body and digest")
+        expect_equal(self.sent(client, method, target, headers | {"opencloud-payment": "none"}, body), invalid, "a field")
+        expect_equal(self.sent(client, method, target, headers, body), (200, "ok"), "unchanged")
+        method, target, headers, body = self.bytes_of(client, self.free + "?echo=1", b"body")
+        expect_equal(self.sent(client, method, target, headers, b"b0dy"), (400, "client-error.bad-request"), "body")
+
+    def test_another_audience_and_another_time(self):
+        client = self.client(self.keys)
+        real = client.audience
+        client.audience = real[:-2] + ("00" if real[-2:] != "00" else "11")
+        expect_equal(self.sent(client, *self.bytes_of(client, self.free))[0], 421, "another audience")
+        client.audience = real
+        for difference in (-31, 60):
+            client.clock = time.time
+            client.send("GET", self.free)
+            client.clock = lambda: time.time() + difference
+            answer = client.send("GET", self.free)
+            expect_equal((answer.status, answer.word), (401, "client-error.invalid-signature"), answer.body)
+            expect("30 s" in answer.problem["detail"] and "clock" in json.dumps(answer.problem), answer.body)
+
+
+def main():
+    failed = False
+    with interop_cloud() as cloud:
+        tests = Tests(cloud, new_folder("opencloud"))
+        for name in [each for each in vars(Tests) if each.startswith("test_")]:
+            try:
+                getattr(tests, name)()
+                print(f"ok {name.removeprefix('test_')}", flush=True)
+            except Exception:  # noqa: BLE001
+                failed = True
+                print(f"not ok {name.removeprefix('test_')}\n  " + traceback.format_exc().replace("\n", "\n  "), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
