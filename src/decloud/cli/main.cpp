@@ -93,6 +93,7 @@ int main(std::span<char*> args) {
     add_account_verbs(app, context);
     add_escrow_verbs(app, context);
     add_provider_verbs(app, context);
+    add_policy_verbs(app, context);
     add_gateway_verbs(app, context);
     add_content_verbs(app, context);
     add_receipt_verbs(app, context);

@@ -64,6 +64,7 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.failed_attempts_per_minute = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(config.provider.failed_attempts, 1'000'000));
     settings.cache_bytes = config.provider.cache_bytes;
+    settings.policy_file = workspace.home.policy_file();
     settings.native_wall = std::chrono::seconds(config.provider.native_seconds);
     return settings;
 }

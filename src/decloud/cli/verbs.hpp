@@ -19,6 +19,7 @@ void add_pay_proxy(CLI::App& app, Context& context);
 void add_account_verbs(CLI::App& app, Context& context);
 void add_escrow_verbs(CLI::App& app, Context& context);
 void add_provider_verbs(CLI::App& app, Context& context);
+void add_policy_verbs(CLI::App& app, Context& context);
 void add_receipt_verbs(CLI::App& app, Context& context);
 /// Under `decloud escrow`.
 void add_economics(CLI::App& escrow, Context& context);

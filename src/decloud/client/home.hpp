@@ -28,6 +28,8 @@ struct Home {
 
     /// The settings, in TOML.
     [[nodiscard]] std::filesystem::path config_file() const { return config / "config.toml"; }
+    /// Who may do what at this home's node, in TOML.
+    [[nodiscard]] std::filesystem::path policy_file() const { return config / "policy.toml"; }
     /// The folder of the KeyStore.
     [[nodiscard]] std::filesystem::path keys() const { return data / "keys"; }
     /// The names of what was deployed, as `Deployments` keeps them.

@@ -25,6 +25,7 @@
 #include <decloud/payments/window_method.hpp>
 #include <decloud/payments/x402_method.hpp>
 #include <decloud/pipeline/failed_attempts.hpp>
+#include <decloud/policy/admission.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/services/compute/compute_service.hpp>
 #include <decloud/services/content/content_service.hpp>
@@ -219,6 +220,7 @@ class Node::Impl {
     services::Deployments deployments_;
     services::SlowAnswers slow_answers_;
     services::FunctionCallContext function_context_;
+    std::unique_ptr<policy::PolicyKeeper> policy_;
     std::unique_ptr<services::ContentContext> content_context_;
     pipeline::Pipeline pipeline_;
 
@@ -288,6 +290,8 @@ void Node::Impl::register_everything() {
         {.per_minute = settings_.failed_attempts_per_minute,
             .exempt = gateway_clients(settings_.trusted_gateways)},
         clock_, *metrics_));
+    pipeline_.add_admission(
+        policy::make_policy_rule({.usdc = asset_}, *policy_, clock_, *metrics_));
     pipeline_.add_service(services::make_compute_service(deployments_, function_context_));
     pipeline_.add_service(services::make_content_service(*content_context_));
     pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));
@@ -345,6 +349,7 @@ Result<void> Node::Impl::listen() {
 }
 
 async::Task<Result<void>> Node::Impl::start() {
+    CO_TRY(policy_, policy::PolicyKeeper::open(settings_.policy_file));
     CO_TRY_VOID(open_ledger());
     CO_TRY_VOID(co_await channels_->start());
     CO_TRY_VOID(co_await deployments_.start());
@@ -366,6 +371,7 @@ async::Task<void> Node::Impl::run() {
     if (x402_) {
         tasks_.spawn(x402_->run());
     }
+    tasks_.spawn(policy_->run(pool_));
     tasks_.spawn(review());
     tasks_.spawn(learn_close_delay());
     async::TaskGroup servers(executor_);
@@ -449,6 +455,11 @@ async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
     }
     switch (route->kind) {
         case Route::Kind::call:
+            if (auto open = policy::bar_content(*policy_->current(), *route->call); !open) {
+                co_await pipeline_.refuse(
+                    std::move(exchange), route->call->client, std::move(open.error()));
+                co_return;
+            }
             co_await pipeline_.handle(std::move(exchange), std::move(route->call));
             co_return;
         case Route::Kind::receipt:

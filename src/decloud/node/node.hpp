@@ -77,6 +77,8 @@ struct NodeSettings {
     payments::SettlementThresholds thresholds{
         .payer_amount = Amount(1'000'000), .age = std::chrono::seconds(60)};
     ExposureLimits exposure;
+    /// Who may do what; read again when it changes. Empty, or no such file: everybody everything.
+    std::filesystem::path policy_file;
 };
 
 /// A provider: sells services over HTTP, keeps its ledger, follows the chain and settles. One per

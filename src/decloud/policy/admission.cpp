@@ -1,0 +1,258 @@
+#include "admission.hpp"
+
+#include "id.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+namespace decloud::policy {
+
+using protocol::Checked;
+using protocol::Status;
+
+namespace {
+
+using PaymentType = protocol::PaymentHeader::Type;
+
+std::unexpected<protocol::Problem> barred(const Rule& rule) {
+    return protocol::refuse(451, Status::declined,
+        rule.reason.empty() ? "this node does not serve this content" : rule.reason,
+        "another provider may");
+}
+
+/// What a promise says of itself.
+struct Promise {
+    std::string currency;
+    std::optional<Amount> amount;
+    std::optional<UnixSeconds> due;
+};
+
+std::optional<std::uint64_t> number(const protocol::Item& item, std::string_view key) {
+    const protocol::BareItem* found = item.parameter(key);
+    const auto* value = found == nullptr ? nullptr : std::get_if<std::int64_t>(found);
+    return value == nullptr || *value < 0 ? std::nullopt
+                                          : std::optional(static_cast<std::uint64_t>(*value));
+}
+
+Promise read_promise(const protocol::PaymentHeader& payment) {
+    Promise out;
+    out.currency = payment.item.string_parameter("currency").value_or("");
+    if (const auto amount = number(payment.item, "amount")) {
+        out.amount = Amount(*amount);
+    }
+    if (const auto due = number(payment.item, "due")) {
+        out.due = UnixSeconds{*due};
+    }
+    return out;
+}
+
+/// The token buckets of a request: of each credential that the rule is about, else of its address.
+void for_each_bucket(const Policy& policy,
+    const Decision& decision,
+    const Question& question,
+    std::string_view client,
+    const std::function<void(const Rule&, std::string_view whose)>& visit) {
+    for (const Rule* rule : decision.of(Command::rate_limit)) {
+        bool found = false;
+        for (const Credential& credential : question.credentials) {
+            const bool per_client = rule->rate_limit && rule->rate_limit->per_client;
+            if (!per_client && policy.fits(*rule, credential, question)) {
+                visit(*rule, credential.id);
+                found = true;
+            }
+        }
+        if (!found) {
+            visit(*rule, client);
+        }
+    }
+}
+
+class PolicyRule final : public protocol::Admission {
+  public:
+    PolicyRule(AdmissionSettings settings,
+        const PolicyKeeper& keeper,
+        const Clock& clock,
+        metrics::Registry& metrics)
+        : settings_(std::move(settings)),
+          keeper_(keeper),
+          clock_(clock),
+          limiter_(settings_.max_buckets),
+          refused_(metrics.counter(
+              "decloud_policy_refused_total", "Requests that the policy refused.", {})) {}
+
+    [[nodiscard]] std::string_view name() const override { return "policy"; }
+
+    [[nodiscard]] async::Task<Checked<void>> check(
+        std::shared_ptr<const protocol::Call> call, protocol::Terms terms) override {
+        auto verdict = decide(*keeper_.current(), *call, terms);
+        if (!verdict) {
+            refused_.increment();
+        }
+        co_return verdict;
+    }
+
+  private:
+    Checked<void> decide(
+        const Policy& policy, const protocol::Call& call, const protocol::Terms& terms) {
+        if (policy.size().contents > 0) {
+            if (auto open = bar_content(policy, call); !open) {
+                return open;
+            }
+            const Content content{.cid = terms.subject,
+                .owner = terms.sponsor ? std::optional(terms.sponsor->owner) : std::nullopt};
+            if (const Rule* rule = policy.barring(content)) {
+                return barred(*rule);
+            }
+        }
+        const Promise promise = read_promise(call.payment);
+        const Question question = ask(call, terms, promise);
+        const Decision decision = policy.decide(question);
+        if (decision.verdict != Verdict::allowed) {
+            return std::unexpected(problem_of(decision, question));
+        }
+        return limit(policy, decision, question, call.client);
+    }
+
+    Question ask(const protocol::Call& call, const protocol::Terms& terms, const Promise& promise) {
+        const auto name = [this](const std::string& currency) -> std::string_view {
+            return currency == settings_.usdc.text ? std::string_view("USDC") : currency;
+        };
+        const bool defers = call.payment.type == PaymentType::deferred;
+        const std::string& currency = defers ? promise.currency : terms.asset.text;
+        Question question{.service = call.service, .method = call.method};
+        question.credentials = call.credentials;
+        question.payment = call.payment.type;
+        question.currency = name(currency);
+        // Whatever a payment offers, what is held of it is the service's price.
+        question.amount = defers ? promise.amount : std::optional(terms.max_price);
+        if (name(terms.asset.text) == question.currency) {
+            question.service_price = terms.max_price;
+        }
+        question.due = promise.due;
+        question.time = clock_.unix_seconds();
+        question.load = load(question.time);
+        question.reputation = settings_.reputation;
+        question.facts = settings_.facts;
+        return question;
+    }
+
+    /// Asked for at most once a second.
+    std::uint32_t load(UnixSeconds now) {
+        if (now != load_at_) {
+            load_at_ = now;
+            load_ = settings_.load ? settings_.load() : machine_load();
+        }
+        return load_;
+    }
+
+    static protocol::Problem problem_of(const Decision& decision, const Question& question) {
+        const std::string detail = tell_caller(decision, question);
+        switch (decision.verdict) {
+            case Verdict::too_low:
+                return protocol::payment_required(
+                    Status::payment_too_low, detail, "offer more, or ask another provider", {});
+            case Verdict::no_defer:
+                return protocol::payment_required(
+                    Status::payment_no_defer, detail, "attach a payment", {});
+            case Verdict::unmet:
+                return protocol::refuse(
+                    403, Status::declined, detail, "sign the request with such a credential")
+                    .error();
+            case Verdict::allowed:
+            case Verdict::denied:
+            case Verdict::too_much_work:
+                break;
+        }
+        return protocol::refuse(403, Status::declined, detail).error();
+    }
+
+    Checked<void> limit(const Policy& policy,
+        const Decision& decision,
+        const Question& question,
+        const std::string& client) {
+        std::vector<RateKey> keys;
+        for_each_bucket(
+            policy, decision, question, client, [&](const Rule& rule, std::string_view whose) {
+                keys.push_back({rule.rate_limit.value_or(RateLimit{}),
+                    fmt::format("{:016x} {}", rule.fingerprint, whose)});
+            });
+        if (keys.empty()) {
+            return {};
+        }
+        const RateAnswer answer = limiter_.take(keys, clock_.now());
+        if (answer.allowed) {
+            return {};
+        }
+        const std::string seconds = std::to_string(std::max<std::int64_t>(1, answer.wait.count()));
+        auto refusal = protocol::refuse(429, Status::declined,
+            "more requests than this node's policy takes", "try again in " + seconds + " s");
+        refusal.error().headers.emplace_back("Retry-After", seconds);
+        refusal.error().headers.emplace_back(
+            "RateLimit", fmt::format(R"("policy";r={};t={})", answer.remaining, seconds));
+        return refusal;
+    }
+
+    AdmissionSettings settings_;
+    const PolicyKeeper& keeper_;
+    const Clock& clock_;
+    RateLimiter limiter_;
+    metrics::Counter& refused_;
+    UnixSeconds load_at_{};
+    std::uint32_t load_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::string> bucket_owners(const Policy& policy,
+    const Decision& decision,
+    const Question& question,
+    std::string_view client) {
+    std::vector<std::string> out;
+    for_each_bucket(
+        policy, decision, question, client, [&](const Rule& rule, std::string_view whose) {
+            out.push_back(fmt::format("{} by {}", whose, rule.name));
+        });
+    return out;
+}
+
+std::uint32_t machine_load() {
+    double average = 0;
+    const long processors = ::sysconf(_SC_NPROCESSORS_ONLN);
+    if (::getloadavg(&average, 1) != 1 || processors < 1) {
+        return 0;
+    }
+    return static_cast<std::uint32_t>(
+        std::clamp(average * 100 / static_cast<double>(processors), 0.0, 100'000.0));
+}
+
+Checked<void> bar_content(const Policy& policy, const protocol::Call& call) {
+    if (policy.size().contents == 0) {
+        return {};
+    }
+    const std::size_t dot = call.service.find('.');
+    if (dot != std::string::npos) {
+        const Content owner{.name = std::string_view(call.service).substr(dot + 1)};
+        if (const Rule* rule = policy.barring(owner)) {
+            return barred(*rule);
+        }
+    }
+    for (const std::string& argument : call.args) {
+        if (const Rule* rule = policy.barring({.cid = argument})) {
+            return barred(*rule);
+        }
+    }
+    return {};
+}
+
+std::unique_ptr<protocol::Admission> make_policy_rule(AdmissionSettings settings,
+    const PolicyKeeper& keeper,
+    const Clock& clock,
+    metrics::Registry& metrics) {
+    return std::make_unique<PolicyRule>(std::move(settings), keeper, clock, metrics);
+}
+
+}  // namespace decloud::policy

@@ -1,0 +1,133 @@
+"""policy.toml at a real node: who is served, what is denied, how often, and what the file says while it changes."""
+
+import re
+
+import http1
+from harness import Cloud, expect, expect_equal, wait_for
+
+FRIEND = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+
+
+def write(cloud, text):
+    """Puts a policy into force and waits until the node has said so."""
+    file = cloud.home / "config" / "policy.toml"
+    said = log_of(cloud).count("is in force")
+    partial = file.with_suffix(".partial")
+    partial.write_text(text)
+    partial.rename(file)
+    wait_for("the new policy", lambda: log_of(cloud).count("is in force") > said, 20)
+
+
+def log_of(cloud):
+    return (cloud.home / "state" / "logs" / "provider.log").read_text()
+
+
+def hello(cloud):
+    return http1.request(cloud.node(cloud.cid("hello")))
+
+
+def explain(cloud, *words):
+    return cloud.good("policy", "explain", "--json", "--service", "compute", "--method", "call", *words).json
+
+
+def test_a_policy_says_who_is_served_and_explains_it(cloud):
+    expect_equal(hello(cloud).status, 200, "without a policy")
+    expect_equal(explain(cloud)["verdict"], "allowed", "without a policy")
+    write(cloud, 'default = "deny"\n')
+    answer = hello(cloud)
+    expect_equal((answer.status, answer.header("OpenCloud-Status")), (403, "request-declined"), answer.text)
+    expect("default" in explain(cloud)["why"], "the default decided")
+    write(cloud, 'default = "deny"\n[[rule]]\nlabel = "hello for all"\nservice = "compute"\nmethod = "call"\nallow = true\n')
+    expect_equal(hello(cloud).status, 200, "the method is allowed")
+    told = explain(cloud)
+    expect_equal((told["verdict"], told["rule"], told["line"]), ("allowed", "hello for all", 2), "explain")
+    answer = http1.request(cloud.node_url + "/oc/v1/content/usage", "POST")
+    expect(answer.status != 200, "another service")
+    write(cloud, '[[rule]]\nservice = "compute"\ndeny = true\nreason = "closed on Sundays"\n')
+    answer = hello(cloud)
+    expect_equal((answer.status, answer.json["detail"]), (403, "closed on Sundays"), answer.text)
+
+
+def test_denied_content_is_answered_451_without_a_charge(cloud):
+    cid = cloud.cid("hello")
+    other = next(each["cid"] for each in cloud.info["functions"] if each["cid"] != cid)
+    write(cloud, f'[[rule]]\nlabel = "court"\ncid = "{cid}"\ndeny = true\n')
+    with cloud.costs(0):
+        for url in (cloud.node(cid), cloud.node(cid, "/path?query"), cloud.gateway(cid)):
+            expect_equal(http1.request(url).status, 451, url)
+        expect_equal(http1.request(cloud.node_url + f"/oc/v1/content/usage?arg={cid}", "POST").status, 451, "an argument")
+    expect(http1.request(cloud.node(other)).status != 451, "other content")
+    told = explain(cloud, "--cid", cid)
+    expect_equal((told["verdict"], told["rule"]), ("content denied", "court"), "explain")
+    write(cloud, f'[[rule]]\nowner = "{cloud.account}"\ndeny = true\nreason = "not his"\n')
+    with cloud.costs(0):
+        answer = hello(cloud)
+        expect_equal((answer.status, answer.json["detail"]), (451, "not his"), "its owner")
+    write(cloud, "")
+    expect_equal(hello(cloud).status, 200, "denied no more")
+
+
+def test_a_broken_file_is_refused_with_its_line_and_the_old_stays(cloud):
+    write(cloud, 'default = "deny"\n')
+    file = cloud.home / "config" / "policy.toml"
+    for text, line, word in (("default = 'deny'\n[[rule]]\nallow = yes\n", 3, ""),
+                             ("\n\n[[rule]]\nalow = true\n", 4, 'unknown key "alow"'),
+                             ('[group.friends]\nids-file = "nowhere.txt"\n', 2, "nowhere.txt")):
+        file.write_text(text)
+        said = wait_for("the complaint", lambda: re.findall(rf"policy.toml:{line}: .*stays in force", log_of(cloud)), 20)
+        expect(word in said[-1], lambda: said[-1])
+        expect_equal(hello(cloud).status, 403, "the old policy")
+        checked = cloud.cli("policy", "check")
+        expect_equal(checked.code, 64, str(checked))
+        expect(f"policy.toml:{line}: " in checked.err, str(checked))
+    (cloud.home / "config" / "nowhere.txt").write_text(f"# my friends\n{FRIEND}\n")
+    wait_for("the file to be whole", lambda: hello(cloud).status == 200, 20)
+    checked = cloud.good("policy", "check", "--json").json
+    expect_equal((checked["rules"], checked["ids"]), (0, 1), "check")
+    file.unlink()
+    wait_for("the node to notice", lambda: "policy.toml is gone" in log_of(cloud), 20)
+    expect_equal(hello(cloud).status, 200, "the old policy")
+    write(cloud, "")
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(cloud):
+    write(cloud, '[[rule]]\nservice = "compute"\nrate-limit = { per-day = 3 }\n')
+    for _ in range(3):
+        expect_equal(hello(cloud).status, 200, "within the limit")
+    answer = hello(cloud)
+    expect_equal((answer.status, answer.header("OpenCloud-Status")), (429, "request-declined"), answer.text)
+    seconds = answer.header("Retry-After")
+    expect(28000 < int(seconds) <= 28800, f"a third of a day, not {seconds}")
+    expect_equal(answer.header("RateLimit"), f'"policy";r=0;t={seconds}', "RateLimit")
+    said = explain(cloud, "--client", "127.0.0.1")
+    expect("3 per day" in str(said["commands"]) and "127.0.0.1" in said["countedFor"][0], str(said))
+    write(cloud, '# more text\n[[rule]]\nservice = "compute"\nrate-limit = { per-day = 3 }\n')
+    expect_equal(hello(cloud).status, 429, "the counts of a rule outlive a reload")
+    write(cloud, "")
+
+
+def test_less_than_the_least_payment_is_too_low(cloud):
+    write(cloud, '[[rule]]\nservice = "compute"\nmin-payment = { currency = "USDC", amount = 1001 }\n')
+    with cloud.costs(0):
+        answer = hello(cloud)
+    expect_equal((answer.status, answer.header("OpenCloud-Status")),
+                 (402, "request-declined.payment-declined.too-low"), answer.text)
+    expect_equal(explain(cloud, "--amount", "1000")["verdict"], "too-low", "explain")
+    write(cloud, '[[rule]]\nservice = "compute"\nmin-payment = { currency = "USDC", amount = 1000 }\n')
+    with cloud.costs(1000):
+        expect_equal(hello(cloud).status, 200, "enough")
+    expect_equal(explain(cloud, "--amount", "1000")["verdict"], "allowed", "explain")
+    write(cloud, "")
+
+
+def test_a_node_does_not_start_with_a_broken_policy(home):
+    file = home / "config" / "policy.toml"
+    file.write_text("default = 1\n")
+    cloud = Cloud(home)
+    try:
+        cloud.start()
+    except AssertionError as failure:
+        expect("policy.toml:1" in str(failure) + log_of(cloud), str(failure))
+    else:
+        cloud.stop()
+        raise AssertionError("it started")
