@@ -1,6 +1,7 @@
 """The clients of examples/clients against one cloud, and requests that are changed on their way. Prints `ok NAME` lines.
 Run by `run` with the Python of venv/."""
 
+import base64
 import json
 import os
 import pathlib
@@ -71,6 +72,16 @@ class Tests:
         """The payer is charged for so many calls."""
         with self.cloud.costs(count * PRICE, development_account(PAYER).address):
             return action()
+
+    def test_the_vectors_are_what_the_library_makes(self):
+        folder = HERE.parents[1] / "vectors" / "opencloud"
+        self.runs([PYTHON, folder / "make.py", "--check"], "")
+        told = json.loads((folder / "requests.json").read_text())
+        for vector in told["vectors"]:
+            request = vector["request"]
+            digest = opencloud.request_digest(
+                request["method"], request["target"], base64.b64decode(request["body"]), told["node"]["audience"])
+            expect_equal(opencloud.fields.write(digest), vector["openCloudRequest"], vector["name"])
 
     # The programs of examples/clients.
 

@@ -1,0 +1,169 @@
+#include "request_digest.hpp"
+#include "request_signatures.hpp"
+
+#include <decloud/base/encoding.hpp>
+#include <decloud/base/json.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+namespace decloud::protocol {
+namespace {
+
+using net::http::Headers;
+
+/// Requests that another implementation made: tests/vectors/opencloud/make.py.
+const json::Object& file() {
+    static const json::Object all = [] {
+        const char* source = std::getenv("DECLOUD_SOURCE_DIR");
+        std::ifstream stream(std::string(source == nullptr ? "." : source) +
+                             "/tests/vectors/opencloud/requests.json");
+        const std::string text(std::istreambuf_iterator<char>(stream), {});
+        return json::parse(text, {.max_bytes = 1U << 20U, .max_depth = 16}).value().as_object();
+    }();
+    return all;
+}
+
+std::string text_of(const json::Object& object, std::string_view name) {
+    return std::string(object.at(name).as_string());
+}
+
+/// One request, with the node that it comes to.
+struct Vector {
+    explicit Vector(const json::Object& vector)
+        : name(text_of(vector, "name")), verdict(vector.at("verdict").as_object()) {
+        const json::Object& request = vector.at("request").as_object();
+        const json::Object& node = file().at("node").as_object();
+        method = text_of(request, "method");
+        target = text_of(request, "target");
+        scheme = text_of(node, "scheme");
+        authority = text_of(node, "authority");
+        audience = text_of(node, "audience");
+        now = UnixSeconds{node.at("now").to_number<std::uint64_t>()};
+        body = from_base64(request.at("body").as_string()).value();
+        is_direct = request.at("straightToTheNode").as_bool();
+        for (const json::Value& field : request.at("headers").as_array()) {
+            headers.add(field.at(0).as_string(), field.at(1).as_string());
+        }
+        digest = text_of(vector, "openCloudRequest");
+        if (const json::Value* bases = vector.if_contains("signed")) {
+            signed_bases = bases->as_array();
+        }
+    }
+
+    [[nodiscard]] SignableMessage message() const {
+        return {.method = method,
+            .target = target,
+            .scheme = scheme,
+            .authority = authority,
+            .status = {},
+            .headers = &headers};
+    }
+
+    std::string name;
+    json::Object verdict;
+    std::string method;
+    std::string target;
+    std::string scheme;
+    std::string authority;
+    std::string audience;
+    UnixSeconds now;
+    Bytes body;
+    bool is_direct = false;
+    Headers headers;
+    std::string digest;
+    json::Array signed_bases;
+};
+
+std::vector<Vector> vectors() {
+    std::vector<Vector> out;
+    for (const json::Value& value : file().at("vectors").as_array()) {
+        out.emplace_back(value.as_object());
+    }
+    return out;
+}
+
+/// The name of the check that refuses one signature; empty if none does.
+std::string refuses(const Vector& vector, const RequestSignature& signature) {
+    if (!check_times(signature, vector.now)) {
+        return "times";
+    }
+    const CoverageRules rules{.has_body = !vector.body.empty(), .own_authority = vector.is_direct};
+    if (!check_coverage(signature, vector.headers, rules)) {
+        return "coverage";
+    }
+    return check_signature(signature, vector.message()) ? "" : "signature";
+}
+
+/// The name of the first check that refuses the request; empty if it is accepted.
+std::string refuses(const Vector& vector) {
+    if (vector.headers.find("OpenCloud-Audience").value_or(vector.audience) != vector.audience) {
+        return "audience";
+    }
+    const auto signatures = read_request_signatures(vector.headers);
+    if (!signatures || signatures->empty()) {
+        return "read";
+    }
+    for (const RequestSignature& signature : *signatures) {
+        if (std::string check = refuses(vector, signature); !check.empty()) {
+            return check;
+        }
+    }
+    if (const auto field = vector.headers.find("Content-Digest")) {
+        const auto digest = parse_content_digest(*field);
+        if (!digest || *digest != crypto::sha256(vector.body)) {
+            return "body";
+        }
+    }
+    return {};
+}
+
+TEST(OpenCloudVectors, RequestsAreAcceptedAndRefusedAsThePageSays) {
+    const std::vector<Vector> all = vectors();
+    ASSERT_GE(all.size(), 45U);
+    for (const Vector& vector : all) {
+        const bool accepted = vector.verdict.at("accepted").as_bool();
+        const std::string check = accepted ? "" : text_of(vector.verdict, "check");
+        EXPECT_EQ(refuses(vector), check) << vector.name;
+    }
+}
+
+TEST(OpenCloudVectors, TheBaseIsTheOneThatWasSigned) {
+    std::size_t compared = 0;
+    for (const Vector& vector : vectors()) {
+        if (vector.signed_bases.empty()) {
+            continue;
+        }
+        const auto signatures = read_request_signatures(vector.headers);
+        ASSERT_TRUE(signatures) << vector.name;
+        ASSERT_EQ(signatures->size(), vector.signed_bases.size()) << vector.name;
+        for (std::size_t i = 0; i < signatures->size(); ++i) {
+            const json::Object& wanted = vector.signed_bases[i].as_object();
+            const RequestSignature& signature = signatures->at(i);
+            EXPECT_EQ(signature.label, text_of(wanted, "label")) << vector.name;
+            EXPECT_EQ(signature.id, text_of(wanted, "id")) << vector.name;
+            EXPECT_EQ(signature_base(vector.message(), signature.input).value_or("none"),
+                text_of(wanted, "base"))
+                << vector.name;
+            ++compared;
+        }
+    }
+    EXPECT_GE(compared, 30U);
+}
+
+TEST(OpenCloudVectors, TheDigestThatBindsAnswersIsTheSame) {
+    for (const Vector& vector : vectors()) {
+        const DigestedRequest request{.method = vector.method,
+            .target = vector.target,
+            .content_digest = crypto::sha256(vector.body),
+            .audience = vector.audience};
+        EXPECT_EQ(":" + to_base64(request_digest(request).view()) + ":", vector.digest)
+            << vector.name;
+    }
+}
+
+}  // namespace
+}  // namespace decloud::protocol

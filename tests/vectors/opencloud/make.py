@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Makes requests.json with PyPI's http-message-signatures and cryptography; nothing of the program's own is used.
+
+  tests/interop/opencloud/venv/bin/python tests/vectors/opencloud/make.py [--check]
+
+Run again it makes the same bytes; `--check` only says whether they are there.
+"""
+
+import base64
+import datetime
+import hashlib
+import json
+import pathlib
+import sys
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from http_message_signatures import HTTPMessageSigner
+from http_message_signatures.algorithms import ECDSA_P256_SHA256, ED25519
+
+FILE = pathlib.Path(__file__).with_name("requests.json")
+ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+NOW = 1_790_000_000
+AUDIENCE = "eip155:31337:0x" + "a1" * 20
+AUTHORITY = "node.example"
+USUAL = ["@method", "@path", "@query", "opencloud-audience"]
+BODY = b"hello decloud\n"
+
+
+class Key:
+    """Ed25519 of a seed, or P-256 of a scalar; `private` is what is published of it."""
+
+    def __init__(self, kind, private):
+        self.kind, self.private = kind, private
+        if kind == "ed25519":
+            self.key, self.algorithm = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private)), ED25519
+            raw = b"\xed\x01" + self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        else:
+            self.key, self.algorithm = ec.derive_private_key(int(private, 16), ec.SECP256R1()), ECDSA_P256_SHA256
+            raw = b"\x80\x24" + self.key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        number, text = int.from_bytes(raw, "big"), ""
+        while number:
+            number, digit = divmod(number, 58)
+            text = ALPHABET[digit] + text
+        self.id = "did:key:z" + text
+
+    def sign(self, data):
+        if self.kind == "ed25519":
+            return self.key.sign(data)
+        r, s = utils.decode_dss_signature(self.key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def base64url_hex(text):
+    return base64.urlsafe_b64decode(text + "=").hex()
+
+
+# The test keys of RFC 9421 (B.1.3, B.1.4), and eight of nobody.
+ED = Key("ed25519", base64url_hex("n4Ni-HpISpVObnQMW0wOhCKROaIKqKtW_2ZYb2p9KcU"))
+P256 = Key("p256", base64url_hex("UpuF81l-kOxbjf7T4mNSv0r5tN67Gim7rnf6EFpcYDs"))
+MORE = [Key("ed25519", f"{number:02x}" * 32) for number in range(1, 9)]
+
+
+def content_digest(body):
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+class Request:
+    """What the library signs; a vector is made of what it is afterwards."""
+
+    def __init__(self, method="POST", target="/oc/v1/sha256/hash", body=b"", audience=AUDIENCE, headers=(), digest=True):
+        self.method, self.target, self.body = method, target, body
+        self.headers = {"OpenCloud-Audience": audience} if audience else {}
+        if body and digest:
+            self.headers["Content-Digest"] = content_digest(body)
+        self.headers |= dict(headers)
+        self.bases = []
+
+    @property
+    def url(self):
+        return f"https://{AUTHORITY}{self.target}"
+
+    def signed(self, key=ED, covers=None, label="oc", age=5, lasts=None, keyid=None, algorithm=True, tag=None, signature=None):
+        covers = covers or USUAL + ["content-digest"] * bool(self.body) + [
+            name.lower() for name in self.headers if name.startswith("OpenCloud-") and name != "OpenCloud-Audience"]
+        signer = HTTPMessageSigner(signature_algorithm=key.algorithm)
+        created = datetime.datetime.fromtimestamp(NOW - age, datetime.timezone.utc)
+        prepared = signer.prepare(
+            self, key_id=keyid or key.id, created=created, label=label, nonce="bm9uY2U", tag=tag, include_alg=algorithm,
+            use_existing_digest="Content-Digest" in self.headers,
+            expires=created + datetime.timedelta(seconds=lasts) if lasts else None, covered_component_ids=covers)
+        signer.apply(self, prepared, signature or key.sign(prepared.signature_base), append_if_signature_exists=True)
+        self.bases.append({"label": label, "id": keyid or key.id, "base": prepared.signature_base.decode()})
+        return self
+
+    def then(self, **changes):
+        """Changed on its way: what was signed stays."""
+        self.headers |= changes.pop("headers", {})
+        vars(self).update(changes)
+        return self
+
+    def without(self, name):
+        del self.headers[name]
+        return self
+
+    def digest(self):
+        path, question, query = self.target.partition("?")
+        lines = {"@method": self.method, "@path": path, "@query": "?" + query, "content-digest": content_digest(self.body),
+                 "opencloud-audience": AUDIENCE}
+        text = "".join(f'"{name}": {value}\n' for name, value in lines.items())
+        text += '"@signature-params": (' + " ".join(f'"{name}"' for name in lines) + ")"
+        return f":{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}:"
+
+
+def vector(name, request, refused=None, why=None, direct=False):
+    """`refused`: the first check that fails, of `audience`, `read`, `times`, `coverage`, `signature` and `body`."""
+    status = {None: 200, "audience": 421, "body": 400}.get(refused, 401)
+    return {
+        "name": name,
+        "request": {"method": request.method, "target": request.target, "headers": list(request.headers.items()),
+                    "body": base64.b64encode(request.body).decode(), "straightToTheNode": direct},
+        "signed": request.bases, "openCloudRequest": request.digest(),
+        "verdict": {"accepted": refused is None, "status": status} | ({"check": refused, "why": why} if refused else {}),
+    }
+
+
+def accepted():
+    yield vector("a call without a body", Request("GET", "/bafkreicall/a/b").signed())
+    yield vector("a body and a query, as they were sent",
+                 Request("POST", "/oc/v1/store/put?arg=.&arg=docs%2Fa.txt&x=+%41", BODY).signed())
+    yield vector("an empty query is the same as none", Request("GET", "/bafkreicall?").signed())
+    yield vector("a key of P-256", Request(body=BODY).signed(P256))
+    yield vector("no alg, an end and a tag", Request(body=BODY).signed(algorithm=False, lasts=60, tag="opencloud"))
+    yield vector("further fields may be covered", Request(body=BODY, headers={
+        "Content-Type": "application/octet-stream", "X-Two": "a, b"}).signed(
+            covers=[*USUAL, "content-digest", "content-type", "x-two", "@authority"]))
+    yield vector("two ids, two kinds of keys", Request(body=BODY).signed(label="a").signed(P256, label="b"))
+    request = Request(body=BODY)
+    for number, key in enumerate(MORE):
+        request.signed(key, label=f"sig{number}")
+    yield vector("eight ids", request)
+    yield vector("a payment that is covered", Request("GET", "/bafkreicall", headers={
+        "OpenCloud-Payment": "attached;method=\"authorization\";payload=:e30=:"}).signed())
+    yield vector("straight to the node: authority", Request(audience=None, body=BODY).signed(
+        covers=["@method", "@path", "@query", "@authority", "content-digest"]), direct=True)
+    yield vector("straight to the node: target URI", Request(audience=None, body=BODY).signed(
+        covers=["@method", "@target-uri", "content-digest"]), direct=True)
+    yield vector("behind a gateway the path is the one that was sent", Request(
+        "GET", "/p/alice.decloud/bafkreicall?width=200").signed())
+    yield vector("thirty seconds late", Request().signed(age=30))
+    yield vector("thirty seconds early", Request().signed(age=-30))
+    foreign = Request(body=BODY).signed(label="oc").signed(
+        MORE[0], keyid="proxy-key", tag="edge", label="proxy", covers=["@method"], signature=b"x")
+    foreign.bases.pop()
+    yield vector("somebody else's signature is nobody's business here", foreign)
+
+
+def refused_for_what_it_says():
+    yield vector("thirty-one seconds late", Request().signed(age=31), "times", "created is too long ago")
+    yield vector("thirty-one seconds early", Request().signed(age=-31), "times", "created is too far ahead")
+    yield vector("it has ended", Request().signed(age=20, lasts=10), "times", "expires is over")
+    yield vector("no did:key", Request().signed(keyid="my-key"), "read", "keyid is no id of OpenCloud")
+    other = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"
+    yield vector("a did:key of secp256k1", Request().signed(keyid=other), "read", "no key that signs requests")
+    yield vector("the algorithm of another kind of key", changed_parameter(
+        Request().signed(), 'alg="ed25519"', 'alg="ecdsa-p256-sha256"'), "read", "alg is not the key's")
+    yield vector("no created", changed_parameter(Request().signed(), f";created={NOW - 5}", ""), "read", "created is missing")
+    yield vector("one id twice", Request().signed(label="a").signed(label="b"), "read", "two signatures by one id")
+    yield vector("nine ids", nine(), "read", "more than eight ids")
+    yield vector("a signature without its input", Request().signed().without("Signature-Input"), "read",
+                 "Signature without Signature-Input")
+    yield vector("an input without its signature", Request().signed().without("Signature"), "read",
+                 "Signature-Input without Signature")
+    yield vector("a signature that is no bytes", Request().signed().then(headers={"Signature": 'oc="text"'}), "read",
+                 "no byte sequence")
+
+
+def refused_for_what_it_covers():
+    for name in ("@method", "@path", "@query", "opencloud-audience", "content-digest"):
+        covers = [each for each in [*USUAL, "content-digest"] if each != name]
+        yield vector(f"{name} is not covered", Request(body=BODY).signed(covers=covers), "coverage", f"{name} must be covered")
+    yield vector("a payment that is not covered", Request("GET", "/bafkreicall", headers={
+        "OpenCloud-Payment": "none"}).signed(covers=USUAL), "coverage", "every OpenCloud field must be covered")
+    yield vector("a field that was added on the way", Request().signed().then(headers={"OpenCloud-Payment": "none"}),
+                 "coverage", "every OpenCloud field must be covered")
+    yield vector("an authority of a gateway says not whom it is for", Request(audience=None).signed(
+        covers=["@method", "@path", "@query", "@authority"]), "coverage", "opencloud-audience must be covered")
+    yield vector("one member of the digest is not the digest", Request(body=BODY).signed(
+        covers=[*USUAL, '"content-digest";key="sha-256"']), "coverage", "content-digest must be covered whole")
+
+
+def refused_for_what_was_changed():
+    why = "not what the key signed"
+    for name, changes in {"method": {"method": "PUT"}, "path": {"target": "/oc/v1/sha256/hash2?n=1"},
+                          "query": {"target": "/oc/v1/sha256/hash?n=2"},
+                          "writing of the query": {"target": "/oc/v1/sha256/hash?n=%31"},
+                          "body, with its digest": {"body": b"other", "headers": {"Content-Digest": content_digest(b"other")}}
+                          }.items():
+        yield vector(f"another {name}", Request(target="/oc/v1/sha256/hash?n=1", body=BODY).signed().then(**changes),
+                     "signature", why)
+    yield vector("another nonce", changed_parameter(Request().signed(), "bm9uY2U", "bm9uY2V"), "signature", why)
+    yield vector("another id", Request().signed(MORE[0], keyid=ED.id), "signature", "made by another key")
+    yield vector("one bad of two", Request().signed(label="a").signed(P256, label="b", signature=bytes(63) + b"\1"), "signature",
+                 "one bad signature spoils all")
+    yield vector("a P-256 signature in DER", Request().signed(P256, signature=der_signature()), "signature",
+                 "64 bytes are needed")
+    yield vector("a covered field that is not there", Request(headers={"X-Two": "a"}).signed(
+        covers=[*USUAL, "x-two"]).without("X-Two"), "signature", "x-two is covered and missing")
+    yield vector("a body that is not what its digest says", Request(body=BODY).signed().then(body=b"other"), "body",
+                 "the body is not what Content-Digest says")
+    yield vector("a digest of another kind alone", Request(body=BODY, digest=False, headers={
+        "Content-Digest": f"sha-512=:{base64.b64encode(hashlib.sha512(BODY).digest()).decode()}:"}).signed(
+            covers=[*USUAL, "content-digest"]), "body", "Content-Digest has no sha-256")
+    yield vector("a good request for another provider", Request(audience=AUDIENCE[:-2] + "ff").signed(), "audience",
+                 "it is for another provider")
+
+
+def changed_parameter(request, old, new):
+    request.headers["Signature-Input"] = request.headers["Signature-Input"].replace(old, new)
+    return request
+
+
+def nine():
+    request = Request()
+    for number, key in enumerate([*MORE, ED]):
+        request.signed(key, label=f"sig{number}")
+    return request
+
+
+def der_signature():
+    request = Request().signed(P256)
+    return P256.key.sign(request.bases[0]["base"].encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+
+
+def main():
+    vectors = [*accepted(), *refused_for_what_it_says(), *refused_for_what_it_covers(), *refused_for_what_was_changed()]
+    for each in vectors:
+        # What was signed is of use only where the request still says the same.
+        if each["verdict"].get("check") in ("read", "signature"):
+            del each["signed"]
+    text = json.dumps({
+        "about": "Requests that docs/opencloud.md accepts or refuses, made by make.py. The keys are published: use them for "
+                 "nothing else. Nonces are not judged here.",
+        "node": {"now": NOW, "audience": AUDIENCE, "scheme": "https", "authority": AUTHORITY},
+        "keys": [{"id": key.id, "kind": key.kind, "private": key.private} for key in [ED, P256, *MORE]],
+        "vectors": vectors,
+    }, indent=1, ensure_ascii=True) + "\n"
+    if "--check" not in sys.argv:
+        FILE.write_text(text)
+    elif FILE.read_text() != text:
+        sys.exit(f"{FILE} is not what make.py makes")
+
+
+if __name__ == "__main__":
+    main()
