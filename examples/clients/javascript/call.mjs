@@ -7,6 +7,8 @@
 
 import { createHash, createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
 import { createSigner, createVerifier, httpbis } from "http-message-signatures";
 import { privateKeyToAccount } from "viem/accounts";
 
@@ -66,13 +68,23 @@ async function pay(account, about, digest, amount) {
     return `attached;method="authorization";payload=${binary(JSON.stringify({ ...message, signature }))}`;
 }
 
-async function check(answer, content, about, digest) {
-    const headers = Object.fromEntries(answer.headers);
+/** fetch() would hide the trailers, where the signature of a streamed answer is. */
+function exchange(method, url, headers, body) {
+    return new Promise((resolve, reject) => {
+        const request = (url.protocol === "https:" ? https : http).request(url, { method, headers }, async (answer) => {
+            const parts = await answer.toArray().catch(reject) ?? [];
+            resolve({ status: answer.statusCode, headers: { ...answer.headers, ...answer.trailers }, content: Buffer.concat(parts) });
+        });
+        request.on("error", reject).end(body);
+    });
+}
+
+async function check({ status, headers, content }, about, digest) {
     const verified = await httpbis.verifyMessage({
         keyLookup: async ({ keyid }) => keyid === about.node.id
             ? { id: keyid, algs: ["ed25519"], verify: createVerifier(publicKey(keyid), "ed25519") } : null,
         requiredFields: ANSWER_COVERS, tolerance: 30,
-    }, { status: answer.status, headers });
+    }, { status, headers });
     if (verified !== true) throw new Error("the answer's signature is wrong");
     if (headers["content-digest"] !== `sha-256=${binary(sha256(content))}`) throw new Error("another body was signed");
     if (headers["opencloud-request"] !== binary(digest)) throw new Error("this is the answer to another request");
@@ -94,11 +106,10 @@ async function send(nonce, amount) {
         key, name: "sig", fields: ["@method", "@path", "@query", ...Object.keys(headers)],
         params: ["keyid", "created", ...(nonce ? ["nonce"] : [])], paramValues: { nonce },
     }, { method, url, headers });
-    const answer = await fetch(url, { method, headers: signed.headers, body: body || undefined });
-    const content = Buffer.from(await answer.arrayBuffer());
-    if (answer.status !== 401) await check(answer, content, about, digest);
-    return { status: answer.status, word: answer.headers.get("opencloud-status"), content,
-             nonce: /"([^"]+)"/.exec(answer.headers.get("opencloud-nonce") ?? "")?.[1] };
+    const answer = await exchange(method, url, signed.headers, body);
+    if (answer.status !== 401) await check(answer, about, digest);
+    return { ...answer, word: answer.headers["opencloud-status"],
+             nonce: /"([^"]+)"/.exec(answer.headers["opencloud-nonce"] ?? "")?.[1] };
 }
 
 let answer = {};

@@ -117,9 +117,15 @@ class Tests:
              f"0x{DEVELOPMENT_KEYS[PAYER]:064x}", PRICE], "xxxx", folder))
         expect("200 ok, 3 round trips, verified: true" in told, told)
 
-    def test_go(self):
+    def go(self):
+        """The built client."""
         program = self.folder / "call"
-        self.runs([GO, "build", "-o", program, "."], "", CLIENTS / "go")
+        if not program.exists():
+            self.runs([GO, "build", "-o", program, "."], "", CLIENTS / "go")
+        return program
+
+    def test_go(self):
+        program = self.go()
         told = self.runs([program, self.folder / "ed25519.pem", f"{self.cloud.node_url}{self.free}?echo=1&a=%41", "some text"],
                          "some text")
         expect("200 ok, 2 round trips, verified: true" in told, told)
@@ -137,9 +143,19 @@ class Tests:
         for _ in range(3):
             expect_equal(client.send("GET", self.free + "?bytes=1").word, "ok", "with the last answer's nonce")
 
-    def test_a_large_answer_is_verified_also_where_it_is_streamed(self):
+    def test_a_large_answer_is_verified(self):
         body = os.urandom(3_000_000)
         expect_equal(self.client(self.keys).call("POST", self.free + "?echo=1", body).body, body, "the echo")
+
+    def test_an_answer_that_is_streamed_is_verified_by_its_trailers(self):
+        client = self.client(self.keys)
+        for _ in range(2):
+            answer = client.call("GET", self.free + "?slow=300")
+            expect_equal((answer.body, "signature" in answer.trailers), (b"first\nlast\n", True), f"{answer.headers}")
+        url, key = f"{self.cloud.node_url}{self.free}?slow=300", self.folder / "ed25519.pem"
+        for command, folder in (([NODE, "call.mjs", key, url], CLIENTS / "javascript"), ([self.go(), key, url], None)):
+            told = self.runs(command, "first\nlast\n", folder)
+            expect("200 ok, 2 round trips, verified: true" in told, told)
 
     def test_through_the_gateway_signed_and_paid(self):
         client = opencloud.Client(f"{self.cloud.gateway_url}/p/alice.decloud", self.keys, self.account, PRICE)
