@@ -4,6 +4,7 @@ import re
 
 import http1
 from harness import Cloud, expect, expect_equal, wait_for
+from opencloud_test import KEYS, Signed, nonces
 
 FRIEND = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 
@@ -11,15 +12,17 @@ FRIEND = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 def write(cloud, text):
     """Puts a policy into force and waits until the node has said so."""
     file = cloud.home / "config" / "policy.toml"
-    said = log_of(cloud).count("is in force")
+    logs = ("provider.log", "gateway.log")
+    said = [log_of(cloud, name).count("is in force") for name in logs]
     partial = file.with_suffix(".partial")
     partial.write_text(text)
     partial.rename(file)
-    wait_for("the new policy", lambda: log_of(cloud).count("is in force") > said, 20)
+    for name, count in zip(logs, said):
+        wait_for("the new policy", lambda: log_of(cloud, name).count("is in force") > count, 20)
 
 
-def log_of(cloud):
-    return (cloud.home / "state" / "logs" / "provider.log").read_text()
+def log_of(cloud, name="provider.log"):
+    return (cloud.home / "state" / "logs" / name).read_text()
 
 
 def hello(cloud):
@@ -65,6 +68,43 @@ def test_denied_content_is_answered_451_without_a_charge(cloud):
         expect_equal((answer.status, answer.json["detail"]), (451, "not his"), "its owner")
     write(cloud, "")
     expect_equal(hello(cloud).status, 200, "denied no more")
+
+
+def test_a_gateway_passes_denied_names_on_to_nobody(cloud):
+    cid = cloud.cid("hello")
+    write(cloud, '[[rule]]\nname = "alice.decloud"\ndeny = true\n')
+    expect_equal(http1.request(cloud.gateway(cid)).status, 451, "by the gateway")
+    expect_equal(http1.request(cloud.gateway_url + "/healthz").status, 200, "what is the gateway's own")
+    expect_equal(hello(cloud).status, 200, "straight from the node, which is asked for no name")
+    write(cloud, "")
+    expect_equal(http1.request(cloud.gateway(cid)).status, 200, "denied no more")
+
+
+def test_who_signs_is_known_by_id_and_a_denied_id_denies_the_request(cloud):
+    known, denied = KEYS
+    target = f"/{cloud.cid('hello')}"
+    (cloud.home / "config" / "known.txt").write_text(known.id + "\n")
+    write(cloud, 'default = "deny"\n[group.known]\nids-file = "known.txt"\n[[rule]]\ngroup = "known"\nallow = true\n')
+    fresh = nonces(cloud, KEYS)
+    request = Signed(cloud, target, keys=[known], nonces=fresh)
+    expect_equal(request.send().status, 200, "who is known")
+    expect_equal(explain(cloud, "--id", known.id)["verdict"], "allowed", "explain")
+    stranger = Signed(cloud, target, keys=[denied], nonces=fresh)
+    expect_equal(stranger.send().status, 403, "who is not")
+    expect_equal(hello(cloud).status, 403, "who does not say")
+    write(cloud, f'[[rule]]\nlabel = "out"\nid = "{denied.id}"\ndeny = true\nreason = "you owe me"\n'
+                 f'[[rule]]\nid = "{known.id}"\nservice = "compute"\nmethod = "call"\nallow = true\n')
+    both = Signed(cloud, target, keys=KEYS, nonces=nonces(cloud, KEYS))
+    answer = both.send()
+    expect_equal((answer.status, answer.json["detail"]), (403, "you owe me"), "one of two")
+    expect_equal(explain(cloud, "--id", known.id, "--id", denied.id)["rule"], "out", "explain")
+    alone = Signed(cloud, target, keys=[known], nonces=nonces(cloud))
+    expect_equal(alone.send().status, 200, "the other alone")
+    write(cloud, '[[rule]]\nservice = "compute"\nrate-limit = { per-day = 1 }\n')
+    for key, status in ((known, 200), (denied, 200), (known, 429)):
+        again = Signed(cloud, target, keys=[key], nonces=nonces(cloud, [key]))
+        expect_equal(again.send().status, status, "each id has a bucket of its own")
+    write(cloud, "")
 
 
 def test_a_broken_file_is_refused_with_its_line_and_the_old_stays(cloud):

@@ -20,7 +20,8 @@ namespace {
 constexpr std::chrono::milliseconds kGrace{5000};
 constexpr std::chrono::milliseconds kConsoleGrace{1000};
 
-Result<gateway::GatewaySettings> gateway_settings(const client::Config& config) {
+Result<gateway::GatewaySettings> gateway_settings(const Workspace& workspace) {
+    const client::Config& config = workspace.config;
     if (config.chain.rpc_urls.empty()) {
         return fail_with_help(ClientError::usage, "this home knows no chain",
             "decloud up, or write [chain] into config.toml");
@@ -31,6 +32,7 @@ Result<gateway::GatewaySettings> gateway_settings(const client::Config& config) 
     settings.chain.depth = config.chain.finality_depth;
     settings.chain.chain_id = config.chain.chain_id;
     settings.registry = config.chain.contracts.registry;
+    settings.policy_file = workspace.home.policy_file();
     settings.proxy.domain = config.gateway.domain;
     settings.proxy.policy.allow_loopback = config.gateway.allow_local_providers;
     settings.proxy.policy.allow_private = config.gateway.allow_local_providers;
@@ -95,7 +97,7 @@ async::Task<Result<internal::Service>> start_gateway(async::Executor executor,
 
 Outcome run_gateway(const Context& context, const std::string& console) {
     TRY(const Workspace workspace, context.open());
-    TRY(gateway::GatewaySettings settings, gateway_settings(workspace.config));
+    TRY(gateway::GatewaySettings settings, gateway_settings(workspace));
     const std::string& address = console.empty() ? workspace.config.gateway.console : console;
     std::optional<net::Endpoint> endpoint;
     if (!address.empty()) {

@@ -6,6 +6,8 @@
 #include <decloud/base/log.hpp>
 #include <decloud/chain/ethereum.hpp>
 #include <decloud/chain/json_rpc.hpp>
+#include <decloud/policy/barring.hpp>
+#include <decloud/policy/policy_keeper.hpp>
 
 #include <utility>
 
@@ -54,6 +56,10 @@ class Gateway::Impl {
           executor_(std::move(executor)) {}
 
     [[nodiscard]] Result<void> listen(GatewaySettings settings, metrics::Registry& metrics) {
+        TRY(policy_, policy::PolicyKeeper::open(settings.policy_file));
+        settings.proxy.bar = [this](std::string_view target, std::string_view provider) {
+            return policy::bar_target(*policy_->current(), target, provider);
+        };
         TRY(server_, net::http::Server::listen(executor_, std::move(settings.listen),
                          settings.server, [this](net::http::Exchange exchange) {
                              return proxy_->handle(std::move(exchange));
@@ -75,6 +81,7 @@ class Gateway::Impl {
     }
 
     [[nodiscard]] async::Task<void> run() {
+        tasks_.spawn(policy_->run(pool_));
         tasks_.spawn(head_.run());
         tasks_.spawn(directory_.run());
         log::info("gateway", "listening on {}", server_->local_endpoint().to_string());
@@ -88,6 +95,7 @@ class Gateway::Impl {
         tasks_.cancel();
         co_await tasks_.join();
         co_await transport_->stop();
+        pool_.join();
     }
 
     [[nodiscard]] net::Endpoint endpoint() const { return server_->local_endpoint(); }
@@ -99,6 +107,9 @@ class Gateway::Impl {
     chain::EthereumClient client_;
     chain::HeadFollower head_;
     registry::ProviderDirectory directory_;
+    /// Reads the policy.
+    boost::asio::thread_pool pool_{1};
+    std::unique_ptr<policy::PolicyKeeper> policy_;
     std::unique_ptr<Proxy> proxy_;
     std::unique_ptr<net::http::Server> server_;
     async::TaskGroup tasks_;

@@ -13,6 +13,7 @@
 #include <decloud/registry/provider_directory.hpp>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ struct GatewaySettings {
     net::http::ServerSettings server;
     /// Domain, time-outs towards providers, outbound policy, limits.
     ProxySettings proxy;
+    /// Whose denied cids and names are answered 451; read again when it changes. Empty: none.
+    std::filesystem::path policy_file;
 };
 
 /// The entrance for callers who know a provider's name: looks it up in the registry and passes

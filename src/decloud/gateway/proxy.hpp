@@ -6,6 +6,7 @@
 #include <decloud/net/http/client.hpp>
 #include <decloud/net/http/server.hpp>
 #include <decloud/net/outbound_policy.hpp>
+#include <decloud/protocol/problem.hpp>
 #include <decloud/registry/provider.hpp>
 
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace decloud::gateway {
 
@@ -41,6 +43,8 @@ struct ProxySettings {
     std::size_t max_concurrent = 4096;
     /// Without a byte in either direction on an upgraded connection.
     std::chrono::milliseconds upgraded_idle_timeout{600'000};
+    /// Refuses what is not passed on, by target and the provider's full name; empty: nothing.
+    std::function<protocol::Checked<void>(std::string_view target, std::string_view provider)> bar;
 };
 
 /// Passes requests on to the providers they name, streaming both ways, and answers what cannot be

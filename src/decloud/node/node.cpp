@@ -26,6 +26,7 @@
 #include <decloud/payments/x402_method.hpp>
 #include <decloud/pipeline/failed_attempts.hpp>
 #include <decloud/policy/admission.hpp>
+#include <decloud/policy/barring.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/services/compute/compute_service.hpp>
 #include <decloud/services/content/content_service.hpp>

@@ -1,6 +1,6 @@
 #include "admission.hpp"
 
-#include "id.hpp"
+#include "barring.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -17,12 +17,6 @@ using protocol::Status;
 namespace {
 
 using PaymentType = protocol::PaymentHeader::Type;
-
-std::unexpected<protocol::Problem> barred(const Rule& rule) {
-    return protocol::refuse(451, Status::declined,
-        rule.reason.empty() ? "this node does not serve this content" : rule.reason,
-        "another provider may");
-}
 
 /// What a promise says of itself.
 struct Promise {
@@ -105,7 +99,7 @@ class PolicyRule final : public protocol::Admission {
             const Content content{.cid = terms.subject,
                 .owner = terms.sponsor ? std::optional(terms.sponsor->owner) : std::nullopt};
             if (const Rule* rule = policy.barring(content)) {
-                return barred(*rule);
+                return barred_by(*rule);
             }
         }
         const Promise promise = read_promise(call.payment);
@@ -227,25 +221,6 @@ std::uint32_t machine_load() {
     }
     return static_cast<std::uint32_t>(
         std::clamp(average * 100 / static_cast<double>(processors), 0.0, 100'000.0));
-}
-
-Checked<void> bar_content(const Policy& policy, const protocol::Call& call) {
-    if (policy.size().contents == 0) {
-        return {};
-    }
-    const std::size_t dot = call.service.find('.');
-    if (dot != std::string::npos) {
-        const Content owner{.name = std::string_view(call.service).substr(dot + 1)};
-        if (const Rule* rule = policy.barring(owner)) {
-            return barred(*rule);
-        }
-    }
-    for (const std::string& argument : call.args) {
-        if (const Rule* rule = policy.barring({.cid = argument})) {
-            return barred(*rule);
-        }
-    }
-    return {};
 }
 
 std::unique_ptr<protocol::Admission> make_policy_rule(AdmissionSettings settings,

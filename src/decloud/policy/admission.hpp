@@ -32,9 +32,6 @@ struct AdmissionSettings {
     const Clock& clock,
     metrics::Registry& metrics);
 
-/// Refuses with 451 a call that names denied content, before anything is looked for or fetched.
-[[nodiscard]] protocol::Checked<void> bar_content(const Policy& policy, const protocol::Call& call);
-
 /// Whose bucket a request takes a token from, by the rate limits of its decision: credentials, or
 /// its client's address.
 [[nodiscard]] std::vector<std::string> bucket_owners(const Policy& policy,

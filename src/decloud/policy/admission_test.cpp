@@ -1,5 +1,6 @@
 #include "admission.hpp"
 
+#include "barring.hpp"
 #include "policy_test_support.hpp"
 
 #include <decloud/base/testing/temporary_folder.hpp>
@@ -82,6 +83,21 @@ TEST_F(PolicyRuleTest, Answers451ForContentByArgumentSubjectOwnerAndName) {
     terms_.sponsor =
         protocol::Sponsor{.owner = parse_address(kCora).value(), .terms = {}, .max_price = {}};
     EXPECT_EQ(check().error().http_status, 451);
+}
+
+TEST_F(PolicyRuleTest, Answers451ForWhatAGatewayWouldPassOn) {
+    use(std::string("[[rule]]\ndeny = true\ncid = \"") + kCid + "\"\nname = \"mallory.decloud\"");
+    const Policy& policy = *keeper_->current();
+    const std::string cid = kCid;
+    for (const std::string& target :
+        {"/" + cid, "/" + cid + "/a?b", "/p/alice/" + cid, "/ipfs/" + cid + "/x",
+            "/oc/v1/content/export?x=1&arg=" + cid, "/%62" + cid.substr(1)}) {
+        const auto refused = bar_target(policy, target, "alice.decloud");
+        ASSERT_FALSE(refused) << target;
+        EXPECT_EQ(refused.error().http_status, 451);
+    }
+    EXPECT_TRUE(bar_target(policy, "/other?" + cid, "alice.decloud"));
+    EXPECT_FALSE(bar_target(policy, "/", "mallory.decloud"));
 }
 
 TEST_F(PolicyRuleTest, CountsEachCredentialAndElseTheClient) {

@@ -79,6 +79,11 @@ async::Task<Passage::Outcome> Passage::serve() {
         co_return co_await answer_readiness();
     }
     auto& to_provider = std::get<ProviderRoute>(*route);
+    if (const auto& bar = proxy_.settings().bar) {
+        if (auto open = bar(origin_form(request().target), to_provider.name.full()); !open) {
+            co_return std::unexpected(std::move(open.error()));
+        }
+    }
     if (proxy_.is_overfull()) {
         co_return std::unexpected(busy_problem());
     }
