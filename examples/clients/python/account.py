@@ -80,6 +80,35 @@ def word(value):
     return raw.rjust(32, b"\0")
 
 
+def address_of(point):
+    return "0x" + keccak(word(point[0]) + word(point[1]))[12:].hex()
+
+
+def typed_digest(chain_id, escrow, kind, words):
+    """EIP-712's digest of a struct in decloud's domain; `kind` is its type as it is hashed."""
+    domain = keccak(
+        keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)") +
+        keccak(b"decloud") + keccak(b"1") + word(chain_id) + word(escrow))
+    return keccak(b"\x19\x01" + domain + keccak(keccak(kind) + b"".join(word(each) for each in words)))
+
+
+def recover(digest, r, s, is_odd):
+    """The public point whose signature this is."""
+    root = pow(r**3 + 7, (PRIME + 1) // 4, PRIME)
+    if root * root % PRIME != (r**3 + 7) % PRIME:
+        raise ValueError("no signature of secp256k1")
+    y = root if root & 1 == is_odd else PRIME - root
+    inverse = pow(r, -1, ORDER)
+    message = multiply(GENERATOR, -int.from_bytes(digest, "big") * inverse % ORDER)
+    return add(multiply((r, y), s * inverse % ORDER), message)
+
+
+def signer_of(digest, signature):
+    """The address that made 65 bytes of r, s and v, in hex."""
+    raw = bytes.fromhex(signature.removeprefix("0x"))
+    return address_of(recover(digest, int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big"), raw[64] - 27))
+
+
 class Account:
     def __init__(self, secret):
         """`secret` is the private key, a number or hex digits."""
@@ -87,17 +116,13 @@ class Account:
         self.key = ec.derive_private_key(number, ec.SECP256K1())
         numbers = self.key.public_key().public_numbers()
         self.point = numbers.x, numbers.y
-        self.address = "0x" + keccak(word(numbers.x) + word(numbers.y))[12:].hex()
+        self.address = address_of(self.point)
 
     def sign(self, digest):
         """65 bytes as hex: r, s and which of two keys it is."""
         r, s = utils.decode_dss_signature(self.key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256()))))
         s = min(s, ORDER - s)
-        root = pow(r**3 + 7, (PRIME + 1) // 4, PRIME)
-        inverse = pow(r, -1, ORDER)
-        odd = root if root & 1 else PRIME - root
-        message = multiply(GENERATOR, -int.from_bytes(digest, "big") * inverse % ORDER)
-        is_odd = add(multiply((r, odd), s * inverse % ORDER), message) == self.point
+        is_odd = recover(digest, r, s, 1) == self.point
         return "0x" + (word(r) + word(s) + bytes([27 + is_odd])).hex()
 
     def sign_text(self, text):
@@ -108,15 +133,12 @@ class Account:
     def call_authorization(self, chain_id, escrow, provider, request_digest, max_price):
         """The JSON that is the payload of `attached;method="authorization"`."""
         nonce, valid_before = os.urandom(32), int(time.time()) + 300
-        domain = keccak(
-            keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)") +
-            keccak(b"decloud") + keccak(b"1") + word(chain_id) + word(escrow))
-        struct = keccak(
-            keccak(b"CallAuthorization(address payer,address provider,bytes32 requestDigest,uint128 maxPrice,"
-                   b"bytes32 nonce,uint64 validBefore)") +
-            word(self.address) + word(provider) + request_digest + word(max_price) + nonce + word(valid_before))
+        digest = typed_digest(
+            chain_id, escrow, b"CallAuthorization(address payer,address provider,bytes32 requestDigest,uint128 maxPrice,"
+            b"bytes32 nonce,uint64 validBefore)",
+            [self.address, provider, request_digest, max_price, nonce, valid_before])
         return {
             "payer": self.address, "provider": provider, "requestDigest": "0x" + request_digest.hex(),
             "maxPrice": max_price if max_price <= 2**53 else str(max_price), "nonce": "0x" + nonce.hex(),
-            "validBefore": valid_before, "signature": self.sign(keccak(b"\x19\x01" + domain + struct)),
+            "validBefore": valid_before, "signature": self.sign(digest),
         }

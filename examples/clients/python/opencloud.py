@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """A small client of OpenCloud, written from docs/opencloud.md.
 
-  opencloud.py [--key FILE.pem]… [--account HEX] [--bid AMOUNT] [--max AMOUNT] [--defer] [--method M] [--body FILE] URL
+  opencloud.py [--key FILE.pem]… [--provider ADDRESS] [--account HEX] [--bid AMOUNT] [--max AMOUNT] [--defer]
+               [--method M] [--body FILE] URL
 
 Signs a call with keys (Ed25519 or P-256, as `openssl genpkey` makes them), checks the node's signed answer and prints its
 body. With an account's private key it pays, at most AMOUNT of the currency's smallest unit, where the node asks for it.
+Without --provider the node says itself whose it is.
 """
 
 import argparse
+import base64
 import hashlib
 import http.client
 import json
@@ -21,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 import fields
-from account import Account
+from account import Account, signer_of, typed_digest
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 ED25519, P256 = b"\xed\x01", b"\x80\x24"
@@ -148,9 +151,10 @@ class KeepsTrailers(http.client.HTTPResponse):
 class Client:
     """Calls one node. Not for several threads."""
 
-    def __init__(self, url, keys=(), account=None, maximum=0, bid=0, defer=False, credentials=()):
+    def __init__(self, url, keys=(), account=None, maximum=0, bid=0, defer=False, credentials=(),
+                 provider=None):
         """`account` pays at most `maximum` for a call, and offers `bid` before it is asked; `defer` promises before it
-        pays; `credentials` are further accounts that the keys' owner has."""
+        pays; `credentials` are further accounts that the keys' owner has; `provider` is whose node it has to be."""
         self.origin, self.prefix = split(url)
         self.keys, self.account, self.maximum = list(keys), account, maximum
         self.first = ("defer", 0) if defer else ("attached", bid) if bid else ("none", 0)
@@ -159,7 +163,23 @@ class Client:
         about = json.loads(self._exchange("GET", self.prefix + "/.well-known/decloud", {}, b"").body)
         self.audience, self.node_id = about["provider"]["audience"], about["node"]["id"]
         self.chain_id, self.provider = int(self.audience.split(":")[1]), self.audience.split(":")[2]
-        self.escrow = about.get("chain", {}).get("escrow")
+        self.escrow = about["chain"]["escrow"]
+        if provider and provider.lower() != self.provider:
+            raise Refused(f"this is a node of {self.provider}, not of {provider}")
+        self.check_delegation(about["delegation"])
+
+    def check_delegation(self, delegation):
+        """The provider's account lets this node's key sign for it (§6)."""
+        names = ("account", "node", "ed25519Key", "epoch", "notBefore", "expires")
+        digest = typed_digest(
+            self.chain_id, self.escrow, b"Delegation(address account,bytes32 node,bytes32 ed25519Key,uint64 epoch,"
+            b"uint64 notBefore,uint64 expires)", [delegation[name] for name in names])
+        if signer_of(digest, delegation["signature"]) != self.provider or delegation["account"].lower() != self.provider:
+            raise Refused("the node's delegation is not the provider's")
+        if to_did(ED25519, bytes.fromhex(delegation["ed25519Key"][2:])) != self.node_id:
+            raise Refused("the delegation is for another node")
+        if not delegation["notBefore"] <= self.clock() < delegation["expires"]:
+            raise Refused("the node's delegation is over, or has not begun")
 
     def call(self, method, target, body=b"", headers=None):
         """The answer of status `ok`; `target` is path and query. Follows §3 and §5, never pays twice."""
@@ -188,6 +208,20 @@ class Client:
         if not bid < min(asked) <= self.maximum:
             raise Refused(f"{answer.word}: {min(asked)} is asked, the maximum is {self.maximum}", answer)
         return min(asked)
+
+    def quote(self, service, method, **units):
+        """What so many units would cost, promised by the node until `expires` (§7)."""
+        words = [method, *(f"{unit}={count}" for unit, count in units.items())]
+        query = "&".join("arg=" + urllib.parse.quote(word, safe="") for word in words)
+        answer = self.call("POST", f"/oc/v1/{service}/quote?{query}")
+        told = json.loads(answer.body)
+        signed = {name: value for name, value in told.items() if name != "signature"}
+        text = json.dumps(signed, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        try:
+            verify(self.node_id, base64.urlsafe_b64decode(told["signature"] + "=="), text)
+        except InvalidSignature:
+            raise Refused("the quote's signature is wrong", answer) from None
+        return told
 
     def send(self, method, target, body=b"", headers=None, payment="none", bid=0):
         """One exchange. What is believed or paid for is signed; a refusal from before the node knew us is not."""
@@ -295,6 +329,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("--key", action="append", default=[], metavar="FILE.pem")
+    parser.add_argument("--provider", metavar="ADDRESS")
     parser.add_argument("--account", metavar="HEX")
     parser.add_argument("--max", type=int, default=0, metavar="AMOUNT")
     parser.add_argument("--bid", type=int, default=0, metavar="AMOUNT")
@@ -306,9 +341,10 @@ def main():
     body = pathlib.Path(options.body).read_bytes() if options.body else b""
     keys = [Key.load(each) for each in options.key]
     account = Account(options.account) if options.account else None
-    client = Client(f"{parts.scheme}://{parts.netloc}", keys, account, options.max, options.bid, options.defer)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     try:
+        client = Client(f"{parts.scheme}://{parts.netloc}", keys, account, options.max, options.bid, options.defer,
+                        provider=options.provider)
         answer = client.call(options.method or ("POST" if body else "GET"), target, body)
     except Refused as problem:
         sys.exit(f"opencloud.py: {problem}")

@@ -45,6 +45,17 @@ class EthAccount:
         return "0x" + bytes(self.wallet.sign_message(encode_defunct(text=text)).signature).hex()
 
 
+class Impostor(opencloud.Client):
+    """Sees a node that says it is another provider's."""
+
+    def _exchange(self, *request):
+        answer = super()._exchange(*request)
+        about = json.loads(answer.body)
+        about["provider"]["audience"] = about["provider"]["audience"][:-2] + "00"
+        answer.body = json.dumps(about).encode()
+        return answer
+
+
 class Tests:
     def __init__(self, cloud, folder):
         self.cloud, self.folder = cloud, folder
@@ -156,6 +167,17 @@ class Tests:
         for command, folder in (([NODE, "call.mjs", key, url], CLIENTS / "javascript"), ([self.go(), key, url], None)):
             told = self.runs(command, "first\nlast\n", folder)
             expect("200 ok, 2 round trips, verified: true" in told, told)
+
+    def test_whose_node_it_is_is_proved(self):
+        self.client(self.keys, provider=self.cloud.provider)
+        for client, reason in ((lambda: self.client(self.keys, provider="0x" + "11" * 20), "not of 0x11"),
+                               (lambda: Impostor(self.cloud.node_url), "not the provider's")):
+            try:
+                client()
+            except opencloud.Refused as problem:
+                expect(reason in str(problem), str(problem))
+            else:
+                raise AssertionError(f"trusted: {reason}")
 
     def test_through_the_gateway_signed_and_paid(self):
         client = opencloud.Client(f"{self.cloud.gateway_url}/p/alice.decloud", self.keys, self.account, PRICE)
