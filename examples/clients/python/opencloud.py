@@ -141,6 +141,31 @@ class Answer:
         return json.loads(self.body) if self.field("content-type") == "application/problem+json" else {}
 
 
+def check_answer(answer, digest, node_id):
+    """The node signed this answer to this request (§6)."""
+    named = fields.parse_dictionary(answer.field("signature-input")).get("oc")
+    if named is None:
+        raise Refused(f"{answer.status}: the answer is not signed", answer)
+    components, parameters = named
+    covered = [name for name, _ in components]
+    if parameters.get("keyid") != node_id or not set(ANSWER_COVERS) <= set(covered):
+        raise Refused("the answer's signature is of somebody else, or of something else", answer)
+    lines = []
+    for name, flags in components:
+        source = answer.trailers if "tr" in flags else answer.headers
+        lines.append((fields.write(name, flags), str(answer.status) if name == "@status" else source[name]))
+    signature = fields.parse_dictionary(answer.field("signature"))["oc"][0]
+    try:
+        verify(node_id, signature, signature_base(lines, fields.write(components, parameters)))
+    except InvalidSignature:
+        raise Refused("the answer's signature is wrong", answer) from None
+    digests = fields.parse_dictionary(answer.field("content-digest"))
+    if digests["sha-256"][0] != hashlib.sha256(answer.body).digest():
+        raise Refused("the answer's body is not the one that was signed", answer)
+    if fields.parse_list(answer.field("opencloud-request")) != [(digest, {})]:
+        raise Refused("this is the answer to another request", answer)
+
+
 class KeepsTrailers(http.client.HTTPResponse):
     trailers = ()
 
@@ -232,7 +257,7 @@ class Client:
         self.harvest(answer)
         known = "signature" in sent or "opencloud-payment" in sent
         if known and (answer.word == "ok" or answer.status == 402) or answer.field("signature"):
-            self.check(answer, digest)
+            check_answer(answer, digest, self.node_id)
         return answer
 
     def payment(self, kind, bid, digest):
@@ -281,30 +306,6 @@ class Client:
     def harvest(self, answer):
         for nonce, parameters in fields.parse_list(answer.field("opencloud-nonce")):
             self.nonces[parameters["keyid"]] = nonce
-
-    def check(self, answer, digest):
-        """The node signed this answer to this request (§6)."""
-        named = fields.parse_dictionary(answer.field("signature-input")).get("oc")
-        if named is None:
-            raise Refused(f"{answer.status}: the answer is not signed", answer)
-        components, parameters = named
-        covered = [name for name, _ in components]
-        if parameters.get("keyid") != self.node_id or not set(ANSWER_COVERS) <= set(covered):
-            raise Refused("the answer's signature is of somebody else, or of something else", answer)
-        lines = []
-        for name, flags in components:
-            source = answer.trailers if "tr" in flags else answer.headers
-            lines.append((fields.write(name, flags), str(answer.status) if name == "@status" else source[name]))
-        signature = fields.parse_dictionary(answer.field("signature"))["oc"][0]
-        try:
-            verify(self.node_id, signature, signature_base(lines, fields.write(components, parameters)))
-        except InvalidSignature:
-            raise Refused("the answer's signature is wrong", answer) from None
-        digests = fields.parse_dictionary(answer.field("content-digest"))
-        if digests["sha-256"][0] != hashlib.sha256(answer.body).digest():
-            raise Refused("the answer's body is not the one that was signed", answer)
-        if fields.parse_list(answer.field("opencloud-request")) != [(digest, {})]:
-            raise Refused("this is the answer to another request", answer)
 
     def _exchange(self, method, target, headers, body):
         kind = http.client.HTTPSConnection if self.origin.scheme == "https" else http.client.HTTPConnection

@@ -1,5 +1,6 @@
 #include "request_digest.hpp"
 #include "request_signatures.hpp"
+#include "response_signature.hpp"
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
@@ -15,15 +16,17 @@ namespace {
 
 using net::http::Headers;
 
-/// Requests that another implementation made: tests/vectors/opencloud/make.py.
+/// What another implementation made: tests/vectors/opencloud/make.py.
+json::Object read_file(const std::string& name) {
+    const char* source = std::getenv("DECLOUD_SOURCE_DIR");
+    std::ifstream stream(
+        std::string(source == nullptr ? "." : source) + "/tests/vectors/opencloud/" + name);
+    const std::string text(std::istreambuf_iterator<char>(stream), {});
+    return json::parse(text, {.max_bytes = 1U << 20U, .max_depth = 16}).value().as_object();
+}
+
 const json::Object& file() {
-    static const json::Object all = [] {
-        const char* source = std::getenv("DECLOUD_SOURCE_DIR");
-        std::ifstream stream(std::string(source == nullptr ? "." : source) +
-                             "/tests/vectors/opencloud/requests.json");
-        const std::string text(std::istreambuf_iterator<char>(stream), {});
-        return json::parse(text, {.max_bytes = 1U << 20U, .max_depth = 16}).value().as_object();
-    }();
+    static const json::Object all = read_file("requests.json");
     return all;
 }
 
@@ -163,6 +166,53 @@ TEST(OpenCloudVectors, TheDigestThatBindsAnswersIsTheSame) {
         EXPECT_EQ(":" + to_base64(request_digest(request).view()) + ":", vector.digest)
             << vector.name;
     }
+}
+
+Headers fields_of(const json::Value& pairs) {
+    Headers out;
+    for (const json::Value& field : pairs.as_array()) {
+        out.add(field.at(0).as_string(), field.at(1).as_string());
+    }
+    return out;
+}
+
+TEST(OpenCloudVectors, AnswersAreSignedToTheByteAsTheOtherLibraryDoes) {
+    const json::Object all = read_file("answers.json");
+    const auto seed = from_hex(all.at("keys").at(0).at("private").as_string()).value();
+    const auto key = crypto::Ed25519PrivateKey::from_seed(seed).value();
+    std::size_t compared = 0;
+    for (const json::Value& vector : all.at("vectors").as_array()) {
+        if (!vector.at("verdict").at("accepted").as_bool()) {
+            continue;
+        }
+        const json::Object& request = vector.at("request").as_object();
+        const json::Object& answer = vector.at("answer").as_object();
+        const auto content = from_base64(request.at("body").as_string()).value();
+        const auto body = from_base64(answer.at("body").as_string()).value();
+        const bool in_trailers = !answer.at("trailers").as_array().empty();
+        const std::string method = text_of(request, "method");
+        const std::string target = text_of(request, "target");
+        const std::string audience = text_of(all.at("node").as_object(), "audience");
+        const Headers head = fields_of(answer.at("headers"));
+        const Headers wanted = in_trailers ? fields_of(answer.at("trailers")) : head;
+        const auto made =
+            sign_answer({.http_status = answer.at("status").to_number<int>(),
+                            .opencloud_status = head.find("OpenCloud-Status").value_or(""),
+                            .content_digest = crypto::sha256(body),
+                            .request_digest = request_digest({.method = method,
+                                .target = target,
+                                .content_digest = crypto::sha256(content),
+                                .audience = audience}),
+                            .created = {all.at("node").at("now").to_number<std::uint64_t>()},
+                            .in_trailers = in_trailers},
+                key);
+        for (const char* name :
+            {"Content-Digest", "OpenCloud-Request", "Signature-Input", "Signature"}) {
+            EXPECT_EQ(made.find(name), wanted.find(name)) << vector.at("name") << " " << name;
+        }
+        ++compared;
+    }
+    EXPECT_EQ(compared, 4U);
 }
 
 }  // namespace

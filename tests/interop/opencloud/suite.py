@@ -89,10 +89,24 @@ class Tests:
         self.runs([PYTHON, folder / "make.py", "--check"], "")
         told = json.loads((folder / "requests.json").read_text())
         for vector in told["vectors"]:
-            request = vector["request"]
-            digest = opencloud.request_digest(
-                request["method"], request["target"], base64.b64decode(request["body"]), told["node"]["audience"])
-            expect_equal(opencloud.fields.write(digest), vector["openCloudRequest"], vector["name"])
+            expect_equal(opencloud.fields.write(self.digest_of(vector, told)), vector["openCloudRequest"], vector["name"])
+
+    def test_answers_of_the_vectors_are_accepted_and_refused(self):
+        told = json.loads((HERE.parents[1] / "vectors" / "opencloud" / "answers.json").read_text())
+        for vector in told["vectors"]:
+            seen = vector["answer"]
+            answer = opencloud.Answer(seen["status"], seen["headers"], seen["trailers"], base64.b64decode(seen["body"]))
+            try:
+                opencloud.check_answer(answer, self.digest_of(vector, told), told["node"]["id"])
+                accepted = True
+            except opencloud.Refused:
+                accepted = False
+            expect_equal(accepted, vector["verdict"]["accepted"], vector["name"])
+
+    def digest_of(self, vector, told):
+        request = vector["request"]
+        return opencloud.request_digest(
+            request["method"], request["target"], base64.b64decode(request["body"]), told["node"]["audience"])
 
     # The programs of examples/clients.
 

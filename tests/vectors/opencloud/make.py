@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes requests.json with PyPI's http-message-signatures and cryptography; nothing of the program's own is used.
+"""Makes requests.json and answers.json with PyPI's http-message-signatures and cryptography; nothing of the program's own is used.
 
   tests/interop/opencloud/venv/bin/python tests/vectors/opencloud/make.py [--check]
 
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from http_message_signatures import HTTPMessageSigner
 from http_message_signatures.algorithms import ECDSA_P256_SHA256, ED25519
 
-FILE = pathlib.Path(__file__).with_name("requests.json")
+HERE = pathlib.Path(__file__).resolve().parent
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 NOW = 1_790_000_000
 AUDIENCE = "eip155:31337:0x" + "a1" * 20
@@ -233,23 +233,100 @@ def der_signature():
     return P256.key.sign(request.bases[0]["base"].encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
 
 
+class Answer:
+    """A node's answer, as its client gets it."""
+
+    def __init__(self, request, status=200, word="ok", body=b"the answer\n"):
+        self.request, self.status, self.status_code, self.body, self.trailers = request, status, status, body, {}
+        self.headers = {"OpenCloud-Status": word, "Content-Digest": content_digest(body),
+                        "OpenCloud-Request": request.digest()}
+
+    def signed(self, key=ED, covers=("@status", "content-digest", "opencloud-status", "opencloud-request"), label="oc"):
+        signer = HTTPMessageSigner(signature_algorithm=key.algorithm)
+        self.request = None
+        prepared = signer.prepare(
+            self, key_id=ED.id, created=datetime.datetime.fromtimestamp(NOW, datetime.timezone.utc), label=label,
+            tag="opencloud", covered_component_ids=covers, use_existing_digest=True)
+        self.base = prepared.signature_base.decode()
+        signer.apply(self, prepared, key.sign(prepared.signature_base))
+        return self
+
+    def streamed(self):
+        """The library knows no trailers: the same signature over marked components, by hand."""
+        self.signed()
+        for name in ("content-digest", "opencloud-request"):
+            self.base = self.base.replace(f'"{name}"', f'"{name}";tr')
+        parameters = self.base.rsplit('"@signature-params": ', 1)[1]
+        signature = base64.b64encode(ED.sign(self.base.encode())).decode()
+        self.trailers = {name: self.headers.pop(name) for name in ("Content-Digest", "OpenCloud-Request")}
+        self.trailers |= {"Signature-Input": f"oc={parameters}", "Signature": f"oc=:{signature}:"}
+        for name in ("Signature-Input", "Signature"):
+            del self.headers[name]
+        return self
+
+    def then(self, status=None, body=None, **headers):
+        self.status, self.body = status or self.status, self.body if body is None else body
+        self.headers |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return self
+
+
+def answer_vector(name, answer, request, why=None):
+    return {
+        "name": name,
+        "request": {"method": request.method, "target": request.target, "body": base64.b64encode(request.body).decode()},
+        "answer": {"status": answer.status, "headers": list(answer.headers.items()),
+                   "trailers": list(answer.trailers.items()), "body": base64.b64encode(answer.body).decode()},
+        "base": answer.base, "verdict": {"accepted": why is None} | ({"why": why} if why else {}),
+    }
+
+
+def answers():
+    call = Request("POST", "/oc/v1/sha256/hash?arg=1", BODY)
+    other = Request("POST", "/oc/v1/sha256/hash?arg=2", BODY)
+    yield answer_vector("a success", Answer(call).signed(), call)
+    yield answer_vector("without a body", Answer(call, body=b"").signed(), call)
+    yield answer_vector("a refusal", Answer(call, 402, "request-declined.payment-declined.too-low", b"{}").signed(), call)
+    yield answer_vector("streamed", Answer(call).streamed(), call)
+    yield answer_vector("to another request", Answer(other).signed(), call, "OpenCloud-Request is another request's")
+    yield answer_vector("by another key", Answer(call).signed(MORE[0]), call, "not signed by the node's key")
+    yield answer_vector("another status", Answer(call).signed().then(status=201), call, "not what was signed")
+    yield answer_vector("another word", Answer(call).signed().then(OpenCloud_Status="server-error"), call,
+                        "not what was signed")
+    yield answer_vector("another body", Answer(call).signed().then(body=b"forged"), call,
+                        "the body is not what Content-Digest says")
+    yield answer_vector("another body, with its digest", Answer(call).signed().then(
+        body=b"forged", Content_Digest=content_digest(b"forged")), call, "not what was signed")
+    for name in ("@status", "content-digest", "opencloud-status", "opencloud-request"):
+        covers = [each for each in ("@status", "content-digest", "opencloud-status", "opencloud-request") if each != name]
+        yield answer_vector(f"{name} is not covered", Answer(call).signed(covers=covers), call, f"{name} must be covered")
+    yield answer_vector("another label", Answer(call).signed(label="sig"), call, "there is no signature oc")
+
+
+def text_of(about, keys, vectors):
+    return json.dumps({
+        "about": f"{about} Made by make.py. The keys are published: use them for nothing else.",
+        "node": {"id": ED.id, "now": NOW, "audience": AUDIENCE, "scheme": "https", "authority": AUTHORITY},
+        "keys": [{"id": key.id, "kind": key.kind, "private": key.private} for key in keys],
+        "vectors": vectors,
+    }, indent=1, ensure_ascii=True) + "\n"
+
+
 def main():
-    vectors = [*accepted(), *refused_for_what_it_says(), *refused_for_what_it_covers(), *refused_for_what_was_changed()]
-    for each in vectors:
+    requests = [*accepted(), *refused_for_what_it_says(), *refused_for_what_it_covers(), *refused_for_what_was_changed()]
+    for each in requests:
         # What was signed is of use only where the request still says the same.
         if each["verdict"].get("check") in ("read", "signature"):
             del each["signed"]
-    text = json.dumps({
-        "about": "Requests that docs/opencloud.md accepts or refuses, made by make.py. The keys are published: use them for "
-                 "nothing else. Nonces are not judged here.",
-        "node": {"now": NOW, "audience": AUDIENCE, "scheme": "https", "authority": AUTHORITY},
-        "keys": [{"id": key.id, "kind": key.kind, "private": key.private} for key in [ED, P256, *MORE]],
-        "vectors": vectors,
-    }, indent=1, ensure_ascii=True) + "\n"
-    if "--check" not in sys.argv:
-        FILE.write_text(text)
-    elif FILE.read_text() != text:
-        sys.exit(f"{FILE} is not what make.py makes")
+    files = {
+        "requests.json": text_of("Requests that docs/opencloud.md accepts or refuses; nonces are not judged here.",
+                                 [ED, P256, *MORE], requests),
+        "answers.json": text_of("Answers that a client of the node accepts or refuses.", [ED, MORE[0]], [*answers()]),
+    }
+    for name, text in files.items():
+        if "--check" not in sys.argv:
+            (HERE / name).write_text(text)
+        elif (HERE / name).read_text() != text:
+            sys.exit(f"{name} is not what make.py makes")
 
 
 if __name__ == "__main__":
