@@ -22,6 +22,7 @@ from eth_account.messages import encode_defunct  # noqa: E402
 import opencloud  # noqa: E402
 from account import Account  # noqa: E402
 from ethereum import DEVELOPMENT_KEYS, development_account  # noqa: E402
+from policy_test import write  # noqa: E402
 from harness import PRICE, expect, expect_equal, interop_cloud, new_folder, probe  # noqa: E402
 
 PYTHON, NODE = sys.executable, os.environ.get("DECLOUD_NODE", "node")
@@ -233,6 +234,25 @@ class Tests:
         client.credentials[0].address = client.credentials[1].address
         answer = client.send("GET", self.free + "?bytes=1")
         expect_equal((answer.status, answer.word), (401, "client-error.invalid-signature"), "another's proof")
+
+    def test_a_policy_knows_keys_and_credentials(self):
+        wallet = EthAccount()
+        write(self.cloud, f'''default = "deny"
+            [[rule]]
+            id = ["{self.keys[0].id}", "{wallet.address}"]
+            allow = true
+            ''')
+        try:
+            for client, wanted in ((self.client(self.keys[:1]), (200, "ok")), (self.client(self.keys[::-1]), (200, "ok")),
+                                   (self.client(self.keys[1:]), (403, "request-declined")),
+                                   (self.client(self.keys[1:], credentials=[wallet]), (200, "ok")),
+                                   (self.client(self.keys[1:], credentials=[EthAccount()]), (403, "request-declined")),
+                                   (self.client(), (403, "request-declined"))):
+                client.send("GET", self.free + "?bytes=1")
+                answer = client.send("GET", self.free + "?bytes=1")
+                expect_equal((answer.status, answer.word), wanted, answer.body)
+        finally:
+            write(self.cloud, "")
 
     def test_another_account_of_ours_signs_as_eth_account_does(self):
         wallet = EthAccount()
