@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519  # noqa: E402
 from eth_account import Account as Wallet  # noqa: E402
 from eth_account.messages import encode_defunct  # noqa: E402
 
+import http1  # noqa: E402
 import opencloud  # noqa: E402
 from account import Account  # noqa: E402
 from ethereum import DEVELOPMENT_KEYS, development_account  # noqa: E402
@@ -28,6 +30,7 @@ from harness import PRICE, expect, expect_equal, interop_cloud, new_folder, prob
 PYTHON, NODE = sys.executable, os.environ.get("DECLOUD_NODE", "node")
 GO = str(pathlib.Path(PYTHON).parent / "go")
 PAYER = 4
+SEED = 9421
 
 
 def pem(private):
@@ -44,6 +47,21 @@ class EthAccount:
 
     def sign_text(self, text):
         return "0x" + bytes(self.wallet.sign_message(encode_defunct(text=text)).signature).hex()
+
+
+def mutation(source, text):
+    """The text with one small change, which may change nothing."""
+    at, character = source.randrange(len(text)), source.choice('"();=:,?@*abcZ019 -_.%\\/+')
+    return source.choice([text[:at] + character + text[at:], text[:at] + text[at + 1:], text[:at],
+                          text[:at] + text[source.randrange(len(text)):], f"{text}, {text}"])
+
+
+def means_the_same(name, headers, mutated):
+    """True if a reader of structured fields finds what was there before under each label that has an input."""
+    if name == "opencloud-audience":
+        return mutated.strip() == headers[name]
+    was, now = (opencloud.fields.parse_dictionary(each) for each in (headers[name], mutated))
+    return all(now.get(label) == value for label, value in was.items()) and (name == "signature" or len(now) == len(was))
 
 
 class Impostor(opencloud.Client):
@@ -214,7 +232,8 @@ class Tests:
     def test_what_cannot_be_deferred_is_paid_or_not_done(self):
         client = self.client(self.keys, self.account, PRICE, defer=True)
         self.paid_by(1, lambda: client.call("GET", self.paid + "?bytes=1"))
-        expect("no payment of ours" in self.refused(self.client(self.keys, defer=True), self.paid), "another reason")
+        told = self.refused(self.client(self.keys, defer=True), self.paid)
+        expect("no-defer: no payment of ours" in told, told)
 
     def test_services_and_methods_that_are_not_there(self):
         client = self.client(self.keys)
@@ -295,6 +314,22 @@ class Tests:
         expect_equal(self.sent(client, method, target, headers, body), (200, "ok"), "unchanged")
         method, target, headers, body = self.bytes_of(client, self.free + "?echo=1", b"body")
         expect_equal(self.sent(client, method, target, headers, b"b0dy"), (400, "client-error.bad-request"), "body")
+
+    def test_mutations_are_refused_unless_they_mean_the_same(self):
+        random_source, client = random.Random(SEED), self.client(self.keys)
+        served = refused = 0
+        for _ in range(400):
+            method, target, headers, body = self.bytes_of(client, self.free, method="GET")
+            name = random_source.choice(["signature-input", "signature", "opencloud-audience"])
+            mutated = mutation(random_source, headers[name])
+            answer = http1.request(self.cloud.node_url + target, method, headers | {name: mutated})
+            if answer.status == 200:
+                served += 1
+                expect(means_the_same(name, headers, mutated), f"{name}: {mutated} is served as {headers[name]}")
+            else:
+                refused += 1
+                expect(answer.status in (400, 401, 421), f"{name}: {mutated}: {answer.status} {answer.text}")
+        expect(served and refused > 300, f"{served} served, {refused} refused")
 
     def test_another_audience_and_another_time(self):
         client = self.client(self.keys)
