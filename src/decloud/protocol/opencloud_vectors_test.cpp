@@ -1,3 +1,4 @@
+#include "credential_claims.hpp"
 #include "request_digest.hpp"
 #include "request_signatures.hpp"
 #include "response_signature.hpp"
@@ -7,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -213,6 +215,46 @@ TEST(OpenCloudVectors, AnswersAreSignedToTheByteAsTheOtherLibraryDoes) {
         ++compared;
     }
     EXPECT_EQ(compared, 4U);
+}
+
+/// The name of the first check that refuses a field of credentials; empty if it is accepted.
+std::string refuses_credentials(const json::Object& vector, const json::Object& node) {
+    const auto claims = parse_credential_claims(text_of(vector, "field"));
+    if (!claims) {
+        return "read";
+    }
+    const auto verifier = make_ethereum_credentials();
+    const json::Array& texts = vector.at("texts").as_array();
+    EXPECT_EQ(claims->size(), texts.size());
+    for (std::size_t i = 0; i < std::min(claims->size(), texts.size()); ++i) {
+        const CredentialClaim& claim = claims->at(i);
+        const std::string text =
+            credential_text(text_of(vector, "did"), claim, text_of(node, "audience"));
+        EXPECT_EQ(text, texts[i].as_string());
+        EXPECT_TRUE(verifier->recognizes(claim.id));
+        if (claim.expires.value < node.at("now").to_number<std::uint64_t>()) {
+            return "exp";
+        }
+        const auto known = verifier->verify(claim, text);
+        if (!known) {
+            return "proof";
+        }
+        EXPECT_EQ(*known, (Credential{.kind = "ethereum", .id = claim.id}));
+    }
+    return {};
+}
+
+TEST(OpenCloudVectors, AccountsThatEthAccountSignedForAreKnown) {
+    const json::Object all = read_file("credentials.json");
+    ASSERT_GE(all.at("vectors").as_array().size(), 12U);
+    for (const json::Value& value : all.at("vectors").as_array()) {
+        const json::Object& vector = value.as_object();
+        SCOPED_TRACE(text_of(vector, "name"));
+        const json::Object& verdict = vector.at("verdict").as_object();
+        const bool accepted = verdict.at("accepted").as_bool();
+        EXPECT_EQ(refuses_credentials(vector, all.at("node").as_object()),
+            accepted ? "" : text_of(verdict, "check"));
+    }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes requests.json and answers.json with PyPI's http-message-signatures and cryptography; nothing of the program's own is used.
+"""Makes requests.json, answers.json and credentials.json with PyPI's http-message-signatures, cryptography and eth-account;
+nothing of the program's own is used.
 
   tests/interop/opencloud/venv/bin/python tests/vectors/opencloud/make.py [--check]
 
@@ -16,6 +17,8 @@ import sys
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from eth_account import Account
+from eth_account.messages import encode_defunct
 from http_message_signatures import HTTPMessageSigner
 from http_message_signatures.algorithms import ECDSA_P256_SHA256, ED25519
 
@@ -302,6 +305,44 @@ def answers():
     yield answer_vector("another label", Answer(call).signed(label="sig"), call, "there is no signature oc")
 
 
+def claim(account=1, did=ED.id, audience=AUDIENCE, ends=NOW + 300, says=None, lower=True):
+    """A member of OpenCloud-Credential, and the text that its proof is over."""
+    wallet = Account.from_key(bytes([account]) * 32)
+    address = wallet.address.lower() if lower else wallet.address
+    text = f"OpenCloud-Credential-v1|{did}|{says or address}|{ends}|{audience}"
+    proof = "0x" + bytes(wallet.sign_message(encode_defunct(text=text)).signature).hex()
+    return f'"{says or address}";exp={ends};proof="{proof}"', text
+
+
+def credential_vector(name, claims, check=None, why=None):
+    fields = [each[0] for each in claims]
+    return {"name": name, "did": ED.id, "field": ", ".join(fields), "texts": [each[1] for each in claims],
+            "verdict": {"accepted": check is None} | ({"check": check, "why": why} if check else {})}
+
+
+def credentials():
+    """`check`: `read` (the field), `exp` or `proof`."""
+    yield credential_vector("an account", [claim()])
+    yield credential_vector("eight accounts", [claim(number) for number in range(1, 9)])
+    yield credential_vector("it ends now", [claim(ends=NOW)])
+    yield credential_vector("it has ended", [claim(ends=NOW - 1)], "exp", "exp is over")
+    yield credential_vector("another account's proof", [claim(2, says=Account.from_key(b"\1" * 32).address.lower())], "proof",
+                            "made by another account")
+    field, text = claim(did=MORE[0].id)
+    yield credential_vector("for another id", [(field, text.replace(MORE[0].id, ED.id))], "proof", "made for another id")
+    field, text = claim(audience=AUDIENCE[:-2] + "ff")
+    yield credential_vector("for another audience", [(field, text.replace(AUDIENCE[:-2] + "ff", AUDIENCE))], "proof",
+                            "made for another audience")
+    field, text = claim()
+    later = str(NOW + 301)
+    yield credential_vector("a later end", [(field.replace(str(NOW + 300), later), text.replace(str(NOW + 300), later))], "proof",
+                            "exp is not what was signed")
+    yield credential_vector("a proof that is too short", [(field[:-3] + '"', text)], "proof", "65 bytes are needed")
+    yield credential_vector("nine accounts", [claim(number) for number in range(1, 10)], "read", "more than eight")
+    yield credential_vector("no proof", [(field.split(";proof")[0], text)], "read", "proof is missing")
+    yield credential_vector("no end", [(field.replace(f";exp={NOW + 300}", ""), text)], "read", "exp is missing")
+
+
 def text_of(about, keys, vectors):
     return json.dumps({
         "about": f"{about} Made by make.py. The keys are published: use them for nothing else.",
@@ -321,6 +362,7 @@ def main():
         "requests.json": text_of("Requests that docs/opencloud.md accepts or refuses; nonces are not judged here.",
                                  [ED, P256, *MORE], requests),
         "answers.json": text_of("Answers that a client of the node accepts or refuses.", [ED, MORE[0]], [*answers()]),
+        "credentials.json": text_of("OpenCloud-Credential of Ethereum accounts.", [ED], [*credentials()]),
     }
     for name, text in files.items():
         if "--check" not in sys.argv:
