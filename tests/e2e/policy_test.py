@@ -141,6 +141,7 @@ def test_who_asks_too_often_is_told_when_to_come_again(cloud):
     expect_equal(answer.header("RateLimit"), f'"policy";r=0;t={seconds}', "RateLimit")
     said = explain(cloud, "--client", "127.0.0.1")
     expect("3 per day" in str(said["commands"]) and "127.0.0.1" in said["countedFor"][0], str(said))
+    expect("2001:db8:1:2::/64" in explain(cloud, "--client", "2001:db8:1:2:3::4")["countedFor"][0], "a whole /64")
     write(cloud, '# more text\n[[rule]]\nservice = "compute"\nrate-limit = { per-day = 3 }\n')
     expect_equal(hello(cloud).status, 429, "the counts of a rule outlive a reload")
     write(cloud, "")

@@ -1,6 +1,7 @@
 #include "verbs.hpp"
 
-#include <decloud/client/error.hpp>
+#include <decloud/net/address.hpp>
+#include <decloud/node/edge.hpp>
 #include <decloud/policy/admission.hpp>
 #include <decloud/policy/id.hpp>
 
@@ -95,6 +96,13 @@ json::Object barred_object(const policy::Rule& rule) {
         {"decidedBy", "allow or deny"}, {"rule", rule.name}, {"line", rule.line}};
 }
 
+/// As whom the node counts requests from there: the address, or the /64 of it.
+Result<std::string> client_of(const std::string& address) {
+    net::PeerAddress peer;
+    TRY(peer.ip, net::parse_ip_address(address));
+    return node::client_key(peer);
+}
+
 Outcome explain(const Context& context, const ExplainOptions& options) {
     TRY(const std::filesystem::path file, file_of(context, options.file));
     TRY(const Policy policy, load(file, !options.file.empty()));
@@ -109,6 +117,7 @@ Outcome explain(const Context& context, const ExplainOptions& options) {
         return ExitCode::ok;
     }
     TRY(const auto credentials, credentials_of(options.ids));
+    TRY(const std::string client, client_of(options.client));
     policy::Question question{.service = options.service, .method = options.method};
     question.credentials = credentials;
     question.currency = options.currency;
@@ -126,8 +135,7 @@ Outcome explain(const Context& context, const ExplainOptions& options) {
     std::string text = fmt::format("{}: {}\n{}", policy::to_string(decision.verdict),
         policy::describe(decision, question), commands_text(object));
     json::Array buckets;
-    for (const std::string& whose :
-        policy::bucket_owners(policy, decision, question, options.client)) {
+    for (const std::string& whose : policy::bucket_owners(policy, decision, question, client)) {
         buckets.emplace_back(whose);
         text += fmt::format("  counted for    {}\n", whose);
     }

@@ -57,7 +57,7 @@ struct Policy::Index {
     /// An id's set of groups.
     IdNumbers ids;
     std::vector<std::vector<std::uint32_t>> sets;
-    boost::unordered_flat_map<std::uint64_t, std::vector<std::uint32_t>> rules;
+    boost::unordered_flat_map<std::uint64_t, std::vector<internal::Candidate>> rules;
     Numbers barred_cids;
     Numbers barred_owners;
     Numbers barred_names;
@@ -75,7 +75,7 @@ struct Policy::Index {
     }
 
     Result<void> add_ids();
-    void add_rule(std::uint32_t number);
+    void add_rule(const Rule& rule);
     void add_barred();
 };
 
@@ -111,8 +111,7 @@ Result<void> Policy::Index::add_ids() {
     return {};
 }
 
-void Policy::Index::add_rule(std::uint32_t number) {
-    const Rule& rule = text.rules[number];
+void Policy::Index::add_rule(const Rule& rule) {
     if (rule.bars_content) {
         return;
     }
@@ -123,14 +122,14 @@ void Policy::Index::add_rule(std::uint32_t number) {
         who = who_of_kind(intern(kinds, rule.kind));
     }
     if (rule.services.empty()) {
-        rules[key(who, 0)].push_back(number);
+        rules[key(who, 0)].emplace_back(rule);
     }
     for (const std::string& service : rule.services) {
         if (rule.methods.empty()) {
-            rules[key(who, intern(whats, service))].push_back(number);
+            rules[key(who, intern(whats, service))].emplace_back(rule);
         }
         for (const std::string& method : rule.methods) {
-            rules[key(who, intern(whats, method_key(service, method)))].push_back(number);
+            rules[key(who, intern(whats, method_key(service, method)))].emplace_back(rule);
         }
     }
 }
@@ -161,8 +160,8 @@ Result<Policy> Policy::parse(
     auto index = std::make_unique<Index>();
     TRY(index->text, internal::parse_policy_text(text, source, read_file));
     TRY_VOID(index->add_ids());
-    for (std::uint32_t number = 0; number < index->text.rules.size(); ++number) {
-        index->add_rule(number);
+    for (const Rule& rule : index->text.rules) {
+        index->add_rule(rule);
     }
     index->add_barred();
     return Policy(std::move(index));
@@ -197,9 +196,8 @@ Decision Policy::decide(const Question& question) const {
             if (found == index.rules.end()) {
                 continue;
             }
-            for (const std::uint32_t number : found->second) {
-                evaluation.consider(
-                    index.text.rules[number], asker, static_cast<std::uint32_t>(level));
+            for (const internal::Candidate& candidate : found->second) {
+                evaluation.consider(candidate, asker, static_cast<std::uint32_t>(level));
             }
         }
     };

@@ -19,8 +19,8 @@ constexpr std::array kMethods{"call", "stop"};
 bool one_in(Random& random, unsigned count) { return random() % count == 0; }
 
 const std::string& pick_id(Random& random) {
-    static const std::array kIds{kAnna, kBert, kCora};
-    return kIds.at(random() % kIds.size());
+    static const std::array known_ids{kAnna, kBert, kCora};
+    return known_ids.at(random() % known_ids.size());
 }
 
 std::string random_rule(Random& random, std::size_t number) {

@@ -195,7 +195,7 @@ TEST(Policy, LetsPayLaterOnlyWhomItSaysAndWithinAmountAndTime) {
     anna.question.time = UnixSeconds{1000};
     anna.question.due = UnixSeconds{4600};
     EXPECT_EQ(anna.verdict(policy), Verdict::allowed);
-    EXPECT_EQ(anna.of(policy).of(Command::defer)[0]->defer->total, Amount(9000));
+    EXPECT_EQ(anna.of(policy).of(Command::defer)[0]->defer.value_or(Defer{}).total, Amount(9000));
     anna.question.due = UnixSeconds{4601};
     EXPECT_EQ(anna.verdict(policy), Verdict::no_defer);
     anna.question.due = UnixSeconds{4600};

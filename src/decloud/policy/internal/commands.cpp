@@ -53,9 +53,8 @@ std::optional<std::uint32_t> parse_clock(std::string_view text) {
         return std::nullopt;
     }
     const auto number = [](std::string_view digits, unsigned& out) {
-        const char* const end = digits.data() + digits.size();
-        const auto [rest, error] = std::from_chars(digits.data(), end, out);
-        return error == std::errc() && rest == end;
+        const auto [rest, error] = std::from_chars(digits.begin(), digits.end(), out);
+        return error == std::errc() && rest == digits.end();
     };
     if (!number(text.substr(0, 2), hours) || !number(text.substr(3), minutes) || minutes > 59 ||
         hours * 60 + minutes > 1440) {

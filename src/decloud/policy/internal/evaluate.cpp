@@ -1,6 +1,7 @@
 #include "evaluate.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -9,6 +10,7 @@ namespace decloud::policy::internal {
 namespace {
 
 constexpr std::uint32_t kAboveAll = 255;
+constexpr auto kAccess = static_cast<std::size_t>(Command::access);
 constexpr Amount kMostAmount{std::numeric_limits<Uint128>::max()};
 
 /// `each` × `count`, at most all there is.
@@ -32,6 +34,18 @@ bool has_money(const std::optional<Money>& wanted, const std::optional<Money>& k
 }
 
 }  // namespace
+
+Candidate::Candidate(const Rule& of)
+    : rule(&of),
+      level(static_cast<std::uint8_t>(1 + 3 * static_cast<unsigned>(of.who_level()))),
+      is_final_deny(of.access == Access::deny && of.who_level() != WhoLevel::anybody),
+      is_conditional(of.band || (of.group && !of.kind.empty())) {
+    for (std::size_t i = 0; i < kCommands; ++i) {
+        if (of.carries(static_cast<Command>(i))) {
+            commands = static_cast<std::uint8_t>(commands | (1U << i));
+        }
+    }
+}
 
 Evaluation::Evaluation(const Question& question, Access standard)
     : question_(question), standard_(standard) {
@@ -73,19 +87,15 @@ bool Evaluation::fits(const Rule& rule, const Asker* asker) const {
     return asker != nullptr ? holds(*asker) : std::ranges::any_of(askers_, holds);
 }
 
-void Evaluation::consider(const Rule& rule, const Asker* asker, std::uint32_t what_level) {
-    if (!fits(rule, asker)) {
+void Evaluation::consider(
+    const Candidate& candidate, const Asker* asker, std::uint32_t what_level) {
+    if (candidate.is_conditional && !fits(*candidate.rule, asker)) {
         return;
     }
-    const WhoLevel who = rule.who_level();
-    const std::uint32_t level = 1 + 3 * static_cast<std::uint32_t>(who) + what_level;
-    for (std::size_t i = 0; i < kCommands; ++i) {
-        const auto command = static_cast<Command>(i);
-        if (!rule.carries(command)) {
-            continue;
-        }
-        const bool is_final =
-            command == Command::access && rule.access == Access::deny && who != WhoLevel::anybody;
+    const std::uint32_t level = candidate.level + what_level;
+    for (std::uint32_t left = candidate.commands; left != 0; left &= left - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(left));
+        const bool is_final = candidate.is_final_deny && i == kAccess;
         const std::uint32_t here = is_final ? kAboveAll : level;
         Winners& winners = decision_.winners[i];
         if (here > levels_[i]) {
@@ -93,9 +103,8 @@ void Evaluation::consider(const Rule& rule, const Asker* asker, std::uint32_t wh
             winners.clear();
         }
         // The same rule may be found by several credentials.
-        if (here == levels_[i] && (winners.empty() || winners.back() != &rule) &&
-            std::ranges::find(winners, &rule) == winners.end()) {
-            winners.push_back(&rule);
+        if (here == levels_[i] && std::ranges::find(winners, candidate.rule) == winners.end()) {
+            winners.push_back(candidate.rule);
         }
     }
 }

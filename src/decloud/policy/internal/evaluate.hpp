@@ -18,6 +18,21 @@ struct Asker {
     mutable std::optional<std::uint32_t> score;
 };
 
+/// What finding a rule needs of it, so that rules which lose are not touched.
+struct Candidate {
+    explicit Candidate(const Rule& of);
+
+    const Rule* rule;
+    /// A bit for each Command.
+    std::uint8_t commands = 0;
+    /// Of who; the level of what is added.
+    std::uint8_t level = 0;
+    /// A `deny` that names who asks.
+    bool is_final_deny = false;
+    /// There is more to fit than what it was found by.
+    bool is_conditional = false;
+};
+
 /// Collects the rules that fit a question and makes the decision. Used once.
 class Evaluation {
   public:
@@ -26,7 +41,7 @@ class Evaluation {
     [[nodiscard]] std::span<const Asker> askers() const { return askers_; }
     /// A rule whose services and methods fit: 0 by everything, 1 by service, 2 by method. `asker`
     /// is whose kind or group it was found by.
-    void consider(const Rule& rule, const Asker* asker, std::uint32_t what_level);
+    void consider(const Candidate& candidate, const Asker* asker, std::uint32_t what_level);
     [[nodiscard]] Decision finish() &&;
 
   private:

@@ -13,10 +13,9 @@ std::unexpected<Error> wrong_at(std::string_view source, std::uint32_t line, std
 Result<std::chrono::seconds> parse_duration(std::string_view text) {
     constexpr std::uint64_t kHundredYears = 36'525ULL * 86'400;
     std::uint64_t count = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, count);
+    const auto [rest, error] = std::from_chars(text.begin(), text.end(), count);
     std::uint64_t factor = 0;
-    if (error == std::errc() && end - rest == 1) {
+    if (error == std::errc() && text.end() - rest == 1) {
         switch (*rest) {
             case 's':
                 factor = 1;
