@@ -14,6 +14,7 @@ BUILD = pathlib.Path(os.environ.get("DECLOUD_BUILD", pathlib.Path(__file__).reso
 POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
 PAYERS = 1000
 CHANNELS = 100_000
+SETTLED = 10_000
 # Durable, as it comes; more memory and log than it needs, no replicas, nothing else to do.
 SETTINGS = {
     "listen_addresses": "''", "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "wal_level": "minimal",
@@ -100,6 +101,19 @@ def spends(work, measure):
                     f"{statistics.median(strict):,.0f} if each waits for its commit, too")
             print(f"# {who}, {clients} clients: ours {ours}, committed {strict}, PostgreSQL {theirs}")
             measure.report(f"spends of {who}, {clients} clients / PostgreSQL", measure.ratio(ours, theirs), 10, said=said)
+
+
+def settle(work, measure):
+    """Every channel's row from the wish to settle until the chain has all of them in final blocks."""
+    root = pathlib.Path(__file__).resolve().parent.parent
+    out = subprocess.run([BUILD / "bench/settle_bench", str(SETTLED), work / "settle", root], check=True,
+                         capture_output=True, text=True).stdout
+    found = json.loads(out)
+    print(f"# settling: {found}")
+    said = f"{found['transactions']} transactions in {found['blocks']} blocks of a second, two more make one final"
+    measure.report(f"settling {SETTLED:,} channels, s", found["seconds"], 60, at_most=True, said=said)
+    measure.report(f"gas of a row when settling {SETTLED:,} channels", found["gas_per_row"], 17_000, at_most=True,
+                   said="of the receipts: all that was paid for, by all rows")
 
 
 def channels(work, measure):

@@ -141,7 +141,8 @@ class EscrowBench {
                 .asset = kAsset,
                 .thresholds = {.payer_amount = Amount(Uint128{100} * kUsdc),
                     .age = std::chrono::hours(9)},
-                .poll = std::chrono::milliseconds(20)});
+                .poll = std::chrono::milliseconds(20),
+                .max_rows = max_rows});
         group = std::make_unique<async::TaskGroup>(executor_);
         if (follow) {
             group->spawn(channels->run());
@@ -277,6 +278,8 @@ class EscrowBench {
         co_return flushed->outcome.value_or(fail(CommonError::timeout));
     }
 
+    /// Of a transaction of the settler that is opened next.
+    std::size_t max_rows = 200;
     Address provider;
     chain::ContractAddresses contracts;
     ManualClock clock{UnixSeconds{kStart}};

@@ -60,6 +60,67 @@ TEST_F(SettlementTest, ARowOfAVanishedChannelIsSentOnce) {
     });
 }
 
+async::Task<void> reopen_with_rows(EscrowBench& bench, std::size_t max_rows) {
+    co_await bench.close();
+    bench.max_rows = max_rows;
+    co_await bench.open();
+}
+
+TEST_F(SettlementTest, SeveralTransactionsAreOnTheirWayAtOnceAndNoPayerInTwo) {
+    run([](EscrowBench& bench) -> async::Task<void> {
+        co_await reopen_with_rows(bench, 1);
+        co_await bench.open_channels({kAlice, kBob});
+        const Bytes32 alice = co_await bench.channel_of(kAlice);
+        const Bytes32 bob = co_await bench.channel_of(kBob);
+        co_await bench.spend(channel_account(alice), 3000);
+        const auto first = bench.flush();
+        EXPECT_TRUE(co_await bench.chain().until_pool(1));
+        co_await bench.spend(channel_account(alice), 1000);
+        co_await bench.spend(channel_account(bob), 2000);
+        const auto second = bench.flush();
+        EXPECT_TRUE(co_await bench.chain().until_pool(2)) << "Alice's first row and Bob's";
+        EXPECT_TRUE(co_await bench.mine_until([&] { return first->outcome && second->outcome; }));
+        EXPECT_EQ(first->outcome->value().amount, Amount(3000));
+        EXPECT_EQ(second->outcome->value().amount, Amount(3000));
+        EXPECT_EQ(second->outcome->value().rows, 2U);
+        EXPECT_EQ(co_await bench.claimed(alice), Amount(4000));
+        EXPECT_EQ(co_await bench.claimed(bob), Amount(2000));
+    });
+}
+
+TEST_F(SettlementTest, WhatIsUnderWayIsNotSentForTheNextWhoAsks) {
+    run([](EscrowBench& bench) -> async::Task<void> {
+        co_await bench.open_channels({kAlice});
+        const Bytes32 alice = co_await bench.channel_of(kAlice);
+        co_await bench.spend(channel_account(alice), 3000);
+        const auto first = bench.flush();
+        EXPECT_TRUE(co_await bench.chain().until_pool(1));
+        const auto nonce =
+            (co_await bench.chain().client->nonce(bench.provider, chain::BlockTag::pending()))
+                .value();
+        const auto second = bench.flush();
+        EXPECT_TRUE(co_await bench.mine_until([&] { return first->outcome && second->outcome; }));
+        EXPECT_EQ(second->outcome->value().block, first->outcome->value().block);
+        EXPECT_EQ((co_await bench.chain().client->nonce(bench.provider)).value(), nonce);
+    });
+}
+
+TEST_F(SettlementTest, OneTransactionThatFailsDoesNotStopTheOthers) {
+    run([](EscrowBench& bench) -> async::Task<void> {
+        co_await reopen_with_rows(bench, 1);
+        const PayerAccount broken{"channel:that no transaction can name"};
+        auto state = testing::channel(kUsdc);
+        state.owner = to_string(kBob);
+        EXPECT_TRUE(bench.ledger().record_chain(broken, state));
+        co_await bench.spend(broken, 5000);
+        co_await bench.open_channels({kAlice});
+        const Bytes32 alice = co_await bench.channel_of(kAlice);
+        co_await bench.spend(channel_account(alice), 3000);
+        EXPECT_FALSE(co_await bench.settle());
+        EXPECT_EQ(co_await bench.claimed(alice), Amount(3000));
+    });
+}
+
 TEST_F(SettlementTest, AFlushEndsWhenItsCallerIsGone) {
     run([](EscrowBench& bench) -> async::Task<void> {
         co_await bench.open_channels({kAlice});

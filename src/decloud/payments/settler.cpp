@@ -8,8 +8,13 @@
 #include <decloud/contracts/escrow.hpp>
 #include <decloud/crypto/hash.hpp>
 
+#include <boost/asio/this_coro.hpp>
+
 #include <algorithm>
+#include <exception>
 #include <iterator>
+#include <optional>
+#include <utility>
 
 namespace decloud::payments {
 
@@ -148,11 +153,23 @@ struct Settler::Wish {
     explicit Wish(const async::Executor& executor) : done(executor) {}
     async::Event done;
     std::optional<Result<Settled>> outcome;
+    /// Payers whose rows are in no batch of this wish yet; everybody's before it was attended to.
+    std::unordered_set<std::string> waiting;
+    bool attended = false;
+    std::size_t batches = 0;
+    Settled total;
+    std::optional<Error> error;
 
     void end(Result<Settled> with) {
         if (!outcome) {
             outcome = std::move(with);
             done.set();
+        }
+    }
+    void join(Batch& batch, const std::shared_ptr<Wish>& self) {
+        if (std::ranges::find(batch.wishes, self) == batch.wishes.end()) {
+            batch.wishes.push_back(self);
+            ++batches;
         }
     }
 };
@@ -172,11 +189,26 @@ void Settler::measure() {
 }
 
 async::Task<void> Settler::run() {
-    const std::shared_ptr<void> end(nullptr, [this](void* /*nothing*/) {
-        for (const auto& wish : std::exchange(wishes_, {})) {
-            wish->end(fail(CommonError::cancelled, "the node is stopping"));
-        }
-    });
+    batches_ = std::make_unique<async::TaskGroup>(executor_);
+    std::exception_ptr thrown;
+    try {
+        co_await settle_until_cancelled();
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    // What was begun ends before this does.
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+    batches_->cancel();
+    co_await batches_->join();
+    for (const auto& wish : std::exchange(wishes_, {})) {
+        wish->end(fail(CommonError::cancelled, "the node is stopping"));
+    }
+    if (thrown) {
+        std::rethrow_exception(thrown);
+    }
+}
+
+async::Task<void> Settler::settle_until_cancelled() {
     for (;;) {
         const auto woken = co_await wished_.wait(settings_.poll);
         if (!woken && woken.error() == make_error_code(CommonError::cancelled)) {
@@ -185,34 +217,113 @@ async::Task<void> Settler::run() {
         wished_.reset();
         measure();
         co_await clean_up();
-        co_await settle();
+        settle();
     }
 }
 
-async::Task<void> Settler::settle() {
-    const auto wishes =
-        std::make_shared<std::vector<std::shared_ptr<Wish>>>(std::exchange(wishes_, {}));
-    // However this ends, nobody waits for it any longer.
-    const std::shared_ptr<void> end(nullptr, [wishes](void* /*nothing*/) {
-        for (const auto& wish : *wishes) {
-            wish->end(fail(CommonError::cancelled, "the node is stopping"));
+/// Begins what is due, and what somebody waits for.
+void Settler::settle() {
+    const bool idle = under_way_.empty();
+    std::unordered_set<std::string> wanted;
+    std::vector<SettlementRow> rows;
+    if (!wishes_.empty()) {
+        rows = ledger_.unsettled();
+        std::erase_if(rows, [](const SettlementRow& row) { return !is_of_escrow(row.payer); });
+        for (const auto& wish : wishes_) {
+            attend(wish, rows, wanted);
         }
+        std::erase_if(
+            rows, [&](const SettlementRow& row) { return !wanted.contains(row.payer.text); });
+    }
+    for (SettlementRow& row : ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds)) {
+        if (is_of_escrow(row.payer) && !under_way_.contains(row.payer.text) &&
+            !wanted.contains(row.payer.text)) {
+            rows.push_back(std::move(row));
+        }
+    }
+    for (const RowKind kind : {RowKind::voucher, RowKind::pull, RowKind::trial}) {
+        std::vector<SettlementRow> all;
+        std::ranges::copy_if(rows, std::back_inserter(all),
+            [kind](const SettlementRow& row) { return kind_of(row) == kind; });
+        for (std::size_t at = 0; at < all.size() && batches_->size() < settings_.max_batches;) {
+            const std::size_t count = std::min(settings_.max_rows, all.size() - at);
+            // What is not full waits for what is before it, in whose block it cannot be anyway.
+            if (count < settings_.max_rows && !idle && !wanted.contains(all[at].payer.text)) {
+                break;
+            }
+            const auto first = all.begin() + static_cast<std::ptrdiff_t>(at);
+            begin({first, first + static_cast<std::ptrdiff_t>(count)});
+            at += count;
+        }
+    }
+    end_wishes();
+}
+
+/// Adds to `wanted` what this wish waits for and nobody sends yet.
+void Settler::attend(const std::shared_ptr<Wish>& wish,
+    const std::vector<SettlementRow>& unsettled,
+    std::unordered_set<std::string>& wanted) {
+    std::unordered_set<std::string> waiting;
+    for (const SettlementRow& row : unsettled) {
+        const std::string& payer = row.payer.text;
+        if (wish->attended && !wish->waiting.contains(payer)) {
+            continue;
+        }
+        const auto found = under_way_.find(payer);
+        if (found != under_way_.end() && row.amount <= found->second.amount) {
+            wish->join(*found->second.batch, wish);
+            continue;
+        }
+        waiting.insert(payer);
+        if (found == under_way_.end()) {
+            wanted.insert(payer);
+        }
+    }
+    wish->waiting = std::move(waiting);
+    wish->attended = true;
+}
+
+void Settler::begin(std::vector<SettlementRow> rows) {
+    const auto batch = std::make_shared<Batch>(Batch{.rows = std::move(rows), .wishes = {}});
+    for (const SettlementRow& row : batch->rows) {
+        under_way_.insert_or_assign(
+            row.payer.text, RowUnderWay{.amount = row.amount, .batch = batch});
+        for (const auto& wish : wishes_) {
+            if (wish->waiting.erase(row.payer.text) != 0) {
+                wish->join(*batch, wish);
+            }
+        }
+    }
+    batches_->spawn(send(batch));
+}
+
+void Settler::end(const Batch& batch, const Result<Settled>& settled) {
+    for (const SettlementRow& row : batch.rows) {
+        under_way_.erase(row.payer.text);
+    }
+    for (const auto& wish : batch.wishes) {
+        --wish->batches;
+        if (settled) {
+            wish->total.rows += settled->rows;
+            wish->total.amount =
+                wish->total.amount.plus(settled->amount).value_or(wish->total.amount);
+            wish->total.block = std::max(wish->total.block, settled->block);
+        } else if (!wish->error) {
+            wish->error = settled.error();
+        }
+    }
+    end_wishes();
+    wished_.set();
+}
+
+void Settler::end_wishes() {
+    std::erase_if(wishes_, [](const std::shared_ptr<Wish>& wish) {
+        const bool ended = wish->attended && wish->waiting.empty() && wish->batches == 0;
+        if (ended) {
+            wish->end(wish->error ? Result<Settled>(fail(*wish->error)) : wish->total);
+        }
+        return ended;
     });
-    auto rows = wishes->empty()
-                    ? ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds)
-                    : ledger_.unsettled();
-    std::erase_if(rows, [](const SettlementRow& row) { return !is_of_escrow(row.payer); });
-    Result<Settled> settled{};
-    if (!rows.empty()) {
-        settled = co_await send(std::move(rows));
-    }
-    for (const auto& wish : *wishes) {
-        wish->end(settled);
-    }
-    if (!settled) {
-        log::warning("payments", "a settlement did not go through, trying again: {}",
-            settled.error().message());
-    }
 }
 
 /// Outcomes that nobody took: the process ended, or the wait for the follower did.
@@ -236,26 +347,20 @@ async::Task<Result<Settled>> Settler::flush(async::CancellationToken gone) {
     co_return wish->outcome.value_or(fail(CommonError::internal));
 }
 
-async::Task<Result<Settled>> Settler::send(std::vector<SettlementRow> rows) {
-    Settled total;
-    for (const RowKind kind : {RowKind::voucher, RowKind::pull, RowKind::trial}) {
-        std::vector<SettlementRow> all;
-        std::ranges::copy_if(rows, std::back_inserter(all),
-            [kind](const SettlementRow& row) { return kind_of(row) == kind; });
-        for (std::size_t at = 0; at < all.size(); at += settings_.max_rows) {
-            const auto end = std::min(all.size(), at + settings_.max_rows);
-            std::vector<SettlementRow> some(all.begin() + static_cast<std::ptrdiff_t>(at),
-                all.begin() + static_cast<std::ptrdiff_t>(end));
-            CO_TRY(const Settled settled, co_await send_some(std::move(some)));
-            total.rows += settled.rows;
-            total.amount = total.amount.plus(settled.amount).value_or(total.amount);
-            total.block = std::max(total.block, settled.block);
-        }
+async::Task<void> Settler::send(std::shared_ptr<Batch> batch) {
+    Result<Settled> settled = fail(CommonError::cancelled, "the node is stopping");
+    // However it ends, the rows are free again and nobody waits for it any longer.
+    const std::shared_ptr<void> ended(
+        nullptr, [this, &batch, &settled](void* /*nothing*/) { end(*batch, settled); });
+    settled = co_await send_rows(batch->rows);
+    if (!settled && settled.error() != make_error_code(CommonError::cancelled)) {
+        log::warning("payments", "a settlement of {} rows did not go through, trying again: {}",
+            batch->rows.size(), settled.error().message());
     }
-    co_return total;
 }
 
-async::Task<Result<Settled>> Settler::send_some(std::vector<SettlementRow> rows) {
+/// Rows of one kind.
+async::Task<Result<Settled>> Settler::send_rows(std::vector<SettlementRow> rows) {
     std::vector<Amount> before;
     for (const SettlementRow& row : rows) {
         const auto view = ledger_.payer(row.payer);

@@ -6,6 +6,7 @@
 #include <decloud/async/cancellation.hpp>
 #include <decloud/async/event.hpp>
 #include <decloud/async/task.hpp>
+#include <decloud/async/task_group.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/metrics.hpp>
 #include <decloud/chain/transaction_sender.hpp>
@@ -16,6 +17,9 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace decloud::payments {
@@ -30,6 +34,8 @@ struct SettlerSettings {
     std::chrono::milliseconds poll{1000};
     /// Rows of one transaction.
     std::size_t max_rows = 200;
+    /// Transactions that are not final at once: as many of one account as every node's pool takes.
+    std::size_t max_batches = 16;
 };
 
 /// What the chain took.
@@ -37,13 +43,15 @@ struct Settled {
     std::uint64_t rows = 0;
     /// Money; trials are rows without any.
     Amount amount;
-    /// Of the last transaction; 0 if none was needed.
+    /// Of the last transaction that is on the chain; 0 if none was needed.
     std::uint64_t block = 0;
 };
 
 /// Turns finished calls into transactions: cumulative rows by threshold, by time and when a channel
-/// closes. Rows are on disk before their broadcast, so that they may be sent again after any crash.
-/// Single threaded; run `run()` in a TaskGroup.
+/// closes. Several transactions are on their way at once, no payer in two of them; while there are
+/// some, only full ones follow, as a row is the cheaper the more there are. Rows are on disk before
+/// their broadcast, so that they may be sent again after any crash. Single threaded; run `run()` in
+/// a TaskGroup.
 class Settler {
   public:
     /// All of them outlive this; `sender` is used by nobody else.
@@ -58,17 +66,35 @@ class Settler {
     /// Settles what is due until cancelled.
     [[nodiscard]] async::Task<void> run();
     /// Has `run` settle everything now, and returns when it is final on the chain and taken over.
-    /// Errors: cancelled with `gone` (what was begun goes on) or when `run` ends; the chain's.
+    /// Errors: cancelled with `gone` (what was begun goes on) or when `run` ends; the chain's for
+    /// one of the transactions, the others go on.
     [[nodiscard]] async::Task<Result<Settled>> flush(async::CancellationToken gone);
 
   private:
     struct Wish;
+    /// A transaction on its way, and who waits for it.
+    struct Batch {
+        std::vector<SettlementRow> rows;
+        std::vector<std::shared_ptr<Wish>> wishes;
+    };
+    /// Of a payer, in a batch.
+    struct RowUnderWay {
+        Amount amount;
+        std::shared_ptr<Batch> batch;
+    };
+
     void measure();
-    [[nodiscard]] async::Task<void> settle();
+    [[nodiscard]] async::Task<void> settle_until_cancelled();
     [[nodiscard]] async::Task<void> clean_up();
-    [[nodiscard]] async::Task<Result<Settled>> send(std::vector<SettlementRow> rows);
-    /// Rows of one kind.
-    [[nodiscard]] async::Task<Result<Settled>> send_some(std::vector<SettlementRow> rows);
+    void settle();
+    void attend(const std::shared_ptr<Wish>& wish,
+        const std::vector<SettlementRow>& unsettled,
+        std::unordered_set<std::string>& wanted);
+    void begin(std::vector<SettlementRow> rows);
+    void end(const Batch& batch, const Result<Settled>& settled);
+    void end_wishes();
+    [[nodiscard]] async::Task<void> send(std::shared_ptr<Batch> batch);
+    [[nodiscard]] async::Task<Result<Settled>> send_rows(std::vector<SettlementRow> rows);
     [[nodiscard]] Settled accepted(
         const std::vector<SettlementRow>& rows, const std::vector<Amount>& before) const;
 
@@ -83,6 +109,9 @@ class Settler {
     async::Executor executor_;
     /// Of those who wait for everything to be settled.
     std::vector<std::shared_ptr<Wish>> wishes_;
+    /// By payer.
+    std::unordered_map<std::string, RowUnderWay> under_way_;
+    std::unique_ptr<async::TaskGroup> batches_;
     async::Event wished_;
 };
 
