@@ -190,7 +190,7 @@ class Cloud {
         const Settled settled = need(co_await settler_->flush({}));
         const std::chrono::duration<double> took = SteadyClock::now() - start;
         const Amount earned = need(co_await escrow_->earned(key_.address()));
-        if (settled.rows != count || earned != Amount(count * kSpent)) {
+        if (settled.rows != count || earned != Amount(Uint128{count} * kSpent)) {
             throw std::runtime_error("the chain did not take every row");
         }
         std::uint64_t gas = 0;

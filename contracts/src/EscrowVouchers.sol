@@ -19,10 +19,21 @@ abstract contract EscrowVouchers is EscrowChannels {
     /// caller settles for. A bad row is skipped with RowSkipped and touches no other. Returns how many rows
     /// were applied.
     function claimBatch(ClaimRow[] calldata rows) external returns (uint256 applied) {
+        // What the rows of one provider add is written once: nothing reads it in between.
+        address provider = address(0);
+        uint128 added = 0;
         for (uint256 i = 0; i < rows.length; i++) {
             ClaimRow calldata row = rows[i];
-            if (_finishRow(row.id, _claimRow(row))) applied++;
+            (SkipReason reason, address claimant, uint88 more) = _claimRow(row);
+            if (!_finishRow(row.id, reason)) continue;
+            applied++;
+            if (claimant != provider) {
+                if (added != 0) earned[provider] += added;
+                (provider, added) = (claimant, 0);
+            }
+            added += more;
         }
+        if (added != 0) earned[provider] += added;
     }
 
     /// Ends a channel at once, with `finalAmount` as all that it paid. The provider agrees by calling (itself
@@ -64,7 +75,8 @@ abstract contract EscrowVouchers is EscrowChannels {
         return _digest(SignedStructs.RELEASE_TYPEHASH, id, finalAmount);
     }
 
-    function _claimRow(ClaimRow calldata row) private returns (SkipReason) {
+    /// Of an applied row also whose it is, and what it adds to what they earned.
+    function _claimRow(ClaimRow calldata row) private returns (SkipReason, address, uint88) {
         bytes32 id = row.id;
         uint128 amount = row.amount;
         StoredChannel storage channel_ = _channels[id];
@@ -72,19 +84,20 @@ abstract contract EscrowVouchers is EscrowChannels {
         (address signer, uint88 claimed, bool unclaimable) = (channel_.signer, channel_.claimed, channel_.unclaimable);
         (address provider, uint88 reserved) = (channel_.claimant, channel_.reserved);
         if (signer == address(0)) {
-            return channel_.payer == address(0) ? SkipReason.UnknownChannel : SkipReason.PullChannel;
+            return (channel_.payer == address(0) ? SkipReason.UnknownChannel : SkipReason.PullChannel, provider, 0);
         }
-        if (!isSettler(provider, msg.sender)) return SkipReason.NotAuthorised;
-        if (unclaimable) return SkipReason.Finalized;
-        if (amount <= claimed) return SkipReason.NotNewer;
-        if (amount > row.cumulative) return SkipReason.AboveCumulative;
-        if (amount > reserved) return SkipReason.AboveReserved;
-        if (_signerOf(voucherDigest(id, row.cumulative), row.signature) != signer) return SkipReason.VoucherSignature;
+        if (!isSettler(provider, msg.sender)) return (SkipReason.NotAuthorised, provider, 0);
+        if (unclaimable) return (SkipReason.Finalized, provider, 0);
+        if (amount <= claimed) return (SkipReason.NotNewer, provider, 0);
+        if (amount > row.cumulative) return (SkipReason.AboveCumulative, provider, 0);
+        if (amount > reserved) return (SkipReason.AboveReserved, provider, 0);
+        if (_signerOf(voucherDigest(id, row.cumulative), row.signature) != signer) {
+            return (SkipReason.VoucherSignature, provider, 0);
+        }
         // At most the reserve, which fits.
         channel_.claimed = uint88(amount);
-        earned[provider] += amount - claimed;
         emit Claimed(id, provider, amount);
-        return SkipReason.None;
+        return (SkipReason.None, provider, uint88(amount) - claimed);
     }
 
     function _digest(bytes32 typeHash, bytes32 id, uint128 amount) private view returns (bytes32) {

@@ -3,7 +3,8 @@
 import re
 
 import http1
-from harness import PRICE, expect, expect_equal, says_what_to_do, wait_for
+from ethereum import development_account
+from harness import PRICE, USDC, expect, expect_equal, probe, says_what_to_do, wait_for
 
 
 def shown(cloud):
@@ -63,3 +64,24 @@ def test_a_provider_shows_its_bounds_and_stays_within_them(cloud):
     cloud.settle()
     expect_equal(shown(cloud)["selling"]["node"], "0", "settled")
     wait_for("paid calls to go on", lambda: http1.request(url).status == 200, 20)
+
+
+def test_what_is_not_worth_its_gas_is_written_off_and_shown(cloud):
+    file = cloud.home / "config" / "config.toml"
+    file.write_text(re.sub(r"(?m)^gas_price_gwei = .*$", "gas_price_gwei = '0.02'", file.read_text()))
+    cloud.kill_node()
+    payer = development_account(3)
+    cloud.fund(payer, 2 * USDC)
+    cid = cloud.upload(payer, {"program.wasm": probe("wasm").read_bytes()})
+    expect_equal(http1.request(cloud.node(cid)).status, 200, "a call")
+    known = cloud.ledger(payer.address.lower())
+    expect_equal(shown(cloud)["selling"]["writtenOff"], "0", "an open channel")
+    cloud.send(payer.address, cloud.escrow, "requestClose(bytes32)", known["channel"])
+    wait_for("the node to see the channel close", lambda: shown(cloud)["selling"]["writtenOff"] == str(PRICE), 30)
+    selling = shown(cloud)["selling"]
+    expect(PRICE < 2 * int(selling["rowCost"]), str(selling))
+    expect(f"{PRICE / USDC:g} of it written off" in cloud.good("escrow", "exposure").out, "text")
+    text = http1.request(cloud.console_url + "/metrics").text
+    expect(re.search(rf"(?m)^decloud_written_off_units {PRICE}$", text), "the metric")
+    row = next(each for each in cloud.status()["channels"] if each.get("channel") == known["channel"])
+    expect_equal((row["closing"], row["claimed"]), (True, "0"), "nothing was claimed")

@@ -4,6 +4,7 @@
 #include "internal/service_loop.hpp"
 
 #include <decloud/base/log.hpp>
+#include <decloud/client/economics.hpp>
 #include <decloud/client/error.hpp>
 #include <decloud/client/provider_setup.hpp>
 #include <decloud/node/node.hpp>
@@ -13,6 +14,8 @@
 namespace decloud::cli {
 
 namespace {
+
+constexpr std::uint64_t kRowsOfLeastChannel = 100;
 
 Result<node::NodeSettings> node_settings(const Context& context, const Workspace& workspace) {
     const client::Config& config = workspace.config;
@@ -45,6 +48,10 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.exposure = {.channel = config.provider.max_exposure_per_channel,
         .identity = config.provider.max_exposure_per_identity,
         .node = config.provider.max_exposure};
+    TRY(settings.thresholds.row_cost, client::row_cost(client::escrow_gas(), config.provider.gas));
+    // A row is at most a hundredth of what such a channel has.
+    settings.least_channel = std::max(
+        settings.least_channel, Amount(settings.thresholds.row_cost.units() * kRowsOfLeastChannel));
     settings.free_bytes = config.provider.free_bytes;
     if (config.provider.x402 != "off") {
         settings.x402 =

@@ -81,6 +81,9 @@ Result<void> read_usdc(TomlReader& reader, std::string_view key, Amount& out) {
     });
 }
 
+/// Gwei are read with six decimals, as USDC are.
+constexpr Uint128 kWeiOfLastDecimal = 1000;
+
 Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(reader.text("name", provider.name));
     TRY_VOID(reader.text("account", provider.account));
@@ -108,6 +111,13 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(read_usdc(reader, "max_exposure_per_channel", provider.max_exposure_per_channel));
     TRY_VOID(read_usdc(reader, "max_exposure_per_identity", provider.max_exposure_per_identity));
     TRY_VOID(read_usdc(reader, "max_exposure", provider.max_exposure));
+    Amount gas_price(provider.gas.wei_per_gas / kWeiOfLastDecimal);
+    TRY_VOID(read_usdc(reader, "gas_price_gwei", gas_price));
+    provider.gas.wei_per_gas = gas_price.units() * kWeiOfLastDecimal;
+    TRY_VOID(read_usdc(reader, "usdc_per_coin", provider.gas.per_coin));
+    if (!row_cost(escrow_gas(), provider.gas)) {
+        return reader.wrong("gas_price_gwei", "a price at which a row costs less than all money");
+    }
     return read_usdc(reader, "price", provider.price);
 }
 
@@ -286,6 +296,9 @@ std::string format_config(const Config& config) {
                 {"max_exposure_per_identity",
                     format_usdc(config.provider.max_exposure_per_identity)},
                 {"max_exposure", format_usdc(config.provider.max_exposure)},
+                {"gas_price_gwei",
+                    format_usdc(Amount(config.provider.gas.wei_per_gas / kWeiOfLastDecimal))},
+                {"usdc_per_coin", format_usdc(config.provider.gas.per_coin)},
                 {"free_bytes", integer(config.provider.free_bytes)},
                 {"gateways", list(config.provider.gateways)},
                 {"failed_attempts", integer(config.provider.failed_attempts)},

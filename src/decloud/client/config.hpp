@@ -1,5 +1,6 @@
 #pragma once
 
+#include "economics.hpp"
 #include "home.hpp"
 #include "spending.hpp"
 #include "x402_challenge.hpp"
@@ -58,6 +59,9 @@ struct ProviderConfig {
     Amount max_exposure_per_channel{1'000'000'000};
     Amount max_exposure_per_identity{2'000'000'000};
     Amount max_exposure{10'000'000'000};
+    /// What a row of a settlement costs is computed from: rows that would bring less than twice
+    /// that wait. A price of 0 has all of them sent.
+    GasMarket gas{.wei_per_gas = 0, .per_coin = Amount(3'000'000'000)};
     /// Storage for owners who have reserved nothing.
     std::uint64_t free_bytes = 0;
     /// Addresses of gateways whose word on who the client is (`Forwarded`) is believed.

@@ -40,6 +40,7 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.provider.max_exposure_per_channel = Amount(7000);
     config.provider.max_exposure_per_identity = Amount(8000);
     config.provider.max_exposure = Amount(9000);
+    config.provider.gas = {.wei_per_gas = 20'000'000, .per_coin = Amount(2'500'000'000)};
     config.gateway.allow_local_providers = true;
     config.trials = {.automatic = "listed",
         .calls_per_identity = 3,
@@ -52,6 +53,8 @@ TEST(Config, IsReadBackAsItWasSaved) {
     EXPECT_EQ(read.provider.max_exposure_per_channel, Amount(7000));
     EXPECT_EQ(read.provider.max_exposure_per_identity, Amount(8000));
     EXPECT_EQ(read.provider.max_exposure, Amount(9000));
+    EXPECT_EQ(read.provider.gas.wei_per_gas, Uint128{20'000'000});
+    EXPECT_EQ(read.provider.gas.per_coin, Amount(2'500'000'000));
     EXPECT_EQ(read.chain.contracts.escrow, config.chain.contracts.escrow);
 }
 

@@ -44,12 +44,16 @@ EscrowGas escrow_gas() {
         .payout = gas_figures::kPayout};
 }
 
+Result<Amount> row_cost(const EscrowGas& gas, const GasMarket& market) {
+    return gas_cost(std::max(gas.consumed_row, gas.claimed_row), market);
+}
+
 Result<PriceAdvice> price_advice(const EscrowGas& gas, const GasMarket& market, Amount price) {
     if (price.is_zero()) {
         return fail(CommonError::invalid_input, "a call that costs nothing pays for no gas");
     }
     PriceAdvice out;
-    TRY(out.row_cost, gas_cost(std::max(gas.consumed_row, gas.claimed_row), market));
+    TRY(out.row_cost, row_cost(gas, market));
     TRY(const Uint128 claim, product(out.row_cost.units(), kShare));
     out.least_claim = Amount(claim);
     out.calls_per_claim = divided_up(claim, price.units());

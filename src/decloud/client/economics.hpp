@@ -30,6 +30,8 @@ struct EscrowGas {
 };
 /// Of the contracts that this program was built with.
 [[nodiscard]] EscrowGas escrow_gas();
+/// What one row of a settlement costs, of the dearer kind. Error: `gas_cost`'s.
+[[nodiscard]] Result<Amount> row_cost(const EscrowGas& gas, const GasMarket& market);
 
 /// From which amounts on gas is at most one percent.
 struct PriceAdvice {

@@ -22,11 +22,12 @@ double units(Amount amount) { return static_cast<double>(amount.units()); }
 
 }  // namespace
 
-ExposureReport measure_exposure(const payments::Ledger& ledger, const AssetId& asset) {
+ExposureReport measure_exposure(
+    const payments::Ledger& ledger, const AssetId& asset, Amount row_cost) {
     ExposureReport report;
     for (const payments::PayerView& view : ledger.payers()) {
-        const Amount amount =
-            sum(view.spent.amount.saturating_minus(view.chain.claimed_on_chain), view.held);
+        const Amount unclaimed = view.spent.amount.saturating_minus(view.chain.claimed_on_chain);
+        const Amount amount = sum(unclaimed, view.held);
         if (view.chain.asset != asset || amount.is_zero()) {
             continue;
         }
@@ -34,6 +35,10 @@ ExposureReport measure_exposure(const payments::Ledger& ledger, const AssetId& a
         Amount& identity = report.identities[view.chain.owner];
         identity = sum(identity, amount);
         report.node = sum(report.node, amount);
+        if (view.chain.is_final ||
+            (view.chain.closing && !payments::is_worth_claiming(unclaimed, row_cost))) {
+            report.written_off = sum(report.written_off, unclaimed);
+        }
     }
     std::ranges::sort(report.channels, std::ranges::greater(), &ExposureReport::Channel::amount);
     return report;
@@ -44,8 +49,10 @@ json::Object exposure_limits_json(const ExposureLimits& limits) {
         {"node", to_string(limits.node)}};
 }
 
-json::Object exposure_json(
-    const ExposureReport& report, const ExposureLimits& limits, const AssetId& asset) {
+json::Object exposure_json(const ExposureReport& report,
+    const ExposureLimits& limits,
+    const AssetId& asset,
+    Amount row_cost) {
     json::Array channels;
     for (const ExposureReport::Channel& row : report.channels) {
         if (channels.size() == kMostRows) {
@@ -64,13 +71,18 @@ json::Object exposure_json(
             json::Object{{"identity", identity}, {"amount", to_string(amount)}});
     }
     return {{"asset", asset.text}, {"node", to_string(report.node)},
+        {"writtenOff", to_string(report.written_off)}, {"rowCost", to_string(row_cost)},
         {"limits", exposure_limits_json(limits)}, {"channels", std::move(channels)},
         {"identities", std::move(identities)}};
 }
 
 ExposureGauges::ExposureGauges(metrics::Registry& registry, const ExposureLimits& limits)
     : largest_channel_(registry.gauge(kLargestName, kLargestHelp, {{"of", "channel"}})),
-      largest_identity_(registry.gauge(kLargestName, kLargestHelp, {{"of", "identity"}})) {
+      largest_identity_(registry.gauge(kLargestName, kLargestHelp, {{"of", "identity"}})),
+      written_off_(registry.gauge("decloud_written_off_units",
+          "Served and never to be claimed, as the channel has ended or a row costs more than half "
+          "of it; part of the exposure.",
+          {})) {
     registry.gauge(kLimitName, kLimitHelp, {{"of", "channel"}}).set(units(limits.channel));
     registry.gauge(kLimitName, kLimitHelp, {{"of", "identity"}}).set(units(limits.identity));
     registry.gauge(kLimitName, kLimitHelp, {{"of", "node"}}).set(units(limits.node));
@@ -83,6 +95,7 @@ void ExposureGauges::set(const ExposureReport& report) {
     }
     largest_channel_.set(report.channels.empty() ? 0 : units(report.channels.front().amount));
     largest_identity_.set(units(identity));
+    written_off_.set(units(report.written_off));
 }
 
 }  // namespace decloud::node

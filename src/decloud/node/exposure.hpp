@@ -24,14 +24,20 @@ struct ExposureReport {
     std::vector<Channel> channels;
     std::map<std::string, Amount> identities;
     Amount node;
+    /// Of `node`: what is not claimed any more, as the channel has ended, or is ending and a row
+    /// costs more than half of it.
+    Amount written_off;
 };
-[[nodiscard]] ExposureReport measure_exposure(const payments::Ledger& ledger, const AssetId& asset);
+[[nodiscard]] ExposureReport measure_exposure(
+    const payments::Ledger& ledger, const AssetId& asset, Amount row_cost);
 
 /// The bounds as JSON: `channel`, `identity`, `node`, in the asset's smallest unit.
 [[nodiscard]] json::Object exposure_limits_json(const ExposureLimits& limits);
 /// For the operator: the report beside its bounds; of channels and identities the largest thousand.
-[[nodiscard]] json::Object exposure_json(
-    const ExposureReport& report, const ExposureLimits& limits, const AssetId& asset);
+[[nodiscard]] json::Object exposure_json(const ExposureReport& report,
+    const ExposureLimits& limits,
+    const AssetId& asset,
+    Amount row_cost);
 
 /// The gauges of bounds and largest amounts. Single threaded; the registry outlives it.
 class ExposureGauges {
@@ -43,6 +49,7 @@ class ExposureGauges {
   private:
     metrics::Gauge& largest_channel_;
     metrics::Gauge& largest_identity_;
+    metrics::Gauge& written_off_;
 };
 
 }  // namespace decloud::node

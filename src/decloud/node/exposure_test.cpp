@@ -24,7 +24,7 @@ class Gauges final : public metrics::Registry {
     }
     metrics::Gauge& gauge(
         std::string_view name, std::string_view /*help*/, metrics::Labels labels) override {
-        return all_[std::string(name) + " " + labels.at(0).second];
+        return all_[std::string(name) + (labels.empty() ? "" : " " + labels.at(0).second)];
     }
     metrics::Histogram& histogram(std::string_view name,
         std::string_view help,
@@ -119,7 +119,7 @@ TEST_F(ExposureTest, EachBoundHoldsAndTheReportSaysHowMuchOfItIsUsed) {
         EXPECT_EQ(co_await test.spend("channel:c", kUsdc, 50), 5U);
         EXPECT_EQ(co_await test.spend("trial:d", {"decloud:trial-calls"}, 4), 4U);
     });
-    const ExposureReport report = measure_exposure(*ledger, kUsdc);
+    const ExposureReport report = measure_exposure(*ledger, kUsdc, Amount(10));
     EXPECT_EQ(report.node, Amount(20));
     ASSERT_EQ(report.channels.size(), 3U);
     EXPECT_EQ(report.channels[0].account, "channel:a");
@@ -136,10 +136,46 @@ TEST_F(ExposureTest, EachBoundHoldsAndTheReportSaysHowMuchOfItIsUsed) {
     EXPECT_EQ(gauges.value("decloud_exposure_largest_units channel"), 10);
     EXPECT_EQ(gauges.value("decloud_exposure_largest_units identity"), 15);
 
-    const json::Object shown = exposure_json(report, limits, kUsdc);
+    const json::Object shown = exposure_json(report, limits, kUsdc, Amount(10));
     EXPECT_EQ(json::string_member(shown, "node").value(), "20");
     const auto identities = json::array_member(shown, "identities").value();
     EXPECT_EQ(json::string_member(identities.at(0).get_object(), "identity").value(), "ann");
+}
+
+TEST_F(ExposureTest, WhatIsNotWorthItsRowIsWrittenOffWhenItsChannelEnds) {
+    record("channel:a", "ann", 0, kUsdc);
+    record("channel:b", "bob", 0, kUsdc);
+    record("channel:c", "cleo", 0, kUsdc);
+    run([](ExposureTest& test) -> async::Task<void> {
+        EXPECT_EQ(co_await test.spend("channel:a", kUsdc, 1), 1U);
+        EXPECT_EQ(co_await test.spend("channel:b", kUsdc, 3), 3U);
+        EXPECT_EQ(co_await test.spend("channel:c", kUsdc, 5), 5U);
+        // Half of it, rounded up, has finished.
+    });
+    const auto written_off = [&] {
+        return measure_exposure(*ledger, kUsdc, Amount(1)).written_off;
+    };
+    const auto end = [&](const std::string& name, bool for_good) {
+        payments::ChannelState state = ledger->payer({name}).value().chain;
+        state.closing = true;
+        state.is_final = for_good;
+        ASSERT_TRUE(ledger->record_chain({name}, state));
+    };
+    EXPECT_EQ(written_off(), Amount()) << "open channels may still earn more";
+    end("channel:a", false);
+    EXPECT_EQ(written_off(), Amount(1)) << "1 is less than two rows";
+    end("channel:b", false);
+    EXPECT_EQ(written_off(), Amount(1)) << "2 are worth a row of 1";
+    end("channel:c", true);
+    EXPECT_EQ(written_off(), Amount(4)) << "nothing is claimed from an ended channel";
+    const ExposureReport report = measure_exposure(*ledger, kUsdc, Amount(1));
+    EXPECT_EQ(report.node, Amount(9)) << "what is written off still counts against the bounds";
+    Gauges gauges;
+    ExposureGauges(gauges, limits).set(report);
+    EXPECT_EQ(gauges.value("decloud_written_off_units"), 4);
+    const json::Object shown = exposure_json(report, limits, kUsdc, Amount(1));
+    EXPECT_EQ(json::string_member(shown, "writtenOff").value(), "4");
+    EXPECT_EQ(json::string_member(shown, "rowCost").value(), "1");
 }
 
 TEST_F(ExposureTest, WhatTheChainHasIsNoRiskAnyMore) {
@@ -149,13 +185,13 @@ TEST_F(ExposureTest, WhatTheChainHasIsNoRiskAnyMore) {
         EXPECT_TRUE(co_await test.ledger->note_sent_rows(
             {{{"channel:a"}, kUsdc, test.ledger->spent({"channel:a"}).calls, Amount(1)}}));
     });
-    EXPECT_EQ(measure_exposure(*ledger, kUsdc).node, Amount(1));
+    EXPECT_EQ(measure_exposure(*ledger, kUsdc, Amount(10)).node, Amount(1));
     payments::ChannelState state = ledger->payer({"channel:a"}).value().chain;
     state.claimed_on_chain = Amount(1);
     state.calls_on_chain = ledger->spent({"channel:a"}).calls;
     ASSERT_TRUE(ledger->record_chain({"channel:a"}, state));
-    EXPECT_TRUE(measure_exposure(*ledger, kUsdc).channels.empty());
-    EXPECT_TRUE(measure_exposure(*ledger, kUsdc).node.is_zero());
+    EXPECT_TRUE(measure_exposure(*ledger, kUsdc, Amount(10)).channels.empty());
+    EXPECT_TRUE(measure_exposure(*ledger, kUsdc, Amount(10)).node.is_zero());
 }
 
 }  // namespace

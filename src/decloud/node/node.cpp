@@ -328,9 +328,11 @@ Result<void> Node::Impl::listen() {
         .provider_short_name = settings_.provider_name.substr(0, settings_.provider_name.find('.')),
         .audience = identity_.audience,
         .trusted_gateways = settings_.trusted_gateways};
-    console_context_ = std::make_unique<ConsoleContext>(
-        ConsoleContext{*metrics_, [this] { return head_.status(); }, settings_.provider_name,
-            [this] { exposure_gauges_.set(measure_exposure(*ledger_, asset_)); }});
+    console_context_ = std::make_unique<ConsoleContext>(ConsoleContext{*metrics_,
+        [this] { return head_.status(); }, settings_.provider_name,
+        [this] {
+            exposure_gauges_.set(measure_exposure(*ledger_, asset_, settings_.thresholds.row_cost));
+        }});
     operator_context_ = std::make_unique<OperatorContext>(OperatorContext{
         settings_, asset_, *ledger_, *channels_, *settler_, *trials_, head_, *content_context_});
     TRY(public_server_,

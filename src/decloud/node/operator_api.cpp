@@ -114,9 +114,10 @@ async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext&
     if (path == "/operator/status" && !is_post) {
         co_await send_object(std::move(exchange), status_json(context));
     } else if (path == "/operator/exposure" && !is_post) {
-        co_await send_object(
-            std::move(exchange), exposure_json(measure_exposure(context.ledger, context.asset),
-                                     context.settings.exposure, context.asset));
+        const Amount row_cost = context.settings.thresholds.row_cost;
+        co_await send_object(std::move(exchange),
+            exposure_json(measure_exposure(context.ledger, context.asset, row_cost),
+                context.settings.exposure, context.asset, row_cost));
     } else if (path == "/operator/settle" && is_post) {
         co_await answer_settle(std::move(exchange), context);
     } else if (path == "/operator/content/import" && is_post) {

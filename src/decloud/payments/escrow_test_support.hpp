@@ -140,7 +140,8 @@ class EscrowBench {
                 .escrow = contracts.escrow,
                 .asset = kAsset,
                 .thresholds = {.payer_amount = Amount(Uint128{100} * kUsdc),
-                    .age = std::chrono::hours(9)},
+                    .age = std::chrono::hours(9),
+                    .row_cost = row_cost},
                 .poll = std::chrono::milliseconds(20),
                 .max_rows = max_rows});
         group = std::make_unique<async::TaskGroup>(executor_);
@@ -280,6 +281,7 @@ class EscrowBench {
 
     /// Of a transaction of the settler that is opened next.
     std::size_t max_rows = 200;
+    Amount row_cost;
     Address provider;
     chain::ContractAddresses contracts;
     ManualClock clock{UnixSeconds{kStart}};

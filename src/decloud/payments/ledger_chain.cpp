@@ -1,3 +1,4 @@
+#include "channel_directory.hpp"
 #include "internal/ledger_state.hpp"
 #include "ledger.hpp"
 
@@ -265,12 +266,17 @@ std::vector<SettlementRow> Ledger::State::settlement_due(
             continue;
         }
         const Amount unsent = record.spent.amount.saturating_minus(record.sent.amount);
-        const bool worth =
+        const bool wanted =
             !unsent.is_zero() && (unsent >= thresholds.payer_amount || record.chain.closing ||
                                      older(payer.unsent_since, thresholds.age));
+        // Trials are counted in calls.
+        const bool worth =
+            record.chain.asset.text == kTrialAsset ||
+            is_worth_claiming(record.spent.amount.saturating_minus(record.chain.claimed_on_chain),
+                thresholds.row_cost);
         const bool lost =
             !record.sent_rows.empty() && older(payer.sent_at, thresholds.resend_after);
-        if (worth || lost) {
+        if ((wanted && worth) || lost) {
             rows.push_back(row_of(record));
         }
     }

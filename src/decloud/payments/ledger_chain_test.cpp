@@ -92,6 +92,34 @@ TEST_F(LedgerTest, SettlementIsDueByAmountByAgeOnCloseAndWhenItWasLost) {
         make_error_code(PaymentError::payer_stopped));
 }
 
+TEST_F(LedgerTest, WhatWouldNotBringTwiceItsRowWaitsAndIsGivenUpWhenItsChannelCloses) {
+    fund(10'000);
+    SettlementThresholds thresholds{Amount(5000)};
+    thresholds.row_cost = Amount(600);
+    const auto due = [&] {
+        return node().ledger().settlement_due(UnixSeconds{kStart + 9999}, thresholds).size();
+    };
+    spend(1000);
+    EXPECT_EQ(due(), 0U) << "by age";
+    spend(199);
+    EXPECT_EQ(due(), 0U);
+    spend(1);
+    EXPECT_EQ(due(), 1U) << "twice the row";
+    node().run([&]() -> async::Task<void> {
+        EXPECT_TRUE(co_await node().ledger().note_sent_rows({{kPayer, kAsset, 3, Amount(1200)}}));
+    });
+    auto state = channel(10'000);
+    state.claimed_on_chain = Amount(1200);
+    state.calls_on_chain = 3;
+    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
+    spend(1000);
+    state.closing = true;
+    ASSERT_TRUE(node().ledger().record_chain(kPayer, state));
+    EXPECT_EQ(due(), 0U) << "closing: what is claimed already does not count";
+    thresholds.row_cost = Amount(500);
+    EXPECT_EQ(due(), 1U);
+}
+
 TEST_F(LedgerTest, AskedToSettleItLeavesOutWhatTheContractWouldSkip) {
     fund(10'000);
     spend(1000);

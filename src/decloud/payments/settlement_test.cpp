@@ -121,6 +121,29 @@ TEST_F(SettlementTest, OneTransactionThatFailsDoesNotStopTheOthers) {
     });
 }
 
+TEST_F(SettlementTest, AClosingChannelIsClaimedAtOnceIfThatIsWorthIt) {
+    run([](EscrowBench& bench) -> async::Task<void> {
+        bench.row_cost = Amount(1000);
+        co_await reopen_with_rows(bench, 200);
+        co_await bench.open_channels({kAlice, kBob});
+        const Bytes32 alice = co_await bench.channel_of(kAlice);
+        const Bytes32 bob = co_await bench.channel_of(kBob);
+        co_await bench.spend(channel_account(alice), 2000);
+        co_await bench.spend(channel_account(bob), 1999);
+        co_await bench.act(kAlice, bench.contracts.escrow, encode_request_close(alice));
+        co_await bench.act(kBob, bench.contracts.escrow, encode_request_close(bob));
+        EXPECT_TRUE(co_await bench.mine_until([&] {
+            const ChannelState* const state = bench.ledger().find(channel_account(alice));
+            return state->claimed_on_chain == Amount(2000);
+        }));
+        co_await bench.follow();
+        EXPECT_TRUE(bench.ledger().find(channel_account(bob))->closing);
+        EXPECT_EQ(co_await bench.claimed(bob), Amount(0));
+        // Whoever wants it all the same gets it.
+        EXPECT_EQ((co_await bench.settle()).value().amount, Amount(1999));
+    });
+}
+
 TEST_F(SettlementTest, AFlushEndsWhenItsCallerIsGone) {
     run([](EscrowBench& bench) -> async::Task<void> {
         co_await bench.open_channels({kAlice});

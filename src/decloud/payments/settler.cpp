@@ -238,9 +238,16 @@ void Settler::settle() {
     for (SettlementRow& row : ledger_.settlement_due(clock_.unix_seconds(), settings_.thresholds)) {
         if (is_of_escrow(row.payer) && !under_way_.contains(row.payer.text) &&
             !wanted.contains(row.payer.text)) {
+            const ChannelState* const chain = ledger_.find(row.payer);
+            if (chain != nullptr && chain->closing) {
+                wanted.insert(row.payer.text);
+            }
             rows.push_back(std::move(row));
         }
     }
+    // What cannot wait comes first.
+    (void)std::ranges::partition(
+        rows, [&](const SettlementRow& row) { return wanted.contains(row.payer.text); });
     for (const RowKind kind : {RowKind::voucher, RowKind::pull, RowKind::trial}) {
         std::vector<SettlementRow> all;
         std::ranges::copy_if(rows, std::back_inserter(all),

@@ -16,4 +16,9 @@ Result<ReceiptId> parse_receipt_id(std::string_view text) {
     return id;
 }
 
+bool is_worth_claiming(Amount unclaimed, Amount row_cost) {
+    const Uint128 cost = row_cost.units();
+    return unclaimed.units() >= cost && unclaimed.units() - cost >= cost;
+}
+
 }  // namespace decloud::payments

@@ -198,7 +198,13 @@ struct SettlementThresholds {
     /// A row that is not on the final chain so long after it was sent is due again (rows are
     /// cumulative).
     std::chrono::seconds resend_after{600};
+    /// What the gas of one row is worth, in the token's smallest unit. A row that would bring less
+    /// than twice that waits for more, and is given up when its channel closes. 0: all are sent.
+    Amount row_cost{};
 };
+
+/// Whether putting so much on the chain brings at least twice what its row costs.
+[[nodiscard]] bool is_worth_claiming(Amount unclaimed, Amount row_cost);
 
 /// What is owed in one asset and not settled, and its bound.
 struct Exposure {

@@ -55,6 +55,8 @@ std::string selling_text(const json::Object& selling) {
     }
     return fmt::format("selling: {} of at most {} USDC served and not settled\n",
                usdc(selling, "node"), usdc(*limits, "node")) +
+           fmt::format("  {} of it written off: of ended channels, or less than two rows of {}\n",
+               usdc(selling, "writtenOff"), usdc(selling, "rowCost")) +
            rows_text(selling, "identities", "identity", usdc(*limits, "identity")) +
            rows_text(selling, "channels", "account", usdc(*limits, "channel"));
 }
