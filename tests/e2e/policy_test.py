@@ -147,17 +147,24 @@ def test_who_asks_too_often_is_told_when_to_come_again(cloud):
     write(cloud, "")
 
 
-def test_less_than_the_least_payment_is_too_low(cloud):
-    write(cloud, '[[rule]]\nservice = "compute"\nmin-payment = { currency = "USDC", amount = 1001 }\n')
+def test_the_least_payment_and_the_price_of_the_policy_are_what_a_call_costs(cloud):
+    write(cloud, '[[rule]]\nservice = "compute"\nmin-payment = { currency = "USDC", amount = 2000 }\n')
     with cloud.costs(0):
         answer = hello(cloud)
-    expect_equal((answer.status, answer.header("OpenCloud-Status")),
-                 (402, "request-declined.payment-declined.too-low"), answer.text)
-    expect_equal(explain(cloud, "--amount", "1000")["verdict"], "too-low", "explain")
-    write(cloud, '[[rule]]\nservice = "compute"\nmin-payment = { currency = "USDC", amount = 1000 }\n')
-    with cloud.costs(1000):
-        expect_equal(hello(cloud).status, 200, "enough")
-    expect_equal(explain(cloud, "--amount", "1000")["verdict"], "allowed", "explain")
+    expect_equal(answer.status, 402, "more than the owner has allowed")
+    expect_equal({each["amount"] for each in answer.json["acceptable"]}, {"2000"}, "what it costs")
+    user = cloud.user()
+    cloud.fund(user, 10_000, price=2000)
+    url = cloud.node(cloud.cid("hello"))
+    with cloud.costs(2000, user.address):
+        expect_equal(cloud.pay(user, url, max_price=1999).status, 402, "less than the least")
+        expect_equal(cloud.pay(user, url, max_price=2000).status, 200, "the least")
+    expect_equal(explain(cloud, "--amount", "1999")["verdict"], "too-low", "explain")
+    expect_equal(explain(cloud, "--amount", "2000")["verdict"], "allowed", "explain")
+    write(cloud, '[[rule]]\nservice = "compute"\nprice = { currency = "USDC", base = 400 }\n')
+    with cloud.costs(400):
+        expect_equal(hello(cloud).status, 200, "cheaper than config.toml says")
+    expect_equal(explain(cloud)["quote"], "400", "explain")
     write(cloud, "")
 
 

@@ -27,6 +27,7 @@
 #include <decloud/pipeline/failed_attempts.hpp>
 #include <decloud/policy/admission.hpp>
 #include <decloud/policy/barring.hpp>
+#include <decloud/policy/priced_service.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/services/compute/compute_service.hpp>
 #include <decloud/services/content/content_service.hpp>
@@ -293,8 +294,11 @@ void Node::Impl::register_everything() {
         clock_, *metrics_));
     pipeline_.add_admission(
         policy::make_policy_rule({.usdc = asset_}, *policy_, clock_, *metrics_));
-    pipeline_.add_service(services::make_compute_service(deployments_, function_context_));
-    pipeline_.add_service(services::make_content_service(*content_context_));
+    const auto priced = [this](std::unique_ptr<protocol::Service> service) {
+        return policy::make_priced_service(std::move(service), {.usdc = asset_}, *policy_, clock_);
+    };
+    pipeline_.add_service(priced(services::make_compute_service(deployments_, function_context_)));
+    pipeline_.add_service(priced(services::make_content_service(*content_context_)));
     pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));
     pipeline_.add_payment_method(payments::make_window_method(*charging_, domain_,
         [this](std::string jwe) { return open_window_key(std::move(jwe)); },

@@ -1,6 +1,7 @@
 #include "admission.hpp"
 
 #include "barring.hpp"
+#include "internal/asking.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -15,34 +16,6 @@ using protocol::Checked;
 using protocol::Status;
 
 namespace {
-
-using PaymentType = protocol::PaymentHeader::Type;
-
-/// What a promise says of itself.
-struct Promise {
-    std::string currency;
-    std::optional<Amount> amount;
-    std::optional<UnixSeconds> due;
-};
-
-std::optional<std::uint64_t> number(const protocol::Item& item, std::string_view key) {
-    const protocol::BareItem* found = item.parameter(key);
-    const auto* value = found == nullptr ? nullptr : std::get_if<std::int64_t>(found);
-    return value == nullptr || *value < 0 ? std::nullopt
-                                          : std::optional(static_cast<std::uint64_t>(*value));
-}
-
-Promise read_promise(const protocol::PaymentHeader& payment) {
-    Promise out;
-    out.currency = payment.item.string_parameter("currency").value_or("");
-    if (const auto amount = number(payment.item, "amount")) {
-        out.amount = Amount(*amount);
-    }
-    if (const auto due = number(payment.item, "due")) {
-        out.due = UnixSeconds{*due};
-    }
-    return out;
-}
 
 /// The token buckets of a request: of each credential that the rule is about, else of its address.
 void for_each_bucket(const Policy& policy,
@@ -71,10 +44,10 @@ class PolicyRule final : public protocol::Admission {
         const PolicyKeeper& keeper,
         const Clock& clock,
         metrics::Registry& metrics)
-        : settings_(std::move(settings)),
+        : asking_(std::move(settings), clock),
           keeper_(keeper),
           clock_(clock),
-          limiter_(settings_.max_buckets),
+          limiter_(asking_.settings().max_buckets),
           refused_(metrics.counter(
               "decloud_policy_refused_total", "Requests that the policy refused.", {})) {}
 
@@ -102,45 +75,13 @@ class PolicyRule final : public protocol::Admission {
                 return barred_by(*rule);
             }
         }
-        const Promise promise = read_promise(call.payment);
-        const Question question = ask(call, terms, promise);
+        const internal::Promise promise = internal::read_promise(call.payment);
+        const Question question = asking_.ask(call, terms, promise);
         const Decision decision = policy.decide(question);
         if (decision.verdict != Verdict::allowed) {
             return std::unexpected(problem_of(decision, question));
         }
         return limit(policy, decision, question, call.client);
-    }
-
-    Question ask(const protocol::Call& call, const protocol::Terms& terms, const Promise& promise) {
-        const auto name = [this](const std::string& currency) -> std::string_view {
-            return currency == settings_.usdc.text ? std::string_view("USDC") : currency;
-        };
-        const bool defers = call.payment.type == PaymentType::deferred;
-        const std::string& currency = defers ? promise.currency : terms.asset.text;
-        Question question{.service = call.service, .method = call.method};
-        question.credentials = call.credentials;
-        question.payment = call.payment.type;
-        question.currency = name(currency);
-        // Whatever a payment offers, what is held of it is the service's price.
-        question.amount = defers ? promise.amount : std::optional(terms.max_price);
-        if (name(terms.asset.text) == question.currency) {
-            question.service_price = terms.max_price;
-        }
-        question.due = promise.due;
-        question.time = clock_.unix_seconds();
-        question.load = load(question.time);
-        question.reputation = settings_.reputation;
-        question.facts = settings_.facts;
-        return question;
-    }
-
-    /// Asked for at most once a second.
-    std::uint32_t load(UnixSeconds now) {
-        if (now != load_at_) {
-            load_at_ = now;
-            load_ = settings_.load ? settings_.load() : machine_load();
-        }
-        return load_;
     }
 
     static protocol::Problem problem_of(const Decision& decision, const Question& question) {
@@ -190,13 +131,11 @@ class PolicyRule final : public protocol::Admission {
         return refusal;
     }
 
-    AdmissionSettings settings_;
+    internal::Asking asking_;
     const PolicyKeeper& keeper_;
     const Clock& clock_;
     RateLimiter limiter_;
     metrics::Counter& refused_;
-    UnixSeconds load_at_{};
-    std::uint32_t load_ = 0;
 };
 
 }  // namespace

@@ -84,6 +84,8 @@ struct Decision {
     std::array<Winners, kCommands> winners;
     /// What the policy quotes in the question's currency; none if it has no price there.
     std::optional<Amount> quote;
+    /// The highest min-payment in the question's currency; zero if there is none.
+    Amount least_payment;
     /// The least bid that is taken in it; none if nothing says what the call costs.
     std::optional<Amount> least_bid;
 

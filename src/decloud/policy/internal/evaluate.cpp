@@ -145,6 +145,10 @@ bool Evaluation::meets(const Require& require) const {
     });
 }
 
+Amount Evaluation::least_of(const MinPayment& payment) const {
+    return times(payment.least.amount, payment.per_unit ? question_.units : 1);
+}
+
 bool Evaluation::pays_enough(const Rule& rule) const {
     if (!question_.amount) {
         return true;
@@ -153,9 +157,7 @@ bool Evaluation::pays_enough(const Rule& rule) const {
     for (const MinPayment& payment : rule.min_payments) {
         if (payment.least.currency == question_.currency) {
             takes_currency = true;
-            const Amount least =
-                times(payment.least.amount, payment.per_unit ? question_.units : 1);
-            if (*question_.amount < least) {
+            if (*question_.amount < least_of(payment)) {
                 return false;
             }
         }
@@ -189,6 +191,13 @@ std::uint32_t Evaluation::below(const Accept& accept) const {
 }
 
 void Evaluation::quote() {
+    for (const Rule* rule : decision_.of(Command::min_payment)) {
+        for (const MinPayment& payment : rule->min_payments) {
+            if (payment.least.currency == question_.currency) {
+                decision_.least_payment = std::max(decision_.least_payment, least_of(payment));
+            }
+        }
+    }
     for (const Rule* rule : decision_.of(Command::price)) {
         if (rule->price && rule->price->currency == question_.currency) {
             decision_.quote = std::max(decision_.quote, std::optional(price(*rule->price)));

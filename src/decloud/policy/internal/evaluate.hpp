@@ -50,6 +50,7 @@ class Evaluation {
     [[nodiscard]] bool fits(const Rule& rule, const Asker* asker) const;
     [[nodiscard]] bool holds(const When& when) const;
     [[nodiscard]] bool meets(const Require& require) const;
+    [[nodiscard]] Amount least_of(const MinPayment& payment) const;
     [[nodiscard]] bool pays_enough(const Rule& rule) const;
     [[nodiscard]] bool may_defer(const Defer& defer) const;
     [[nodiscard]] Amount price(const Price& price) const;
