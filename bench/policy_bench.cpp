@@ -5,12 +5,12 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <random>
 #include <span>
 #include <string>
