@@ -252,6 +252,26 @@ contract EscrowVouchersTest is EscrowBase {
         refuse(new bytes(65));
     }
 
+    function test_rows_of_several_providers_in_turn_earn_each_its_own() public {
+        address other = address(0x07e4);
+        vm.prank(other);
+        escrow.setSettler(provider, now64() + 1 days);
+        vm.prank(payer);
+        bytes32 others = escrow.approve(other, PRICE, BUDGET, signer, "others");
+        bytes32 second = openSigned("second");
+        EscrowStorage.ClaimRow[] memory rows = new EscrowStorage.ClaimRow[](5);
+        rows[0] = claimRow(id, 10, 10);
+        rows[1] = claimRow(others, 20, 20);
+        rows[2] = claimRow(id, 10, 11);
+        rows[3] = claimRow(second, 30, 30);
+        rows[4] = claimRow(others, 25, 25);
+        vm.prank(provider);
+        eq(escrow.claimBatch(rows), 4, "applied");
+        eq(escrow.earned(provider), 40, "the caller's own");
+        eq(escrow.earned(other), 25, "the other's");
+        eq(escrow.earned(address(0)), 0, "nobody's");
+    }
+
     function test_bad_rows_touch_no_other() public {
         bytes32 second = openSigned("second");
         vm.prank(payer);
