@@ -90,12 +90,14 @@ int main(std::span<char*> args) {
     add_secret_verbs(app, context);
     add_call(app, context);
     add_pay_proxy(app, context);
+    add_request(app, context);
     add_account_verbs(app, context);
     add_escrow_verbs(app, context);
     add_provider_verbs(app, context);
     add_policy_verbs(app, context);
     add_gateway_verbs(app, context);
     add_content_verbs(app, context);
+    add_service_verbs(app, context);
     add_receipt_verbs(app, context);
     add_status(app, context);
     add_doctor(app, context);

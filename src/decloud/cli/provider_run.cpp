@@ -32,6 +32,7 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     node::NodeSettings settings;
     settings.home = workspace.home.node();
     settings.keys = workspace.home.keys();
+    settings.services = workspace.home.config / "services";
     TRY(settings.public_listen, net::parse_endpoint(config.provider.listen));
     TRY(settings.console_listen, net::parse_endpoint(config.provider.console));
     settings.operator_socket = workspace.home.operator_socket();

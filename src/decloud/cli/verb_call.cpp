@@ -1,16 +1,15 @@
+#include "internal/answer_output.hpp"
 #include "internal/paying.hpp"
 #include "verbs.hpp"
 
 #include <decloud/client/call.hpp>
 #include <decloud/client/deployments.hpp>
 #include <decloud/client/error.hpp>
-#include <decloud/client/http.hpp>
 #include <decloud/multiformats/cid.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <memory>
 
 namespace decloud::cli {
@@ -18,7 +17,6 @@ namespace decloud::cli {
 namespace {
 
 constexpr std::uint64_t kMaxBody = std::uint64_t{1} << 30U;
-constexpr std::size_t kMaxProblem = 64 * 1024;
 
 struct CallOptions {
     std::string target;
@@ -101,55 +99,6 @@ Result<client::PayableRequest> make_request(
     return request;
 }
 
-/// Where an answer's body goes, and the start of it for the text of a refusal.
-class Output {
-  public:
-    explicit Output(std::string path) : path_(std::move(path)) {}
-    ~Output() {
-        if (file_ != nullptr && file_ != stdout) {
-            (void)std::fclose(file_);
-        }
-    }
-    Output(const Output&) = delete;
-    Output& operator=(const Output&) = delete;
-
-    Result<void> head(const net::http::ResponseHead& head) {
-        status_ = head.status;
-        type_ = std::string(head.headers.find("Content-Type").value_or(""));
-        file_ = path_.empty() || path_ == "-" ? stdout : std::fopen(path_.c_str(), "wbe");
-        return file_ == nullptr ? fail(errno_error("open " + path_)) : Result<void>{};
-    }
-    Result<void> body(BytesView bytes) {
-        if (status_ >= 400 && problem_.size() < kMaxProblem) {
-            append(problem_, bytes);
-        }
-        if (file_ == stdout) {
-            return write_output(bytes);
-        }
-        if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
-            return fail(errno_error("write " + path_));
-        }
-        return {};
-    }
-    /// Ends it. Says on standard error what a refusal says.
-    Result<void> finish() {
-        if (file_ != stdout && std::fflush(file_) != 0) {
-            return fail(errno_error("write " + path_));
-        }
-        if (status_ >= 400) {
-            tell_error(client::remote_error(status_, type_, problem_));
-        }
-        return {};
-    }
-
-  private:
-    std::string path_;
-    std::FILE* file_ = nullptr;
-    int status_ = 0;
-    std::string type_;
-    Bytes problem_;
-};
-
 struct CallWork {
     Workspace workspace;
     CallOptions options;
@@ -165,7 +114,7 @@ async::Task<Outcome> send(
     client::PayableRequest request) {
     client::Payer payer(http, work.purse ? internal::payment_strategies(http, session, *work.purse)
                                          : std::vector<std::unique_ptr<client::PaymentStrategy>>{});
-    Output output(work.options.output);
+    internal::AnswerOutput output(work.options.output);
     CO_TRY(const client::Answer answer,
         co_await client::call(payer, std::move(request),
             {.head = [&](const net::http::ResponseHead& head) { return output.head(head); },

@@ -125,6 +125,10 @@ async::Task<Result<json::Object>> OperatorClient::settle() {
     co_return co_await ask("POST", "/operator/settle");
 }
 
+async::Task<Result<json::Object>> OperatorClient::reload_services() {
+    co_return co_await ask("POST", "/operator/services/reload");
+}
+
 async::Task<Result<json::Object>> OperatorClient::list_content() {
     co_return co_await ask("GET", "/operator/content/list");
 }

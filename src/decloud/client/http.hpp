@@ -53,6 +53,8 @@ class OperatorClient {
     /// whole. Errors also: the sink's.
     [[nodiscard]] async::Task<Result<void>> export_content(
         std::string cid, std::function<Result<void>(BytesView)> sink);
+    /// Has the node read its services' files again: `services`, `errors`.
+    [[nodiscard]] async::Task<Result<json::Object>> reload_services();
     /// What the node keeps, by pin.
     [[nodiscard]] async::Task<Result<json::Object>> list_content();
 

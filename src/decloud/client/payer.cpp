@@ -58,6 +58,20 @@ bool never_arrived(const Error& error) {
            error == make_error_code(NetError::tls_failed);
 }
 
+namespace {
+
+/// Nothing where there is no body.
+async::Task<Result<std::optional<crypto::Sha256Digest>>> content_of(
+    std::shared_ptr<ReplayBody> body) {
+    if (!body) {
+        co_return std::optional<crypto::Sha256Digest>();
+    }
+    CO_TRY(const crypto::Sha256Digest digest, co_await body->digest());
+    co_return std::optional(digest);
+}
+
+}  // namespace
+
 async::Task<Result<net::http::ClientResponse>> send_once(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     net::http::Client& client,
@@ -71,10 +85,24 @@ async::Task<Result<net::http::ClientResponse>> send_once(
     for (const auto field : more) {
         out.headers.set(field.name, field.value);
     }
-    if (request.body) {
-        out.body = request.body->from_start();
+    if (!request.signer) {
+        if (request.body) {
+            out.body = request.body->from_start();
+        }
+        co_return co_await client.request(std::move(route.url), std::move(out));
     }
-    co_return co_await client.request(std::move(route.url), std::move(out));
+    CO_TRY(const auto content, co_await content_of(request.body));
+    for (bool again = false;; again = true) {
+        CO_TRY_VOID(request.signer->sign(out.method, out.target, content, out.headers));
+        if (request.body) {
+            out.body = request.body->from_start();
+        }
+        auto response = co_await client.request(route.url, out);
+        if (!response || !request.signer->learn(response->head()) || again) {
+            co_return response;
+        }
+        response->abort();
+    }
 }
 
 async::Task<Result<Answer>> Payer::send_over(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "replay_body.hpp"
+#include "request_signer.hpp"
 
 #include <decloud/async/task.hpp>
 #include <decloud/base/bytes.hpp>
@@ -39,6 +40,8 @@ struct PayableRequest {
     std::shared_ptr<ReplayBody> body;
     /// One of ours that serves it, if that is known.
     std::optional<registry::Provider> provider;
+    /// Signs it each time it is sent; null: it is not signed.
+    std::shared_ptr<RequestSigner> signer{};
 };
 
 /// The answer to a request, paid for or not. Move-only; as `net::http::ClientResponse` otherwise.
@@ -93,7 +96,8 @@ class PaymentStrategy {
 /// True for errors after which a request has not reached anybody.
 [[nodiscard]] bool never_arrived(const Error& error);
 
-/// `request` over `route`, with `more` headers over its own. Errors: NetError.
+/// `request` over `route`, with `more` headers over its own, signed if it has a signer; once more
+/// if the node wants another nonce, which nothing was paid for. Errors: NetError, the body's.
 [[nodiscard]] async::Task<Result<net::http::ClientResponse>> send_once(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     net::http::Client& client,

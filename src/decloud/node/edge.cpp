@@ -176,6 +176,9 @@ Checked<Route> route_request(const net::http::RequestHead& head,
     if (segment == ".well-known" && rest == "/decloud") {
         return Route{.kind = Route::Kind::well_known, .call = {}, .id = {}};
     }
+    if (segment == "oc" && rest == "/v1/openapi.json" && head.method == "GET") {
+        return Route{.kind = Route::Kind::openapi, .call = {}, .id = {}};
+    }
     auto call = std::make_shared<protocol::Call>();
     call->head = head;
     call->client = client_key(head, peer, settings);

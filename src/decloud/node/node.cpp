@@ -1,8 +1,10 @@
 #include "node.hpp"
 
 #include "console.hpp"
+#include "declared_services.hpp"
 #include "edge.hpp"
 #include "exposure.hpp"
+#include "openapi.hpp"
 #include "operator_api.hpp"
 #include "receipts.hpp"
 #include "well_known.hpp"
@@ -31,6 +33,7 @@
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/services/compute/compute_service.hpp>
 #include <decloud/services/content/content_service.hpp>
+#include <decloud/services/info/info_service.hpp>
 #include <decloud/store/home_lock.hpp>
 
 #include <algorithm>
@@ -167,6 +170,7 @@ class Node::Impl {
               {.domain = domain_, .provider_node = identity::namehash(settings_.provider_name)}),
           slow_answers_(executor),
           function_context_{executor, sandbox_, slow_answers_, asset_, settings_.price},
+          operator_servers_(executor, {}, net::OutboundPolicy::trusted()),
           pipeline_(clock, *metrics_),
           tasks_(executor) {}
 
@@ -183,6 +187,7 @@ class Node::Impl {
     [[nodiscard]] Result<void> open_ledger();
     void register_everything();
     [[nodiscard]] std::unique_ptr<pipeline::Authentication> make_authentication() const;
+    [[nodiscard]] json::Object tell() const;
     [[nodiscard]] async::Task<Result<Bytes>> open_window_key(std::string jwe);
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] async::Task<void> answer_public(net::http::Exchange exchange);
@@ -224,7 +229,11 @@ class Node::Impl {
     services::FunctionCallContext function_context_;
     std::unique_ptr<policy::PolicyKeeper> policy_;
     std::unique_ptr<services::ContentContext> content_context_;
+    /// For the servers behind declared services, which are the operator's own.
+    net::http::Client operator_servers_;
+    std::unique_ptr<services::DeclaredContext> declared_context_;
     pipeline::Pipeline pipeline_;
+    std::unique_ptr<DeclaredServices> declared_;
 
     std::unique_ptr<OperatorContext> operator_context_;
     std::unique_ptr<ConsoleContext> console_context_;
@@ -299,6 +308,7 @@ void Node::Impl::register_everything() {
     };
     pipeline_.add_service(priced(services::make_compute_service(deployments_, function_context_)));
     pipeline_.add_service(priced(services::make_content_service(*content_context_)));
+    pipeline_.add_service(services::make_info_service([this] { return tell(); }));
     pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));
     pipeline_.add_payment_method(payments::make_window_method(*charging_, domain_,
         [this](std::string jwe) { return open_window_key(std::move(jwe)); },
@@ -307,6 +317,16 @@ void Node::Impl::register_everything() {
         pipeline_.add_payment_method(payments::make_x402_method(*x402_));
     }
     pipeline_.add_payment_method(payments::make_owner_method(*charging_));
+    declared_context_ = std::make_unique<services::DeclaredContext>(
+        services::DeclaredContext{*pipeline_.find_service("compute"), operator_servers_, asset_});
+    declared_ = std::make_unique<DeclaredServices>(
+        settings_.services, settings_.provider_name, pipeline_, *declared_context_, priced);
+    (void)declared_->reload();
+}
+
+json::Object Node::Impl::tell() const {
+    return well_known(
+        settings_, sandbox_, identity_, pipeline_, deployments_.current_key(), asset_);
 }
 
 std::unique_ptr<pipeline::Authentication> Node::Impl::make_authentication() const {
@@ -337,8 +357,8 @@ Result<void> Node::Impl::listen() {
         [this] {
             exposure_gauges_.set(measure_exposure(*ledger_, asset_, settings_.thresholds.row_cost));
         }});
-    operator_context_ = std::make_unique<OperatorContext>(OperatorContext{
-        settings_, asset_, *ledger_, *channels_, *settler_, *trials_, head_, *content_context_});
+    operator_context_ = std::make_unique<OperatorContext>(OperatorContext{settings_, asset_,
+        *ledger_, *channels_, *settler_, *trials_, head_, *content_context_, *declared_});
     TRY(public_server_,
         net::http::Server::listen(executor_, settings_.public_listen, {},
             [this](net::http::Exchange exchange) { return answer_public(std::move(exchange)); }));
@@ -407,6 +427,7 @@ async::Task<void> Node::Impl::stop() {
     if (x402_) {
         co_await x402_->stop();
     }
+    co_await operator_servers_.stop();
     co_await slow_answers_.stop();
     co_await sandbox_.stop();
     co_await transport_->stop();
@@ -481,9 +502,14 @@ async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
         case Route::Kind::well_known: {
             net::http::ResponseHead head;
             head.headers.add("Content-Type", "application/json");
+            (void)co_await exchange.send(std::move(head), json::to_text(tell()) + "\n");
+            co_return;
+        }
+        case Route::Kind::openapi: {
+            net::http::ResponseHead head;
+            head.headers.add("Content-Type", "application/json");
             (void)co_await exchange.send(
-                std::move(head), well_known_json(settings_, sandbox_, identity_, pipeline_,
-                                     deployments_.current_key(), asset_));
+                std::move(head), openapi_json(pipeline_.descriptions(), settings_.public_url));
             co_return;
         }
     }

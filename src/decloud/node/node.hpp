@@ -36,6 +36,8 @@ struct NodeSettings {
     std::filesystem::path home;
     /// Folder of the KeyStore.
     std::filesystem::path keys;
+    /// Folder of the operator's `NAME.toml` service files; it need not exist.
+    std::filesystem::path services{};
     net::Endpoint public_listen;
     net::Endpoint console_listen;
     std::filesystem::path operator_socket;

@@ -106,6 +106,12 @@ async::Task<void> answer_settle(net::http::Exchange exchange, OperatorContext& c
     co_await send_object(std::move(exchange), std::move(body));
 }
 
+json::Object reload_services(DeclaredServices& declared) {
+    const DeclaredServices::Loaded loaded = declared.reload();
+    return {{"services", json::Array(loaded.names.begin(), loaded.names.end())},
+        {"errors", json::Array(loaded.errors.begin(), loaded.errors.end())}};
+}
+
 }  // namespace
 
 async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext& context) {
@@ -120,6 +126,8 @@ async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext&
                 context.settings.exposure, context.asset, row_cost));
     } else if (path == "/operator/settle" && is_post) {
         co_await answer_settle(std::move(exchange), context);
+    } else if (path == "/operator/services/reload" && is_post) {
+        co_await send_object(std::move(exchange), reload_services(context.declared));
     } else if (path == "/operator/content/import" && is_post) {
         co_await import_content(std::move(exchange), context.content);
     } else if (path == "/operator/content/export" && !is_post) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "declared_services.hpp"
 #include "node.hpp"
 #include "node_content.hpp"
 
@@ -20,11 +21,13 @@ struct OperatorContext {
     const payments::AutomaticTrials& trials;
     chain::HeadFollower& head;
     services::ContentContext& content;
+    DeclaredServices& declared;
 };
 
 /// Requests on the 0600 socket in the home: whoever can open it is the operator.
 /// `GET /operator/status`, `GET /operator/exposure`, `POST /operator/settle`, `POST
-/// /operator/content/import`, `GET /operator/content/export?cid=…`, `GET /operator/content/list`.
+/// /operator/content/import`, `GET /operator/content/export?cid=…`, `GET /operator/content/list`,
+/// `POST /operator/services/reload`.
 [[nodiscard]] async::Task<void> answer_operator(
     net::http::Exchange exchange, OperatorContext& context);
 

@@ -16,7 +16,7 @@ json::Array to_array(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-std::string well_known_json(const NodeSettings& settings,
+json::Object well_known(const NodeSettings& settings,
     const sandbox::Sandbox& sandbox,
     const NodeIdentity& node_identity,
     const pipeline::Pipeline& pipeline,
@@ -62,7 +62,7 @@ std::string well_known_json(const NodeSettings& settings,
     exposure["asset"] = asset.text;
     body["exposure"] = std::move(exposure);
     body["prices"] = json::Array{std::move(call_price)};
-    return json::to_text(body) + "\n";
+    return body;
 }
 
 }  // namespace decloud::node

@@ -3,16 +3,15 @@
 #include "node.hpp"
 #include "receipts.hpp"
 
+#include <decloud/base/json.hpp>
 #include <decloud/crypto/rsa.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 #include <decloud/sandbox/sandbox.hpp>
 
-#include <string>
-
 namespace decloud::node {
 
-/// `/.well-known/decloud`: who this node is, what it sells, what it takes.
-[[nodiscard]] std::string well_known_json(const NodeSettings& settings,
+/// `/.well-known/decloud` and `info.info`: who this node is, what it sells, what it takes.
+[[nodiscard]] json::Object well_known(const NodeSettings& settings,
     const sandbox::Sandbox& sandbox,
     const NodeIdentity& node_identity,
     const pipeline::Pipeline& pipeline,

@@ -168,6 +168,21 @@ async::Task<std::optional<HoldOutcome>> hold_free_call(EscrowCharging& charging,
     co_return std::nullopt;
 }
 
+/// Whoever has signed the request; else its address.
+Caller caller_of(const protocol::Call& call) {
+    Caller caller{call.client, std::nullopt};
+    for (const protocol::Credential& credential : call.credentials) {
+        if (credential.kind == "ethereum" && !caller.account) {
+            if (const auto account = parse_address(credential.id)) {
+                caller.account = *account;
+            }
+        } else if (credential.kind == "opencloud" && caller.text == call.client) {
+            caller.text = credential.id;
+        }
+    }
+    return caller;
+}
+
 class OwnerMethod final : public protocol::PaymentMethod {
   public:
     explicit OwnerMethod(EscrowCharging& charging) : charging_(charging) {}
@@ -183,9 +198,8 @@ class OwnerMethod final : public protocol::PaymentMethod {
 
     [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
         protocol::PaymentRequest request) override {
-        Caller caller{request.call->client, std::nullopt};
         co_return co_await hold_from_owner(
-            charging_, request.terms, std::move(caller), std::nullopt, std::string());
+            charging_, request.terms, caller_of(*request.call), std::nullopt, std::string());
     }
 
     [[nodiscard]] std::vector<AcceptablePayment> acceptable(const Terms& /*terms*/) const override {

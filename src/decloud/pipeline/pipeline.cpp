@@ -1,4 +1,5 @@
 #include "internal/run.hpp"
+#include "service_template.hpp"
 
 #include <utility>
 
@@ -73,7 +74,7 @@ Pipeline::Pipeline(const Clock& clock,
 
 Pipeline::~Pipeline() = default;
 
-void Pipeline::add_service(std::unique_ptr<protocol::Service> service) {
+void Pipeline::add_service(std::shared_ptr<protocol::Service> service) {
     std::string name(service->name());
     services_.insert_or_assign(std::move(name), std::move(service));
 }
@@ -93,6 +94,26 @@ std::vector<std::string> Pipeline::services() const {
         names.push_back(name);
     }
     return names;
+}
+
+std::vector<protocol::ServiceDescription> Pipeline::descriptions() const {
+    std::vector<protocol::ServiceDescription> all;
+    all.reserve(services_.size());
+    for (const auto& [name, service] : services_) {
+        all.push_back(service->description());
+    }
+    return all;
+}
+
+protocol::Service* Pipeline::find_service(std::string_view name) const {
+    const auto found = services_.find(name);
+    return found == services_.end() ? nullptr : found->second.get();
+}
+
+void Pipeline::remove_service(std::string_view name) {
+    if (const auto found = services_.find(name); found != services_.end()) {
+        services_.erase(found);
+    }
 }
 
 std::vector<std::string> Pipeline::payment_methods() const {
@@ -130,7 +151,9 @@ async::Task<void> Pipeline::handle(
                                      .error());
         co_return;
     }
-    auto prepared = co_await service->second->prepare(run.call);
+    // It may be removed while this call waits.
+    const std::shared_ptr<protocol::Service> asked = service->second;
+    auto prepared = co_await prepare(run, *asked);
     if (!prepared) {
         co_await refuse_run(run, std::move(prepared.error()));
         co_return;
@@ -149,6 +172,18 @@ async::Task<void> Pipeline::handle(
     if (*paid) {
         co_await serve(run);
     }
+}
+
+async::Task<Checked<std::unique_ptr<protocol::PreparedCall>>> Pipeline::prepare(
+    Run& run, protocol::Service& service) {
+    if (is_template_method(run.call->method)) {
+        const protocol::ServiceDescription description = service.description();
+        if (description.find(run.call->method) == nullptr) {
+            co_return make_template_call(
+                description, *run.call, {.key = answer_signing_key_, .now = clock_.unix_seconds()});
+        }
+    }
+    co_return co_await service.prepare(run.call);
 }
 
 void Pipeline::set_authentication(std::unique_ptr<Authentication> authentication) {
@@ -222,7 +257,12 @@ void Pipeline::describe_payments(const Run& run, Problem& problem) const {
     }
 }
 
-Problem Pipeline::no_payment(const protocol::Terms& terms) {
+Problem Pipeline::no_payment(const Run& run) {
+    const protocol::Terms& terms = run.terms();
+    if (run.call->payment.type == protocol::PaymentHeader::Type::deferred) {
+        return protocol::payment_required(Status::payment_no_defer,
+            "this node takes no promise for this call", "pay now, by one of the ways below", {});
+    }
     return protocol::payment_required(Status::payment_acceptable,
         "this call costs " + to_string(terms.max_price) + " of " + terms.asset.text +
             " and the request brings no payment that this node takes",
@@ -244,7 +284,7 @@ async::Task<Checked<bool>> Pipeline::pay(Run& run) {
     const bool brings_payment = run.call->payment.type != protocol::PaymentHeader::Type::none;
     protocol::PaymentMethod* method = method_for(run);
     if (method == nullptr && (brings_payment || !terms.max_price.is_zero() || terms.needs_caller)) {
-        co_return std::unexpected(no_payment(terms));
+        co_return std::unexpected(no_payment(run));
     }
     if (method != nullptr) {
         auto inspected = method->inspect(*run.call, terms);

@@ -33,7 +33,11 @@ class Pipeline {
     ~Pipeline();
 
     /// Under its name; another service of that name is replaced.
-    void add_service(std::unique_ptr<protocol::Service> service);
+    void add_service(std::shared_ptr<protocol::Service> service);
+    /// Calls that run go on. Nothing happens if there is none of that name.
+    void remove_service(std::string_view name);
+    /// Null if there is none. Lives until it is removed or replaced.
+    [[nodiscard]] protocol::Service* find_service(std::string_view name) const;
     /// Asked in the order of registration.
     void add_payment_method(std::unique_ptr<protocol::PaymentMethod> method);
     void add_admission(std::unique_ptr<protocol::Admission> rule);
@@ -48,6 +52,8 @@ class Pipeline {
     /// Names of what was added: services sorted, payment methods in the order of registration.
     [[nodiscard]] std::vector<std::string> services() const;
     [[nodiscard]] std::vector<std::string> payment_methods() const;
+    /// What every service says of itself, sorted by name.
+    [[nodiscard]] std::vector<protocol::ServiceDescription> descriptions() const;
 
     /// Answers `exchange`, which `call` was made from.
     [[nodiscard]] async::Task<void> handle(
@@ -65,6 +71,8 @@ class Pipeline {
     struct Run;
 
     [[nodiscard]] protocol::Checked<void> identify(Run& run);
+    [[nodiscard]] async::Task<protocol::Checked<std::unique_ptr<protocol::PreparedCall>>> prepare(
+        Run& run, protocol::Service& service);
     [[nodiscard]] async::Task<protocol::Checked<void>> admit(Run& run);
     [[nodiscard]] async::Task<protocol::Checked<bool>> pay(Run& run);
     [[nodiscard]] protocol::Checked<void> screen(std::string_view client);
@@ -84,7 +92,7 @@ class Pipeline {
         std::uint64_t response_bytes);
     [[nodiscard]] protocol::PaymentMethod* method_for(const Run& run) const;
     void describe_payments(const Run& run, protocol::Problem& problem) const;
-    [[nodiscard]] static protocol::Problem no_payment(const protocol::Terms& terms);
+    [[nodiscard]] static protocol::Problem no_payment(const Run& run);
     void count(const Run& run, int status);
 
     [[nodiscard]] bool wants_signature(const Run& run) const;
@@ -100,7 +108,7 @@ class Pipeline {
     std::unique_ptr<Authentication> authentication_;
     AnswerCache answers_;
     BodyBudget unpaid_bodies_;
-    std::map<std::string, std::unique_ptr<protocol::Service>, std::less<>> services_;
+    std::map<std::string, std::shared_ptr<protocol::Service>, std::less<>> services_;
     std::vector<std::unique_ptr<protocol::PaymentMethod>> methods_;
     std::vector<std::unique_ptr<protocol::Admission>> admissions_;
     metrics::Histogram& duration_;

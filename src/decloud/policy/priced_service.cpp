@@ -88,6 +88,9 @@ class PricedService final : public protocol::Service {
         : service_(std::move(service)), asking_(std::move(settings), clock), keeper_(keeper) {}
 
     [[nodiscard]] std::string_view name() const override { return service_->name(); }
+    [[nodiscard]] protocol::ServiceDescription description() const override {
+        return service_->description();
+    }
 
     [[nodiscard]] async::Task<Checked<std::unique_ptr<protocol::PreparedCall>>> prepare(
         std::shared_ptr<const protocol::Call> call) override {

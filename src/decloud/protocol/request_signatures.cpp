@@ -263,8 +263,10 @@ std::string accept_signature(const RequestSignature& signature, std::string_view
             need(each);
         }
     }
-    wanted.parameters = {{"created", true}, {"keyid", signature.id}, {"nonce", std::string(nonce)},
-        {"tag", std::string("opencloud")}};
+    wanted.parameters = {{"created", true}, {"keyid", signature.id}, {"nonce", std::string(nonce)}};
+    if (const auto* tag = find_parameter<std::string>(signature.input.parameters, "tag")) {
+        wanted.parameters.emplace_back("tag", *tag);
+    }
     const auto text = serialize_dictionary({{signature.label, Member(std::move(wanted))}});
     return text.value_or(std::string());
 }

@@ -3,6 +3,7 @@
 #include "call.hpp"
 #include "deployment.hpp"
 #include "problem.hpp"
+#include "service_description.hpp"
 
 #include <decloud/async/task.hpp>
 #include <decloud/base/units.hpp>
@@ -91,6 +92,11 @@ class Service {
     virtual ~Service() = default;
     /// The `{service}` of `/oc/v1/{service}/{method}`. Lives as long as this object.
     [[nodiscard]] virtual std::string_view name() const = 0;
+    /// What it offers. `info`, `methods` and `quote` are answered from it; a service may have a
+    /// method of such a name itself.
+    [[nodiscard]] virtual ServiceDescription description() const {
+        return {.name = std::string(name())};
+    }
     /// The first stage: is the call valid, and what may it cost?
     [[nodiscard]] virtual async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(
         std::shared_ptr<const Call> call) = 0;

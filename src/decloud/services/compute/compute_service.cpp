@@ -61,6 +61,26 @@ class ComputeService final : public protocol::Service {
         : deployments_(deployments), context_(context) {}
 
     [[nodiscard]] std::string_view name() const override { return "compute"; }
+    [[nodiscard]] protocol::ServiceDescription description() const override {
+        return {.name = "compute",
+            .summary =
+                "Runs deployments: programs that somebody has uploaded, by their content id.",
+            .units = {{.name = "call", .description = "one call of a deployment"}},
+            .methods = {
+                {.name = "call",
+                    .summary = "Runs a deployment with the body as its input. Its owner pays "
+                               "within their terms, else the caller.",
+                    .arguments = protocol::arguments_schema({"content id of the deployment"}, 1),
+                    .request = "application/octet-stream",
+                    .response = "application/octet-stream",
+                    .price = {.currency = context_.asset,
+                        .base = {},
+                        .per_unit = {{"call", context_.price}}}},
+                {.name = "revoke",
+                    .summary = "Ends a deployment. The body is its owner's signed Revocation.",
+                    .arguments = protocol::arguments_schema({"content id of the deployment"}, 1),
+                    .request = "application/json"}}};
+    }
 
     [[nodiscard]] async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(
         std::shared_ptr<const protocol::Call> call) override {

@@ -183,6 +183,15 @@ class ContentService final : public protocol::Service {
     explicit ContentService(ContentContext& context) : context_(context) {}
 
     [[nodiscard]] std::string_view name() const override { return "content"; }
+    [[nodiscard]] protocol::ServiceDescription description() const override {
+        return {.name = "content",
+            .summary = "Keeps content for accounts that have money reserved here.",
+            .methods = {{.name = "import",
+                .summary = "Takes a CAR and keeps its blocks within the quota of the account that "
+                           "signed the CallAuthorization (of price 0) in OpenCloud-Payment.",
+                .arguments = protocol::arguments_schema({}, 0),
+                .request = "application/vnd.ipld.car"}}};
+    }
 
     [[nodiscard]] async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(
         std::shared_ptr<const protocol::Call> call) override {
