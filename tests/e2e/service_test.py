@@ -7,7 +7,7 @@ import threading
 import urllib.parse
 
 import http1
-from harness import ROOT, expect, expect_equal, wait_for
+from harness import PRICE, ROOT, expect, expect_equal, probe, wait_for
 
 
 def oc(cloud, service, method, *args, body=b"", **options):
@@ -159,3 +159,16 @@ def test_request_signs_checks_and_pays(cloud, folder):
     expect_equal(cloud.cli("request", "alice.decloud", "calc.other").code, 3, "no such method")
     anonymous = cloud.good("request", "alice.decloud", "compute.info", "--anonymous", "-v")
     expect("nobody" in anonymous.err, anonymous.err)
+
+
+def test_the_owner_pays_for_an_id_that_they_list(cloud):
+    told = cloud.good("request", "alice.decloud", "compute.info", "-v").err
+    mine = next(line.split()[1] for line in told.splitlines() if line.startswith("you "))
+    listed = cloud.upload(cloud.user(), {"program.wasm": probe("wasm").read_bytes()},
+                          ownerPays={"callers": [mine], "perDay": 100, "perCaller": 2})
+    with cloud.costs(2 * PRICE):
+        for _ in range(2):
+            expect_equal(cloud.good("request", "alice.decloud", "compute.call", listed).code, 0, "a listed id")
+        expect_equal(cloud.cli("request", "alice.decloud", "compute.call", listed).code, 5, "beyond its calls")
+        expect_equal(cloud.cli("request", "alice.decloud", "compute.call", listed, "--anonymous").code, 5, "nobody")
+        expect_equal(http1.request(cloud.node(listed)).status, 402, "plain curl")

@@ -1,0 +1,69 @@
+#include <decloud/protocol/credential_claims.hpp>
+#include <decloud/protocol/request_digest.hpp>
+#include <decloud/protocol/request_signatures.hpp>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+using namespace decloud;
+
+/// What was read is written and read again to the same.
+template <class Value>
+void check_round_trip(std::string_view text,
+    Result<Value> (*parse)(std::string_view),
+    Result<std::string> (*serialize)(const Value&)) {
+    const auto value = parse(text);
+    if (!value) {
+        return;
+    }
+    const auto written = serialize(*value);
+    if (!written) {
+        std::abort();
+    }
+    const auto again = parse(*written);
+    if (!again || !(*again == *value)) {
+        std::abort();
+    }
+}
+
+void check_signatures(std::string_view input, std::string_view signature) {
+    net::http::Headers headers;
+    headers.add("Signature-Input", input);
+    headers.add("Signature", signature);
+    headers.add("OpenCloud-Payment", signature);
+    const auto read = protocol::read_request_signatures(headers);
+    if (!read) {
+        return;
+    }
+    for (const auto& each : *read) {
+        (void)protocol::check_coverage(each, headers, {.has_body = true});
+        (void)protocol::check_times(each, {1'800'000'000});
+        (void)protocol::check_signature(each, {.method = "POST",
+                                                  .target = "/oc/v1/a/b?arg=1&arg=%20",
+                                                  .authority = "node.example",
+                                                  .status = {},
+                                                  .headers = &headers});
+        (void)protocol::accept_signature(each, "nonce");
+    }
+}
+
+}  // namespace
+
+/// Header fields of OpenCloud requests; two of them are separated by a line feed.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    check_round_trip<protocol::Item>(text, protocol::parse_item, protocol::serialize_item);
+    check_round_trip<protocol::List>(text, protocol::parse_list, protocol::serialize_list);
+    check_round_trip<protocol::Dictionary>(
+        text, protocol::parse_dictionary, protocol::serialize_dictionary);
+    (void)protocol::parse_content_digest(text);
+    (void)protocol::parse_credential_claims(text);
+    const std::size_t split = text.find('\n');
+    if (split != std::string_view::npos) {
+        check_signatures(text.substr(0, split), text.substr(split + 1));
+    }
+    return 0;
+}
