@@ -15,6 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = HERE.parents[2] / "examples" / "clients"
 sys.path[:0] = [str(HERE.parents[1] / "e2e"), str(CLIENTS / "python")]
 
+import openapi_spec_validator  # noqa: E402
 from cryptography.hazmat.primitives import serialization  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519  # noqa: E402
 from eth_account import Account as Wallet  # noqa: E402
@@ -246,6 +247,37 @@ class Tests:
         except opencloud.Refused as problem:
             return str(problem)
         raise AssertionError(f"{target}: {answer.status} {answer.word}")
+
+    # What the node says of its services.
+
+    def test_the_openapi_description_is_valid(self):
+        told = json.loads(http1.request(self.cloud.node_url + "/oc/v1/openapi.json").body)
+        openapi_spec_validator.validate(told)
+        for service in ("info", "compute", "content"):
+            for method in ("info", "methods", "quote"):
+                expect(f"/oc/v1/{service}/{method}" in told["paths"], f"{service}.{method} is not described")
+
+    def test_the_openapi_description_is_true(self):
+        """schemathesis sends what the description allows and what it forbids, and reads the answers by it."""
+        checks = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+                  "response_headers_conformance")
+        done = subprocess.run(
+            [pathlib.Path(PYTHON).parent / "schemathesis", "run", f"{self.cloud.node_url}/oc/v1/openapi.json", "--checks",
+             ",".join(checks), "--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", str(SEED),
+             "--generation-database", "none", "--request-timeout", "20", "--no-color", "--continue-on-failure"],
+            cwd=self.folder, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+        expect_equal(done.returncode, 0, f"{done.stdout[-6000:]} {done.stderr[-1000:]}")
+
+    def test_services_say_what_they_are_and_cost(self):
+        client = self.client(self.keys)
+        for service in ("info", "compute", "content"):
+            told = json.loads(client.call("POST", f"/oc/v1/{service}/info").body)
+            expect(told["service"] == service and told["methods"] and told["summary"], f"{told}")
+            listed = json.loads(client.call("POST", f"/oc/v1/{service}/methods").body)["methods"]
+            expect_equal(sorted(each["name"] for each in listed), sorted(told["methods"]), f"{service}'s methods")
+        quote = client.quote("compute", "call")
+        expect_equal((quote["service"], quote["method"], quote["signer"]), ("compute", "call", client.node_id), f"{quote}")
+        expect(quote["amount"] == str(PRICE) and quote["issued"] <= time.time() < quote["expires"], f"{quote}")
 
     def test_an_ethereum_account_is_a_credential(self):
         client = self.client(self.keys, credentials=[EthAccount(), EthAccount()])
