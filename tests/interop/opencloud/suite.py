@@ -265,19 +265,30 @@ class Tests:
             [pathlib.Path(PYTHON).parent / "schemathesis", "run", f"{self.cloud.node_url}/oc/v1/openapi.json", "--checks",
              ",".join(checks), "--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", str(SEED),
              "--generation-database", "none", "--request-timeout", "20", "--no-color", "--continue-on-failure"],
-            cwd=self.folder, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+            cwd=self.folder, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL,
+            env=os.environ | {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE)})
         expect_equal(done.returncode, 0, f"{done.stdout[-6000:]} {done.stderr[-1000:]}")
 
     def test_services_say_what_they_are_and_cost(self):
         client = self.client(self.keys)
-        for service in ("info", "compute", "content"):
+        told = json.loads(client.call("POST", "/oc/v1/info/info").body)
+        expect_equal(told["node"]["id"], client.node_id, "info.info")
+        for service in ("compute", "content"):
             told = json.loads(client.call("POST", f"/oc/v1/{service}/info").body)
             expect(told["service"] == service and told["methods"] and told["summary"], f"{told}")
             listed = json.loads(client.call("POST", f"/oc/v1/{service}/methods").body)["methods"]
             expect_equal(sorted(each["name"] for each in listed), sorted(told["methods"]), f"{service}'s methods")
-        quote = client.quote("compute", "call")
-        expect_equal((quote["service"], quote["method"], quote["signer"]), ("compute", "call", client.node_id), f"{quote}")
-        expect(quote["amount"] == str(PRICE) and quote["issued"] <= time.time() < quote["expires"], f"{quote}")
+
+    def test_a_quote_is_signed_and_is_what_a_call_costs(self):
+        client = self.client(self.keys, self.account, PRICE)
+        for count in (1, 3):
+            quote = client.quote("compute", "call", call=count)
+            expect_equal((quote["service"], quote["method"], quote["signer"], quote["provider"], quote["units"]),
+                         ("compute", "call", client.node_id, client.audience, {"call": str(count)}), f"{quote}")
+            expect_equal(int(quote["amount"]), count * PRICE, "the quoted price")
+            expect(quote["issued"] - 30 <= time.time() < quote["expires"], f"{quote}")
+        self.paid_by(1, lambda: client.call("POST", f"/oc/v1/compute/call?arg={self.paid[1:]}"))
+        expect("method-unsupported" in self.refused(client, "/oc/v1/compute/quote?arg=nothing", "POST"), "another reason")
 
     def test_an_ethereum_account_is_a_credential(self):
         client = self.client(self.keys, credentials=[EthAccount(), EthAccount()])
