@@ -2,6 +2,7 @@
 Run by `run` with the Python of venv/."""
 
 import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -26,6 +27,7 @@ import opencloud  # noqa: E402
 from account import Account  # noqa: E402
 from ethereum import DEVELOPMENT_KEYS, development_account  # noqa: E402
 from policy_test import write  # noqa: E402
+from service_test import added  # noqa: E402
 from harness import PRICE, expect, expect_equal, interop_cloud, new_folder, probe  # noqa: E402
 
 PYTHON, NODE = sys.executable, os.environ.get("DECLOUD_NODE", "node")
@@ -250,10 +252,26 @@ class Tests:
 
     # What the node says of its services.
 
+    def test_a_declared_service_is_quoted_and_paid_by_the_unit(self):
+        added(self.cloud, new_folder("sha256"), "sha256")
+        body = os.urandom(5000)
+        client = self.client(self.keys, self.account, PRICE)
+        amount = int(client.quote("sha256", "hash", **{"request-kib": 5})["amount"])
+        with self.cloud.costs(amount, self.account.address):
+            answer = client.call("POST", "/oc/v1/sha256/hash", body)
+        expect_equal(answer.body.decode(), hashlib.sha256(body).hexdigest() + "\n", "the digest")
+
+    def test_an_owner_pays_for_an_id(self):
+        cid = "/" + self.cloud.upload(self.cloud.user(), {"program.wasm": probe("wasm").read_bytes()},
+                                      ownerPays={"callers": [self.keys[1].id], "perDay": 10})
+        for keys in (self.keys[1:], self.keys[::-1]):
+            expect_equal(self.client(keys).call("GET", cid + "?bytes=1").word, "ok", "the first id is on the list")
+        expect("acceptable-payment" in self.refused(self.client(self.keys[:1]), cid), "another id")
+
     def test_the_openapi_description_is_valid(self):
         told = json.loads(http1.request(self.cloud.node_url + "/oc/v1/openapi.json").body)
         openapi_spec_validator.validate(told)
-        for service in ("info", "compute", "content"):
+        for service in ("info", "compute", "content", "sha256"):
             for method in ("info", "methods", "quote"):
                 expect(f"/oc/v1/{service}/{method}" in told["paths"], f"{service}.{method} is not described")
 
