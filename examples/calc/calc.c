@@ -9,19 +9,19 @@
 static int64_t stack[64];
 static size_t depth = 0;
 
-static int refuse(const char *why) {
+static int refuse(const char* why) {
     printf("Status: 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n%s\n", why);
     return 0;
 }
 
 static int digit(char c) {
-    const char *at = strchr("0123456789abcdef", c | ('A' <= c && c <= 'F' ? 32 : 0));
+    const char* at = strchr("0123456789abcdef", c | ('A' <= c && c <= 'F' ? 32 : 0));
     return c != '\0' && at != NULL ? (int)(at - "0123456789abcdef") : -1;
 }
 
 /* Percent escapes in place. */
-static bool decode(char *text) {
-    char *out = text;
+static bool decode(char* text) {
+    char* out = text;
     for (; *text != '\0'; ++text) {
         if (*text == '%') {
             const int high = digit(text[1]);
@@ -39,7 +39,7 @@ static bool decode(char *text) {
     return true;
 }
 
-static bool apply(char operator, const char **why) {
+static bool apply(char operator, const char** why) {
     if (depth < 2) {
         *why = "an operator needs two numbers before it";
         return false;
@@ -48,12 +48,12 @@ static bool apply(char operator, const char **why) {
     const int64_t a = stack[--depth];
     int64_t result = 0;
     bool overflow = false;
-    if (operator == '/') {
+    if (operator== '/') {
         overflow = b == 0 || (a == INT64_MIN && b == -1);
         result = overflow ? 0 : a / b;
-    } else if (operator == '+') {
+    } else if (operator== '+') {
         overflow = __builtin_add_overflow(a, b, &result);
-    } else if (operator == '-') {
+    } else if (operator== '-') {
         overflow = __builtin_sub_overflow(a, b, &result);
     } else {
         overflow = __builtin_mul_overflow(a, b, &result);
@@ -63,11 +63,11 @@ static bool apply(char operator, const char **why) {
     return !overflow;
 }
 
-static bool take(char *token, const char **why) {
+static bool take(char* token, const char** why) {
     if (strlen(token) == 1 && strchr("+-*/", *token) != NULL) {
         return apply(*token, why);
     }
-    char *end = NULL;
+    char* end = NULL;
     errno = 0;
     const int64_t number = strtoll(token, &end, 10);
     *why = "each arg is an integer or one of + - * /";
@@ -79,10 +79,10 @@ static bool take(char *token, const char **why) {
 }
 
 int main(void) {
-    const char *query = getenv("QUERY_STRING");
-    char *rest = strdup(query == NULL ? "" : query);
-    const char *why = NULL;
-    for (char *part = strtok(rest, "&"); part != NULL; part = strtok(NULL, "&")) {
+    const char* query = getenv("QUERY_STRING");
+    char* rest = strdup(query == NULL ? "" : query);
+    const char* why = NULL;
+    for (char* part = strtok(rest, "&"); part != NULL; part = strtok(NULL, "&")) {
         if (strncmp(part, "arg=", 4) != 0) {
             continue;
         }
