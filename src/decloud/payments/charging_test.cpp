@@ -369,5 +369,37 @@ TEST_F(ChargingTest, AListedCallerProvesItselfAndTheOwnerPays) {
     EXPECT_EQ(ledger_->spent(channels_.money[owner_.address()].channel->account).calls, 1U);
 }
 
+/// A call that these have signed.
+std::shared_ptr<protocol::Call> signed_by(std::vector<protocol::Credential> credentials) {
+    auto call = std::make_shared<protocol::Call>();
+    call->client = "192.0.2.1";
+    call->credentials = std::move(credentials);
+    return call;
+}
+
+TEST_F(ChargingTest, AnyListedIdAmongThoseThatSignIsServedAndCountedAsItself) {
+    owner_pays_.callers = protocol::OwnerPays::Callers::list;
+    owner_pays_.listed = {"did:key:zListed", to_string(stranger_.address())};
+    owner_pays_.per_caller = 2;
+    open_channel(owner_.address(), Amount(1'000'000));
+    run([](ChargingTest& test) -> async::Task<void> {
+        const auto terms = test.terms(test.owner_.address());
+        const auto ask = [&](std::vector<protocol::Credential> credentials) {
+            return test.pay(*test.owner_method_, signed_by(std::move(credentials)), terms);
+        };
+        EXPECT_EQ(co_await ask({{"opencloud", "did:key:zOther"}}), 402);
+        EXPECT_EQ(co_await ask({{"opencloud", "did:key:zListed"}}), 200);
+        EXPECT_EQ(
+            co_await ask({{"opencloud", "did:key:zNew"}, {"opencloud", "did:key:zListed"}}), 200);
+        // Another key beside it gives no further calls.
+        EXPECT_EQ(
+            co_await ask({{"opencloud", "did:key:zNewer"}, {"opencloud", "did:key:zListed"}}), 402);
+        const protocol::Credential account{"ethereum", to_string(test.stranger_.address())};
+        EXPECT_EQ(co_await ask({{"opencloud", "did:key:zA"}, account}), 200);
+        EXPECT_EQ(co_await ask({{"opencloud", "did:key:zB"}, account}), 200);
+        EXPECT_EQ(co_await ask({{"opencloud", "did:key:zC"}, account}), 402);
+    });
+}
+
 }  // namespace
 }  // namespace decloud::payments

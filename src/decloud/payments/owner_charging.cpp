@@ -172,13 +172,15 @@ async::Task<std::optional<HoldOutcome>> hold_free_call(EscrowCharging& charging,
 Caller caller_of(const protocol::Call& call) {
     Caller caller{call.client, std::nullopt};
     for (const protocol::Credential& credential : call.credentials) {
-        if (credential.kind == "ethereum" && !caller.account) {
-            if (const auto account = parse_address(credential.id)) {
-                caller.account = *account;
-            }
-        } else if (credential.kind == "opencloud" && caller.text == call.client) {
-            caller.text = credential.id;
+        if (credential.kind == "opencloud") {
+            caller.ids.push_back(credential.id);
+        } else if (const auto account = parse_address(credential.id);
+            account && credential.kind == "ethereum" && !caller.account) {
+            caller.account = *account;
         }
+    }
+    if (!caller.ids.empty()) {
+        caller.text = caller.ids.front();
     }
     return caller;
 }
@@ -299,6 +301,30 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
     co_return held(charging, *id, payer, terms.max_price, false, single_use);
 }
 
+namespace {
+
+/// The entry of the owner's list that this caller is. Calls are counted under it, so that further
+/// keys, which cost nothing to make, give no further calls.
+std::optional<std::string> listed_as(const OwnerPays& pays, const Caller& caller) {
+    if (pays.callers != OwnerPays::Callers::list) {
+        return std::nullopt;
+    }
+    for (const std::string& entry : pays.listed) {
+        // An owner may write an address with capitals (EIP-55).
+        if (const auto account = parse_address(entry)) {
+            if (caller.account == *account) {
+                return to_string(*account);
+            }
+        } else if (entry == caller.text ||
+                   std::ranges::find(caller.ids, entry) != caller.ids.end()) {
+            return entry;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
     const Terms& terms,
     Caller caller,
@@ -312,18 +338,13 @@ async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
     const bool is_owner = caller.account == sponsor.owner;
     if (!is_owner) {
         const auto& pays = sponsor.terms;
-        // An owner may write an address with capitals (EIP-55).
-        const auto names_caller = [&caller](const std::string& entry) {
-            const auto account = parse_address(entry);
-            return account ? caller.account == *account : entry == caller.text;
-        };
-        const bool listed = pays.callers == OwnerPays::Callers::list &&
-                            std::ranges::any_of(pays.listed, names_caller);
+        const auto listed = listed_as(pays, caller);
         if (pays.callers == OwnerPays::Callers::none ||
             (pays.callers == OwnerPays::Callers::list && !listed)) {
             co_return payment_refused(charging, terms, Status::payment_acceptable,
                 "the owner does not pay for this caller", pay_command(terms));
         }
+        caller.text = listed.value_or(caller.text);
     }
     std::vector<CounterClaim> counters;
     if (!is_owner) {

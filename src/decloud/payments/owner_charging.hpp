@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace decloud::payments {
 
@@ -32,11 +33,12 @@ struct SingleUse {
     Bytes32 request_digest;
 };
 
-/// Who asks, for `ownerPays`: the text under which calls are counted, and the account if one
-/// signed.
+/// Who asks, for `ownerPays`: the text under which calls are counted, the account if one signed,
+/// and every OpenCloud id that signed.
 struct Caller {
     std::string text;
     std::optional<Address> account;
+    std::vector<std::string> ids{};
 };
 
 /// Holds the price from `payer`'s trial or channel, at most `max_price` a call. Refusals are 402
