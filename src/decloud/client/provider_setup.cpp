@@ -168,7 +168,7 @@ Result<identity::Signed<identity::Delegation>> delegate(const std::filesystem::p
     UnixSeconds now) {
     TRY(auto fields, identity::new_delegation(account.address(), name.node(), key, epoch, now,
                          identity::kLongestDelegation));
-    TRY(auto made, account.sign(std::move(fields), domain));
+    TRY(auto made, account.sign(fields, domain));
     TRY(const std::string text, json::canonical(identity::to_json(made)));
     TRY_VOID(store::write_file_atomically(file, as_bytes(text)));
     return made;

@@ -40,7 +40,7 @@ Result<Signed<Delegation>> make_delegation(const crypto::Secp256k1PrivateKey& ac
     std::chrono::seconds duration,
     const Domain& domain) {
     TRY(Delegation fields, new_delegation(account.address(), node, key, epoch, now, duration));
-    return sign(std::move(fields), domain, account);
+    return sign(fields, domain, account);
 }
 
 Result<crypto::Ed25519PublicKey> verify_delegation(const Signed<Delegation>& statement,

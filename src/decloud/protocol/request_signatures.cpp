@@ -97,11 +97,12 @@ Checked<void> read_parameters(RequestSignature& out) {
     if (!created || !expires) {
         return std::unexpected(!created ? created.error() : expires.error());
     }
-    if (!*created) {
+    const auto& known = *created;
+    if (!known) {
         return invalid_signature(
             "the signature \"" + out.label + "\" does not say when it was created");
     }
-    out.created = **created;
+    out.created = *known;
     out.expires = *expires;
     if (const auto* nonce = find_parameter<std::string>(out.input.parameters, "nonce")) {
         out.nonce = nonce->size() > kMaxNonceBytes ? std::string() : *nonce;

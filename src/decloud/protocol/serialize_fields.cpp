@@ -62,7 +62,7 @@ struct Writer {
         if (decimal.thousandths > kMaxInteger || decimal.thousandths < -kMaxInteger) {
             return unfit("a decimal has at most 12 digits before the point");
         }
-        const std::uint64_t value = static_cast<std::uint64_t>(
+        const auto value = static_cast<std::uint64_t>(
             decimal.thousandths < 0 ? -decimal.thousandths : decimal.thousandths);
         std::string fraction = std::to_string(1000 + value % 1000).substr(1);
         while (fraction.size() > 1 && fraction.back() == '0') {

@@ -175,7 +175,7 @@ Result<std::string> field(
 constexpr std::array<std::string_view, 6> kKnownParameters{"sf", "key", "bs", "tr", "req", "name"};
 
 Result<std::string> component(const SignableMessage& message, const Item& item) {
-    const std::string& name = std::get<std::string>(item.value);
+    const auto& name = std::get<std::string>(item.value);
     for (const auto& [key, value] : item.parameters) {
         if (std::ranges::find(kKnownParameters, key) == kKnownParameters.end()) {
             return unsignable(name, "has the unknown parameter \"" + key + "\"");

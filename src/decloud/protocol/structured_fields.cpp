@@ -170,7 +170,7 @@ class Parser {
 
     Result<BareItem> number() {
         const bool negative = consume('-');
-        const std::string digits = take(is_digit);
+        std::string digits = take(is_digit);
         const bool has_point = consume('.');
         const std::string fraction = has_point ? take(is_digit) : std::string();
         if (digits.empty() || digits.size() > (has_point ? 12U : 15U)) {
@@ -179,8 +179,12 @@ class Parser {
         if (has_point && (fraction.empty() || fraction.size() > 3)) {
             return malformed("a decimal has 1 to 3 digits behind the point");
         }
+        if (has_point) {
+            digits += fraction;
+            digits.append(3 - fraction.size(), '0');
+        }
         std::int64_t value = 0;
-        for (const char c : digits + (has_point ? (fraction + "00").substr(0, 3) : "")) {
+        for (const char c : digits) {
             value = value * 10 + (c - '0');
         }
         value = negative ? -value : value;
