@@ -3,7 +3,6 @@
 #include <decloud/net/error.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace decloud::client {
@@ -27,7 +26,7 @@ std::optional<std::uint64_t> Answer::content_length() const {
 async::Task<Result<std::size_t>> Answer::read(std::span<std::uint8_t> buffer) {
     if (auto* whole = std::get_if<Whole>(&source_)) {
         const std::size_t count = std::min(buffer.size(), whole->body.size() - whole->read);
-        std::memcpy(buffer.data(), whole->body.data() + whole->read, count);
+        std::ranges::copy(BytesView(whole->body).subspan(whole->read, count), buffer.begin());
         whole->read += count;
         co_return count;
     }

@@ -22,7 +22,7 @@ net::http::BodySource source_of(std::shared_ptr<Bytes> bytes) {
     out.length = bytes->size();
     out.read = [bytes, offset](std::span<std::uint8_t> buffer) -> async::Task<Result<std::size_t>> {
         const std::size_t count = std::min(buffer.size(), bytes->size() - *offset);
-        std::memcpy(buffer.data(), bytes->data() + *offset, count);
+        std::ranges::copy(BytesView(*bytes).subspan(*offset, count), buffer.begin());
         *offset += count;
         co_return count;
     };

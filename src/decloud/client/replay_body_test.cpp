@@ -117,5 +117,16 @@ TEST(ReplayBody, AReaderThatIsCancelledLosesNoByte) {
     });
 }
 
+TEST(ReplayBody, MayBeEmpty) {
+    run([](async::Executor executor) -> async::Task<void> {
+        const auto body = ReplayBody::of(executor, {});
+        EXPECT_EQ(co_await body->digest(), crypto::sha256(BytesView()));
+        for (int i = 0; i < 2; ++i) {
+            EXPECT_EQ(co_await drain(body->from_start(), 10), Bytes());
+        }
+        co_await body->stop();
+    });
+}
+
 }  // namespace
 }  // namespace decloud::client
