@@ -56,6 +56,16 @@ async::Task<void> one_connection(net::http::Client& client, Load& load) {
     }
 }
 
+async::Task<void> all_connections(
+    async::Executor executor, net::http::Client& client, Load& load, std::size_t count) {
+    async::TaskGroup group(executor);
+    for (std::size_t i = 0; i < count; ++i) {
+        group.spawn(one_connection(client, load));
+    }
+    co_await group.join();
+    co_await client.stop();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -81,9 +91,7 @@ int main(int argc, char** argv) {
         .end = SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(length)};
     {
         async::TaskGroup group(context.get_executor());
-        for (std::size_t i = 0; i < connections; ++i) {
-            group.spawn(one_connection(client, load));
-        }
+        group.spawn(all_connections(context.get_executor(), client, load, connections));
         context.run();
     }
     fmt::print("{{\"requests\":{},\"refused\":{},\"rate\":{:.0f}}}\n", load.answered, load.refused,
