@@ -12,13 +12,6 @@ namespace decloud::client {
 
 namespace {
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(
-        out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-    return out;
-}
-
 std::unexpected<Error> wrong(const char* why) {
     return fail(CommonError::invalid_input, std::string("the answer's signature: ") + why);
 }
@@ -68,7 +61,7 @@ protocol::InnerList RequestSigner::covered(
         input.items.push_back({.value = std::string("content-digest")});
     }
     for (const auto field : headers) {
-        const std::string name = lower(field.name);
+        const std::string name = protocol::component_name(field.name);
         if (name.starts_with("opencloud-") && !covers(input, name)) {
             input.items.push_back({.value = name});
         }

@@ -3,6 +3,7 @@
 #include <decloud/base/encoding.hpp>
 #include <decloud/crypto/random.hpp>
 #include <decloud/identity/did_key.hpp>
+#include <decloud/protocol/known_answer.hpp>
 
 #include <charconv>
 
@@ -17,32 +18,7 @@ using protocol::Status;
 
 namespace {
 
-constexpr std::uint64_t kMaxBodyBytes = 4 * kKiB;
 constexpr std::size_t kMaxUnits = 32;
-
-/// An answer that is known before anything runs.
-class KnownAnswer final : public PreparedCall {
-  public:
-    KnownAnswer(std::string subject, json::Object answer) : answer_(std::move(answer)) {
-        terms_.subject = std::move(subject);
-        terms_.max_request_bytes = kMaxBodyBytes;
-    }
-
-    [[nodiscard]] const protocol::Terms& terms() const override { return terms_; }
-    [[nodiscard]] async::Task<protocol::Completion> serve(protocol::RequestBody& /*body*/,
-        protocol::Responder& responder,
-        protocol::Charge& /*charge*/,
-        async::CancellationToken /*gone*/) override {
-        net::http::ResponseHead head;
-        head.headers.add("Content-Type", "application/json");
-        (void)responder.send(std::move(head), to_bytes(json::to_text(answer_) + "\n"));
-        co_return protocol::Completion::charged({});
-    }
-
-  private:
-    protocol::Terms terms_;
-    json::Object answer_;
-};
 
 json::Object info_of(const ServiceDescription& description) {
     json::Array methods;
@@ -151,12 +127,12 @@ Checked<std::unique_ptr<PreparedCall>> make_template_call(
         if (!quote) {
             return std::unexpected(std::move(quote.error()));
         }
-        return std::make_unique<KnownAnswer>(subject, std::move(*quote));
+        return protocol::make_known_answer(subject, std::move(*quote));
     }
     if (!call.args.empty()) {
         return refuse(400, Status::bad_request, subject + " takes no arguments");
     }
-    return std::make_unique<KnownAnswer>(
+    return protocol::make_known_answer(
         subject, call.method == "info" ? info_of(description) : methods_of(description));
 }
 

@@ -19,13 +19,6 @@ bool covers(const RequestSignature& signature, std::string_view component) {
     });
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(
-        out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-    return out;
-}
-
 std::string joined(const std::vector<std::string_view>& values) {
     std::string out;
     for (const std::string_view value : values) {
@@ -206,7 +199,7 @@ Checked<void> check_coverage(
         need("content-digest");
     }
     for (const auto field : headers) {
-        const std::string name = lower(field.name);
+        const std::string name = component_name(field.name);
         if (name.starts_with("opencloud-")) {
             need(name);
         }

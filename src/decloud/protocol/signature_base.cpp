@@ -197,6 +197,8 @@ Result<std::string> component(const SignableMessage& message, const Item& item) 
 
 }  // namespace
 
+std::string component_name(std::string_view field_name) { return lower(field_name); }
+
 std::string normalized_authority(std::string_view authority, std::string_view scheme) {
     std::string out = lower(authority);
     const std::string_view port = lower(scheme) == "http" ? ":80" : ":443";

@@ -37,6 +37,9 @@ struct SignableMessage {
 [[nodiscard]] Result<std::string> signature_base(
     const SignableMessage& message, const InnerList& input);
 
+/// A field's name as a component: in lower case.
+[[nodiscard]] std::string component_name(std::string_view field_name);
+
 /// The authority as RFC 9421 §2.2.3 has it: lower case, no default port of the scheme.
 [[nodiscard]] std::string normalized_authority(std::string_view authority, std::string_view scheme);
 

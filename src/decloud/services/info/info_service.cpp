@@ -1,35 +1,14 @@
 #include "info_service.hpp"
 
+#include <decloud/protocol/known_answer.hpp>
+
 namespace decloud::services {
 
 using protocol::Checked;
-using protocol::Completion;
 using protocol::PreparedCall;
 using protocol::Status;
 
 namespace {
-
-class InfoCall final : public PreparedCall {
-  public:
-    explicit InfoCall(json::Object answer) : answer_(std::move(answer)) {
-        terms_.subject = "info.info";
-        terms_.max_request_bytes = 4 * kKiB;
-    }
-    [[nodiscard]] const protocol::Terms& terms() const override { return terms_; }
-    [[nodiscard]] async::Task<Completion> serve(protocol::RequestBody& /*body*/,
-        protocol::Responder& responder,
-        protocol::Charge& /*charge*/,
-        async::CancellationToken /*gone*/) override {
-        net::http::ResponseHead head;
-        head.headers.add("Content-Type", "application/json");
-        (void)responder.send(std::move(head), to_bytes(json::to_text(answer_) + "\n"));
-        co_return Completion::charged({});
-    }
-
-  private:
-    protocol::Terms terms_;
-    json::Object answer_;
-};
 
 class InfoService final : public protocol::Service {
   public:
@@ -49,7 +28,7 @@ class InfoService final : public protocol::Service {
             co_return protocol::refuse(404, Status::method_unsupported,
                 "info has the methods info, methods and quote, not \"" + call->method + "\"");
         }
-        co_return std::make_unique<InfoCall>(tell_());
+        co_return protocol::make_known_answer("info.info", tell_());
     }
 
   private:
