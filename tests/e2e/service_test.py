@@ -144,6 +144,9 @@ def test_request_signs_checks_and_pays(cloud, folder):
     expect_equal(done.json["provider"]["name"], "alice.decloud", "answer")
     expect("the answer is signed by did:key:" in done.err, done.err)
     expect_equal(cloud.good("request", cloud.node_url, "compute.info").json["service"], "compute", "by URL")
+    apart = cloud.environment | {"DECLOUD_HOME": str(folder / "apart")}
+    expect_equal(cloud.good("request", cloud.node_url, "compute.info", environment=apart).json["service"], "compute",
+                 "from a home that knows no chain")
     expect_equal(cloud.good("request", cloud.gateway_url + "/p/alice", "compute.info").json["service"], "compute", "by gateway")
     added(cloud, folder, "calc")
     refused = cloud.cli("request", "alice.decloud", "calc.calculate", "1", "2", "+")

@@ -63,15 +63,19 @@ Result<std::string> target_of(const RequestOptions& options) {
     return target;
 }
 
+bool is_url(std::string_view text) {
+    return text.starts_with("http://") || text.starts_with("https://");
+}
+
 /// The routes to `path` at the node that was named: a URL, or a provider's name.
 async::Task<Result<std::vector<client::RequestRoute>>> find_routes(
     // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
     const RequestWork& work,
-    client::ChainSession& session,
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    client::ChainSession* session,
     std::string path) {
     const std::string& node = work.options.node;
-    if (node.starts_with("http://") || node.starts_with("https://")) {
+    if (session == nullptr || is_url(node)) {
         CO_TRY(net::Url url, net::parse_url(node));
         std::string base = url.target;
         while (base.ends_with('/')) {
@@ -81,7 +85,7 @@ async::Task<Result<std::vector<client::RequestRoute>>> find_routes(
             client::RequestRoute{.url = url, .target = base + path, .name = url.authority()}};
     }
     CO_TRY(const auto name, identity::ProviderName::parse(node));
-    CO_TRY(const registry::Provider provider, co_await session.find_provider(name));
+    CO_TRY(const registry::Provider provider, co_await session->find_provider(name));
     co_return client::routes_to(work.workspace.config.gateway.url, provider, path);
 }
 
@@ -166,9 +170,10 @@ void tell_exchange(const RequestWork& work,
 async::Task<Outcome> send(
     // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
     const RequestWork& work,
-    client::ChainSession& session,
     net::http::Client& http,
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    async::Executor executor,
+    client::ChainSession* session,
     std::string target,
     Bytes body) {
     CO_TRY(auto known, co_await find_routes(work, session, kWellKnown));
@@ -176,21 +181,21 @@ async::Task<Outcome> send(
     client::PayableRequest request;
     request.method = "POST";
     const crypto::Sha256Digest content = crypto::sha256(body);
-    request.body = client::ReplayBody::of(session.executor(), std::move(body));
+    request.body = client::ReplayBody::of(executor, std::move(body));
     CO_TRY(request.routes, co_await find_routes(work, session, std::move(target)));
     if (work.key) {
         CO_TRY(auto key, crypto::Ed25519PrivateKey::from_seed(work.key->seed()));
         request.signer =
             std::make_shared<client::RequestSigner>(std::move(key), facts.audience, work.clock);
     }
-    if (work.purse) {
+    if (work.purse && session != nullptr) {
         CO_TRY(const auto name, identity::ProviderName::parse(facts.name));
-        CO_TRY(request.provider, co_await session.find_provider(name));
+        CO_TRY(request.provider, co_await session->find_provider(name));
     }
     if (work.options.pay == "defer") {
         request.headers.set("OpenCloud-Payment", "defer");
     }
-    client::Payer payer(http, work.purse ? internal::payment_strategies(http, &session, *work.purse)
+    client::Payer payer(http, work.purse ? internal::payment_strategies(http, session, *work.purse)
                                          : std::vector<std::unique_ptr<client::PaymentStrategy>>{});
     internal::AnswerOutput output(work.options.output);
     crypto::Sha256 hash;
@@ -232,12 +237,17 @@ Outcome request(const Context& context, const RequestOptions& options) {
         TRY(body, read_input(options.body, kMaxBody, "pipe the body into the command"));
     }
     return run([&](async::Executor executor) {
-        return with_chain(
-            executor, work.workspace.config.chain, [&, executor](client::ChainSession& session) {
-                return with_http(executor, [&](net::http::Client& http) {
-                    return send(work, session, http, std::move(target), std::move(body));
-                });
+        const auto ask = [&, executor](client::ChainSession* session) {
+            return with_http(executor, [&, executor, session](net::http::Client& http) {
+                return send(work, http, executor, session, std::move(target), std::move(body));
             });
+        };
+        // A node that is named by its URL is asked without a chain, unless it is to be paid.
+        if (is_url(options.node) && !work.purse) {
+            return ask(nullptr);
+        }
+        return with_chain(executor, work.workspace.config.chain,
+            [ask](client::ChainSession& session) { return ask(&session); });
     });
 }
 
