@@ -37,6 +37,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             std::abort();
         }
     }
+    if (const auto* cid = std::get_if<gateway::CidRoute>(&*route)) {
+        if (!gateway::origin_form(request.target).starts_with(cid->prefix)) {
+            std::abort();
+        }
+    }
+    if (const auto* alias = std::get_if<gateway::AliasRoute>(&*route)) {
+        if (!gateway::is_alias(alias->alias)) {
+            std::abort();
+        }
+    }
     return 0;
 }
 

@@ -1,4 +1,5 @@
 #include <decloud/protocol/credential_claims.hpp>
+#include <decloud/protocol/promise.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/protocol/request_signatures.hpp>
 
@@ -29,6 +30,11 @@ void check_round_trip(std::string_view text,
     }
 }
 
+Result<protocol::Promise> parse_promise(std::string_view text) {
+    TRY(const protocol::PaymentHeader header, protocol::parse_payment_header(text));
+    return protocol::parse_promise(header);
+}
+
 void check_signatures(std::string_view input, std::string_view signature) {
     net::http::Headers headers;
     headers.add("Signature-Input", input);
@@ -56,6 +62,7 @@ void check_signatures(std::string_view input, std::string_view signature) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     check_round_trip<protocol::Item>(text, protocol::parse_item, protocol::serialize_item);
+    check_round_trip<protocol::Promise>(text, parse_promise, protocol::format_promise);
     check_round_trip<protocol::List>(text, protocol::parse_list, protocol::serialize_list);
     check_round_trip<protocol::Dictionary>(
         text, protocol::parse_dictionary, protocol::serialize_dictionary);

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""tools/check_headers.py [BUILD]: every header of ours compiles alone.
+"""tools/check_headers.py [--all] [BUILD]: headers of ours compile alone.
 
 Each is compiled by itself with the flags of a source of its module. ccache remembers those that have not changed.
+Without --all: those changed since the commit in tools/tidy-base, and those that include one of them.
 """
 
 import concurrent.futures
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 import compile_database
+import run_tidy
 
 ROOT = compile_database.ROOT
 MODULES = ROOT / "src" / "decloud"
@@ -51,8 +54,21 @@ def tracked_headers():
     return [ROOT / name for name in listed.splitlines() if (ROOT / name).exists()]
 
 
+def affected(headers):
+    """Of these, the changed ones and those that name one of them."""
+    changed = run_tidy.changed_files()
+    if changed is None:
+        return headers
+    names = {header.name for header in headers if header in changed}
+    included = re.compile(r'^#include [<"](?:.*/)?([^/>"]+)[>"]', re.MULTILINE)
+    return [header for header in headers
+            if header in changed or names & set(included.findall(header.read_text()))]
+
+
 def main():
-    build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
+    words = [word for word in sys.argv[1:] if word != "--all"]
+    build = pathlib.Path(words[0] if words else ROOT / "build").resolve()
+    headers = tracked_headers() if "--all" in sys.argv else affected(tracked_headers())
     work = build / "headers"
     work.mkdir(exist_ok=True)
     flags = flags_by_module(compile_database.read(build))
@@ -62,7 +78,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = [
             pool.submit(compile_alone, header, work, *flags.get(module_folder(header), fallback))
-            for header in tracked_headers()
+            for header in headers
         ]
     found = [result.result() for result in results if result.result()]
     print("\n".join(found) if found else f"{len(results)} headers compile alone")

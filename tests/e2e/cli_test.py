@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -9,8 +10,8 @@ import http1
 from ethereum import Account
 from harness import PROGRAM, USDC, Cloud, clean_environment, expect, expect_equal, in_threads, project, run_program, wait_for
 
-VERBS = ["up", "init", "deploy", "undeploy", "versions", "rollback", "secret", "call", "ls", "show", "account", "escrow",
-         "provider", "gateway", "content", "status", "doctor", "completion"]
+VERBS = ["up", "init", "dev", "logs", "deploy", "undeploy", "versions", "rollback", "secret", "call", "ls", "show",
+         "account", "escrow", "provider", "gateway", "content", "status", "doctor", "completion"]
 
 
 def test_every_verb_has_help_and_refuses_what_it_does_not_know(folder):
@@ -165,12 +166,41 @@ def test_doctor_says_how_to_mend_what_is_wrong(cloud):
     expect("127.0.0.1:9" in done.out + done.err, str(done))
 
 
-def test_completion_is_a_script_that_bash_takes(cloud):
-    done = cloud.good("completion", "bash")
-    checked = subprocess.run(["bash", "-n"], input=done.out.encode(), capture_output=True)
-    expect_equal(checked.returncode, 0, checked.stderr)
-    for verb in ("deploy", "escrow"):
-        expect(verb in done.out, f"{verb} is not completed")
+COMPLETE = r"""
+source <("$PROGRAM" completion bash)
+COMP_WORDS=("$PROGRAM" "$@") COMP_CWORD=$# COMPREPLY=()
+_decloud
+printf '%s\n' "${COMPREPLY[@]}"
+"""
+
+
+def completed(cloud, *words, cwd=None):
+    """What bash offers behind these words; the last is the one that is being typed."""
+    done = subprocess.run(["bash", "-euc", COMPLETE, "bash", *words], capture_output=True, text=True, cwd=cwd,
+                          env=cloud.environment | {"DECLOUD_HOME": str(cloud.home), "PROGRAM": PROGRAM}, timeout=60)
+    expect_equal((done.returncode, done.stderr), (0, ""), words)
+    return done.stdout.split()
+
+
+def test_bash_completes_every_verb(cloud, folder):
+    offered = completed(cloud, "")
+    for verb in VERBS:
+        expect(verb in offered, f"{verb} is not completed")
+        flags = completed(cloud, verb, "--")
+        shown = cloud.good(verb, "--help").out
+        expect("--help" in flags, f"{verb}: {flags}")
+        for flag in re.findall(r"^  (?:-\w,)?(--[a-z0-9-]+)", shown, re.MULTILINE):
+            expect(flag in flags, f"{verb} {flag}: {flags}")
+    expect_equal(completed(cloud, "provider", "trial", "gr"), ["grant"])
+
+
+def test_bash_completes_values_and_what_stands_behind_them(cloud, folder):
+    expect_equal(completed(cloud, "init", "new", "--template", "typ"), ["typescript"])
+    expect_equal(completed(cloud, "--home", "deploy", "pro"), ["provider"])
+    expect_equal(completed(cloud, "deploy", "some/folder", "--prov"), ["--provider"])
+    expect_equal(completed(cloud, "logs", "hel"), ["hello"])
+    (folder / "a-file").write_text("")
+    expect_equal(completed(cloud, "deploy", "a-", cwd=folder), ["a-file"])
 
 
 def test_keys_are_readable_by_their_owner_only(cloud, folder):

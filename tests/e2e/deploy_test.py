@@ -208,3 +208,15 @@ def test_a_car_with_a_wrong_block_is_refused_by_the_blocks_name(cloud, folder):
         done = cloud.cli("content", "import", folder / name)
         expect_equal(done.code, 1, str(done))
         expect("HTTP 400" in done.err and word in done.err, str(done))
+
+
+def test_what_a_program_is_needs_not_be_said(cloud, folder):
+    for kind in ("wasm", "native"):
+        made = project(folder / kind, f"auto-{kind}", runtime="auto", program=probe(kind))
+        expect("GATEWAY_INTERFACE" in answer_of(cloud, to_alice(cloud, made)), kind)
+    (folder / "text").mkdir()
+    (folder / "text" / "decloud.toml").write_text('name = "text"\nentry = "notes.txt"\n')
+    (folder / "text" / "notes.txt").write_text("buy milk")
+    refused = cloud.cli("deploy", folder / "text", "--provider", "alice.decloud")
+    expect_equal(refused.code, 64, str(refused))
+    expect("notes.txt" in refused.err and "runtime" in refused.err, refused.err)

@@ -404,9 +404,9 @@ class Cloud:
         return http1.request(url, method, [*headers, ("OpenCloud-Payment", paid)], body)
 
     def import_car(self, payer, body):
-        target = "/oc/v1/content/import"
-        paid = self.authorization(payer, "POST", target, body, 0)
-        return http1.request(self.node_url + target, "POST", [
+        url = self.node_url + "/oc/v1/content/import"
+        paid = self.authorization(payer, "POST", http1.target_of(url), body, 0)
+        return http1.request(url, "POST", [
             ("Content-Digest", http1.content_digest(body)), ("OpenCloud-Payment", paid)], body)
 
     def well_known(self):

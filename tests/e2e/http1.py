@@ -45,7 +45,9 @@ class Connection:
     """One connection, to be used again as long as the other side keeps it."""
 
     def __init__(self, address, timeout=DEADLINE):
-        if isinstance(address, str):
+        if isinstance(address, socket.socket):
+            self.socket = address
+        elif isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
             self.socket.connect(address)

@@ -3,7 +3,8 @@
 import re
 
 import http1
-from harness import Cloud, expect, expect_equal, wait_for
+from content import Upload, zip_of
+from harness import Cloud, expect, expect_equal, probe, wait_for
 from opencloud_test import KEYS, Signed, nonces
 
 FRIEND = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
@@ -68,6 +69,13 @@ def test_denied_content_is_answered_451_without_a_charge(cloud):
         expect_equal((answer.status, answer.json["detail"]), (451, "not his"), "its owner")
     write(cloud, "")
     expect_equal(hello(cloud).status, 200, "denied no more")
+    package = zip_of({"program.wasm": probe("wasm").read_bytes()})
+    deployed = cloud.upload(cloud.user(), package=package)
+    expect_equal(http1.request(cloud.node(deployed)).status, 200, "with that program")
+    write(cloud, f'[[rule]]\ncid = "{Upload().add(package)}"\ndeny = true\n')
+    expect_equal(http1.request(cloud.node(deployed)).status, 451, "a deployment of a denied program")
+    expect_equal(hello(cloud).status, 200, "another program")
+    write(cloud, "")
 
 
 def test_a_gateway_passes_denied_names_on_to_nobody(cloud):
@@ -165,6 +173,8 @@ def test_the_least_payment_and_the_price_of_the_policy_are_what_a_call_costs(clo
     with cloud.costs(400):
         expect_equal(hello(cloud).status, 200, "cheaper than config.toml says")
     expect_equal(explain(cloud)["quote"], "400", "explain")
+    quoted = http1.request(cloud.node("oc/v1/compute/quote", "?arg=call&arg=call%3D3"), "POST").json
+    expect_equal(quoted["amount"], "1200", str(quoted))
     write(cloud, "")
 
 

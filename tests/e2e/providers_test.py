@@ -47,9 +47,9 @@ def new_home(cloud, home, account, key):
 class Bob:
     """A second provider on the cloud's chain, with a home, an account and a process of its own."""
 
-    def __init__(self, cloud, folder):
-        self.cloud, self.home, self.account = cloud, folder / "bob", Account.fresh()
-        self.log = open(folder / "bob.log", "w+b")
+    def __init__(self, cloud, folder, name="bob"):
+        self.cloud, self.home, self.account = cloud, folder / name, Account.fresh()
+        self.log = open(folder / f"{name}.log", "w+b")
         new_home(cloud, self.home, "provider", self.account)
         cloud.chain.rpc("anvil_setBalance", self.account.address, hex(10**19))
         self.port, console = free_port(), free_port()
@@ -57,7 +57,7 @@ class Bob:
         config.write_text(config.read_text() + f'\n[provider]\nlisten = "127.0.0.1:{self.port}"\n'
                           f'console = "127.0.0.1:{console}"\n')
         self.url = f"http://127.0.0.1:{self.port}"
-        settler = good(self.home, "provider", "register", "bob", "--url", self.url, "--price", "0.001", "--json",
+        settler = good(self.home, "provider", "register", name, "--url", self.url, "--price", "0.001", "--json",
                        "--account", "provider").json["settler"]
         cloud.chain.rpc("anvil_setBalance", settler, hex(10**19))
         self.start()
@@ -88,7 +88,7 @@ def approve(cloud, provider):
     cloud.send(OWNER.address, cloud.escrow, "approve(address,uint128,uint128)", provider, PRICE, USDC)
 
 
-def ready_bob(cloud, folder):
+def ready_bob(cloud, folder, deadline=40):
     """Bob, for whom and for alice an owner has reserved money."""
     bob = Bob(cloud, folder)
     usdc = cloud.info["chain"]["usdc"]
@@ -98,7 +98,7 @@ def ready_bob(cloud, folder):
     for provider in (cloud.provider, bob.account.address):
         approve(cloud, provider)
     wait_for("bob to see the reserved money", lambda: OWNER.address in good(
-        bob.home, "provider", "status", "--json").out.lower(), 40, 0.5)
+        bob.home, "provider", "status", "--json").out.lower(), deadline, 0.5)
     return bob
 
 

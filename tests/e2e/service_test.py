@@ -35,7 +35,8 @@ def test_every_service_has_info_methods_and_quote(cloud):
         expect(answer.json["methods"], service)
     info = oc(cloud, "info", "info").json
     expect_equal(info, cloud.well_known(), "info.info")
-    expect_equal(oc(cloud, "compute", "info").json["methods"], ["call", "revoke"], "compute.info")
+    expect_equal(oc(cloud, "compute", "info").json["methods"], ["call", "revoke", "describe", "logs"],
+                 "compute.info")
     quote = oc(cloud, "compute", "quote", "call", "call=3").json
     expect_equal((quote["amount"], quote["provider"], quote["signer"]),
                  ("3000", info["provider"]["audience"], info["node"]["id"]), "a quote")

@@ -254,6 +254,12 @@ def test_call_pay_goes_on_after_the_provider_or_the_client_has_lost_its_state(cl
     expect_equal((done.code, done.out), (0, "after the provider's"), str(done))
     file = lane_of(cloud)
     lane = json.loads(file.read_text())
+    # A window that begins later than any that the clock would give.
+    ahead = str((int(time.time()) + 86_400) * 1000)
+    file.write_text(json.dumps(lane | {"nextSequence": ahead, "firstSequence": "0", "validBefore": "0"}))
+    expect_equal(pay(cloud, "ahead").code, 0, "ahead of the clock")
+    expect_equal(json.loads(file.read_text())["firstSequence"], ahead, "a window ahead of the clock")
+    before = cloud.ledger(account)
     file.write_text(json.dumps(lane | {"signedFor": "0", "spent": "0", "nextSequence": "1", "firstSequence": "0",
                                        "validBefore": "0"}))
     done = pay(cloud, "after the client's")

@@ -15,6 +15,7 @@ import hashlib
 import http.client
 import json
 import pathlib
+import secrets
 import sys
 import time
 import urllib.parse
@@ -188,7 +189,7 @@ class Client:
         about = json.loads(self._exchange("GET", self.prefix + "/.well-known/decloud", {}, b"").body)
         self.audience, self.node_id = about["provider"]["audience"], about["node"]["id"]
         self.chain_id, self.provider = int(self.audience.split(":")[1]), self.audience.split(":")[2]
-        self.escrow = about["chain"]["escrow"]
+        self.escrow, self.currency = about["chain"]["escrow"], about["prices"][0]["currency"]
         if provider and provider.lower() != self.provider:
             raise Refused(f"this is a node of {self.provider}, not of {provider}")
         self.check_delegation(about["delegation"])
@@ -209,6 +210,7 @@ class Client:
     def call(self, method, target, body=b"", headers=None):
         """The answer of status `ok`; `target` is path and query. Follows §3 and §5, never pays twice."""
         payment, bid = self.first
+        self.promise_key = secrets.token_hex(16)
         for _ in range(8):
             answer = self.send(method, target, body, headers, payment, bid)
             detail = answer.word.rsplit(".", 1)[-1]
@@ -248,6 +250,24 @@ class Client:
             raise Refused("the quote's signature is wrong", answer) from None
         return told
 
+    def debt(self):
+        """What the first key owes here (§8)."""
+        return json.loads(self.send("POST", "/oc/v1/payment/debts").body)["debts"][0]
+
+    def repay(self):
+        """Pays all of it, once: the node takes nothing twice. What was owed."""
+        debt = self.debt()
+        owed = int(debt["owed"])
+        if owed:
+            arguments = (debt["currency"], debt["owed"], debt["paid"])
+            query = "&".join("arg=" + urllib.parse.quote(each, safe="") for each in arguments)
+            answer = self.send("POST", "/oc/v1/payment/repay?" + query, payment="attached", bid=owed)
+            if answer.word == "request-declined.refresh-nonce":
+                answer = self.send("POST", "/oc/v1/payment/repay?" + query, payment="attached", bid=owed)
+            if answer.word != "ok":
+                raise Refused(f"{answer.status} {answer.word}: {answer.problem.get('detail', '')}", answer)
+        return owed
+
     def send(self, method, target, body=b"", headers=None, payment="none", bid=0):
         """One exchange. What is believed or paid for is signed; a refusal from before the node knew us is not."""
         target = self.prefix + target
@@ -265,9 +285,9 @@ class Client:
             authorization = self.account.call_authorization(self.chain_id, self.escrow, self.provider, digest, bid)
             return 'attached;method="authorization";payload=' + fields.write(json.dumps(authorization).encode())
         if kind == "defer":
-            due = int(self.clock()) + 86400
             return fields.write(fields.Token("defer"), {
-                "id": self.keys[0].id, "amount": self.maximum, "currency": "USDC", "due": due, "threshold": self.maximum})
+                "id": self.keys[0].id, "amount": self.maximum, "currency": self.currency,
+                "due": int(self.clock()) + 3600, "threshold": 10 * self.maximum, "key": self.promise_key})
         return None
 
     def sign(self, method, target, body, headers, payment=None):

@@ -1,5 +1,6 @@
 #include "gateway_run.hpp"
 
+#include "internal/listener_tls.hpp"
 #include "internal/service_loop.hpp"
 
 #include <decloud/async/task_group.hpp>
@@ -8,6 +9,7 @@
 #include <decloud/gateway/gateway.hpp>
 #include <decloud/net/http/server.hpp>
 #include <decloud/node/console.hpp>
+#include <decloud/node/process_gauges.hpp>
 
 #include <memory>
 #include <optional>
@@ -32,7 +34,12 @@ Result<gateway::GatewaySettings> gateway_settings(const Workspace& workspace) {
     settings.chain.depth = config.chain.finality_depth;
     settings.chain.chain_id = config.chain.chain_id;
     settings.registry = config.chain.contracts.registry;
+    settings.catalogue.first_block = config.chain.first_block;
     settings.policy_file = workspace.home.policy_file();
+    TRY(settings.server.tls, internal::load_tls(config.gateway));
+    settings.proxy.scheme = settings.server.tls ? "https" : "http";
+    settings.alias_file = workspace.home.aliases_file();
+    settings.signature_domain = signature_domain(config.chain);
     settings.proxy.domain = config.gateway.domain;
     settings.proxy.policy.allow_loopback = config.gateway.allow_local_providers;
     settings.proxy.policy.allow_private = config.gateway.allow_local_providers;
@@ -79,8 +86,15 @@ class GatewayService {
     async::Executor executor_;
     std::unique_ptr<node::MetricsRegistry> metrics_ = node::make_metrics_registry();
     std::unique_ptr<gateway::Gateway> gateway_;
-    node::ConsoleContext context_{
-        *metrics_, [this] { return gateway_->chain_status(); }, "decloud gateway", [] {}};
+    node::ProcessGauges gauges_{*metrics_, [this] { return gateway_->chain_status(); }};
+    metrics::Gauge& tunnels_ = metrics_->gauge(
+        "decloud_gateway_tunnels", "Tunnels that providers have open to this gateway.", {});
+    node::ConsoleContext context_{*metrics_, [this] { return gateway_->chain_status(); },
+        "decloud gateway",
+        [this] {
+            gauges_.set();
+            tunnels_.set(static_cast<double>(gateway_->tunnel_count()));
+        }};
     std::unique_ptr<net::http::Server> console_;
 };
 
@@ -88,9 +102,11 @@ async::Task<Result<internal::Service>> start_gateway(async::Executor executor,
     gateway::GatewaySettings settings,
     std::optional<net::Endpoint> console) {
     const auto service = std::make_shared<GatewayService>(std::move(executor));
+    const auto tls = settings.server.tls;
     CO_TRY_VOID(co_await service->start(std::move(settings), std::move(console)));
-    co_return internal::Service{
-        .run = [service] { return service->run(); }, .stop = [service] { return service->stop(); }};
+    co_return internal::Service{.run = [service] { return service->run(); },
+        .stop = [service] { return service->stop(); },
+        .reload = [tls] { internal::reload_tls(tls); }};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "internal/passphrase.hpp"
 #include "verbs.hpp"
 
+#include <decloud/base/version.hpp>
 #include <decloud/identity/error.hpp>
 
 #include <CLI/CLI.hpp>
@@ -81,6 +82,7 @@ int main(std::span<char*> args) {
     Context context;
     context.passphrases = std::make_shared<internal::PassphraseReader>();
     CLI::App app("decloud: sell and call functions, paid per request", "decloud");
+    app.set_version_flag("--version", "decloud " + std::string(version()));
     app.footer(kFooter);
     app.require_subcommand(1);
     add_globals(app, context);
@@ -88,14 +90,18 @@ int main(std::span<char*> args) {
     add_function_verbs(app, context);
     add_version_verbs(app, context);
     add_secret_verbs(app, context);
+    add_dev(app, context);
+    add_logs(app, context);
     add_call(app, context);
     add_pay_proxy(app, context);
+    add_daemon(app, context);
     add_request(app, context);
     add_account_verbs(app, context);
     add_escrow_verbs(app, context);
     add_provider_verbs(app, context);
     add_policy_verbs(app, context);
     add_gateway_verbs(app, context);
+    add_alias_verbs(app, context);
     add_content_verbs(app, context);
     add_service_verbs(app, context);
     add_receipt_verbs(app, context);

@@ -1,5 +1,6 @@
 #include "provider_run.hpp"
 
+#include "internal/listener_tls.hpp"
 #include "internal/passphrase.hpp"
 #include "internal/service_loop.hpp"
 
@@ -34,6 +35,7 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.keys = workspace.home.keys();
     settings.services = workspace.home.config / "services";
     TRY(settings.public_listen, net::parse_endpoint(config.provider.listen));
+    TRY(settings.public_server.tls, internal::load_tls(config.provider));
     TRY(settings.console_listen, net::parse_endpoint(config.provider.console));
     settings.operator_socket = workspace.home.operator_socket();
     settings.provider_name = name.full();
@@ -65,6 +67,11 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
             .listed = {config.trials.listed.begin(), config.trials.listed.end()}};
     }
     settings.x402_max_unsettled = config.provider.x402_max_unsettled;
+    for (const std::string& peer : config.provider.peers) {
+        TRY(settings.peers.emplace_back(), net::parse_url(peer));
+    }
+    settings.outbound.allow_loopback = config.gateway.allow_local_providers;
+    settings.outbound.allow_private = config.gateway.allow_local_providers;
     for (const std::string& gateway : config.provider.gateways) {
         TRY(const net::IpAddress address, net::parse_ip_address(gateway));
         settings.trusted_gateways.push_back(address.unmapped());
@@ -74,11 +81,13 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.cache_bytes = config.provider.cache_bytes;
     settings.policy_file = workspace.home.policy_file();
     settings.native_wall = std::chrono::seconds(config.provider.native_seconds);
+    settings.runtimes = config.provider.runtimes;
     return settings;
 }
 
 async::Task<Result<internal::Service>> start_node(
     async::Executor executor, node::NodeSettings settings) {
+    const auto tls = settings.public_server.tls;
     auto started = co_await node::Node::start(executor, std::move(settings), system_clock());
     if (!started) {
         co_return fail(std::move(started.error()));
@@ -86,15 +95,21 @@ async::Task<Result<internal::Service>> start_node(
     const std::shared_ptr<node::Node> node = std::move(*started);
     log::info("provider", "listens on {}, console on {}", node->public_endpoint().to_string(),
         node->console_endpoint().to_string());
-    co_return internal::Service{
-        .run = [node] { return node->run(); }, .stop = [node] { return node->stop(); }};
+    co_return internal::Service{.run = [node] { return node->run(); },
+        .stop = [node] { return node->stop(); },
+        .reload = [tls] { internal::reload_tls(tls); }};
 }
 
 }  // namespace
 
-Outcome run_provider(const Context& context) {
+Outcome run_provider(const Context& context, const std::vector<std::string>& tunnels) {
     TRY(const Workspace workspace, context.open());
     TRY(node::NodeSettings settings, node_settings(context, workspace));
+    for (const std::string& tunnel : tunnels) {
+        TRY(settings.tunnels.emplace_back(), net::parse_url(tunnel));
+        // The callers' addresses are in Forwarded; the link itself has none.
+        settings.trusted_gateways.emplace_back();
+    }
     if (context.passphrases) {
         context.passphrases->forget();
     }

@@ -1,16 +1,23 @@
 #include "internal/answer_output.hpp"
+#include "internal/known_node.hpp"
 #include "internal/paying.hpp"
+#include "internal/when.hpp"
 #include "verbs.hpp"
 
+#include <decloud/async/timeout.hpp>
 #include <decloud/base/encoding.hpp>
+#include <decloud/client/bidding/bidding.hpp>
 #include <decloud/client/call.hpp>
 #include <decloud/client/error.hpp>
 #include <decloud/client/http.hpp>
+#include <decloud/client/promise_payer.hpp>
 #include <decloud/client/request_signer.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <memory>
 
 namespace decloud::cli {
@@ -18,8 +25,12 @@ namespace decloud::cli {
 namespace {
 
 constexpr std::uint64_t kMaxBody = std::uint64_t{1} << 30U;
-constexpr std::uint64_t kMaxWellKnown = 256 * kKiB;
-constexpr const char* kWellKnown = "/.well-known/decloud";
+constexpr std::size_t kMaxRefusal = 64 * kKiB;
+constexpr std::uint64_t kLongestPause = 30;
+constexpr unsigned kMostTries = 100;
+constexpr int kPaymentRequired = 402;
+constexpr int kTooMany = 429;
+constexpr int kUnavailable = 503;
 
 struct RequestOptions {
     std::string node;
@@ -28,24 +39,41 @@ struct RequestOptions {
     std::string body;
     std::string output;
     std::string pay = "none";
+    std::string due = "1h";
+    std::string threshold = "0.1";
+    std::string bid;
+    unsigned tries = 3;
     bool is_anonymous = false;
     bool is_verbose = false;
     internal::SpendingOptions spending;
 };
 
-/// What the node says of itself.
-struct NodeFacts {
-    std::string name;
-    std::string audience;
-    std::string id;
+/// What `--pay defer` promises with.
+struct Promising {
+    client::PromiseBook book;
+    client::PromisePayerSettings settings;
 };
 
 struct RequestWork {
     Workspace workspace;
     RequestOptions options;
-    std::optional<crypto::Ed25519PrivateKey> key;
+    std::optional<crypto::Secret> seed;
     std::unique_ptr<internal::Purse> purse;
+    std::unique_ptr<Promising> promising;
+    /// Null: one offer, as `--pay` says.
+    std::unique_ptr<client::Bidding> bidding;
+    Bytes body;
+    const Context& context;
     const Clock& clock;
+};
+
+/// One exchange. `refusal` is its body, if it was kept back because something else may follow.
+struct Exchanged {
+    client::PayableRequest request;
+    client::Answer answer;
+    bool kept_back = false;
+    Bytes refusal;
+    crypto::Sha256Digest body_digest;
 };
 
 /// "/oc/v1/{service}/{method}?arg=…"; a service's name may have dots.
@@ -63,83 +91,17 @@ Result<std::string> target_of(const RequestOptions& options) {
     return target;
 }
 
-bool is_url(std::string_view text) {
-    return text.starts_with("http://") || text.starts_with("https://");
-}
-
-/// The routes to `path` at the node that was named: a URL, or a provider's name.
-async::Task<Result<std::vector<client::RequestRoute>>> find_routes(
-    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    const RequestWork& work,
-    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    client::ChainSession* session,
-    std::string path) {
-    const std::string& node = work.options.node;
-    if (session == nullptr || is_url(node)) {
-        CO_TRY(net::Url url, net::parse_url(node));
-        std::string base = url.target;
-        while (base.ends_with('/')) {
-            base.pop_back();
-        }
-        co_return std::vector{
-            client::RequestRoute{.url = url, .target = base + path, .name = url.authority()}};
-    }
-    CO_TRY(const auto name, identity::ProviderName::parse(node));
-    CO_TRY(const registry::Provider provider, co_await session->find_provider(name));
-    co_return client::routes_to(work.workspace.config.gateway.url, provider, path);
-}
-
-/// From whichever of the routes answers first.
-async::Task<Result<NodeFacts>> ask_node(
-    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    net::http::Client& http,
-    std::vector<client::RequestRoute> routes) {
-    Result<Bytes> text = fail(CommonError::not_found);
-    for (const client::RequestRoute& route : routes) {
-        net::http::ClientRequest request;
-        request.target = route.target;
-        text = co_await client::fetch(http, route.url, std::move(request), kMaxWellKnown);
-        if (text || !client::never_arrived(text.error())) {
-            break;
-        }
-    }
-    if (!text) {
-        co_return fail(text.error().within("ask the node who it is"));
-    }
-    CO_TRY(const json::Value value, json::parse(as_text(*text), {.max_bytes = kMaxWellKnown}));
-    const auto object = value.is_object() ? value.as_object() : json::Object();
-    CO_TRY(const json::Object provider, json::object_member(object, "provider"));
-    CO_TRY(const json::Object node, json::object_member(object, "node"));
-    NodeFacts facts;
-    CO_TRY(facts.name, json::string_member(provider, "name"));
-    CO_TRY(facts.audience, json::string_member(provider, "audience"));
-    CO_TRY(facts.id, json::string_member(node, "id"));
-    co_return facts;
-}
-
 /// Whose answer it is: said, and an error if it was signed by somebody else.
 Result<void> check(const RequestWork& work,
     const client::PayableRequest& request,
     const client::Answer& answer,
-    const NodeFacts& facts,
-    crypto::Sha256Digest request_content,
+    const client::NodeFacts& facts,
+    const crypto::Sha256Digest& request_content,
     const crypto::Sha256Digest& body) {
     if (work.options.is_anonymous) {
         return {};
     }
-    Result<void> checked = fail(CommonError::not_found);
-    // Whichever route it went by.
-    for (const client::RequestRoute& route : request.routes) {
-        checked = client::check_answer(answer.head(), answer.trailers(), body,
-            {.method = request.method,
-                .target = route.target,
-                .request_content = request_content,
-                .audience = facts.audience,
-                .node_id = facts.id});
-        if (checked || checked.error() == make_error_code(CommonError::not_found)) {
-            break;
-        }
-    }
+    auto checked = client::check_answer_of(facts, request, answer, request_content, body);
     if (!checked && checked.error() == make_error_code(CommonError::not_found)) {
         // Refusals before the node knows who asks are not signed.
         return answer.status() >= 400 ? Result<void>() : checked;
@@ -153,7 +115,7 @@ Result<void> check(const RequestWork& work,
 void tell_exchange(const RequestWork& work,
     const client::PayableRequest& request,
     const client::Answer& answer,
-    const NodeFacts& facts) {
+    const client::NodeFacts& facts) {
     if (!work.options.is_verbose) {
         return;
     }
@@ -165,6 +127,189 @@ void tell_exchange(const RequestWork& work,
     if (const auto receipt = answer.head().headers.find("X-Decloud-Receipt")) {
         tell("receipt   " + std::string(*receipt));
     }
+    if (const auto debt = answer.head().headers.find("OpenCloud-Debt")) {
+        tell("debt      " + std::string(*debt));
+    }
+}
+
+/// The ways to pay for this offer.
+std::vector<std::unique_ptr<client::PaymentStrategy>> strategies_for(const RequestWork& work,
+    net::http::Client& http,
+    client::ChainSession* session,
+    const client::NodeFacts& facts,
+    const std::optional<client::Bid>& bid) {
+    using Kind = client::Bid::Kind;
+    std::vector<std::unique_ptr<client::PaymentStrategy>> out;
+    if (work.purse && (!bid || bid->kind == Kind::attached)) {
+        if (bid) {
+            work.purse->max_price = bid->amount;
+        }
+        return internal::payment_strategies(http, session, *work.purse);
+    }
+    if (work.promising && (!bid || bid->kind == Kind::deferred)) {
+        client::PromisePayerSettings settings = work.promising->settings;
+        if (bid) {
+            settings.amount = bid->amount;
+        }
+        settings.provider = facts.audience;
+        settings.currency = facts.currency;
+        out.push_back(std::make_unique<client::PromisePayer>(
+            http, work.promising->book, std::move(settings), work.clock));
+    }
+    return out;
+}
+
+/// Nothing was charged, and it may go better in a while.
+bool is_busy(int status) { return status == kTooMany || status == kUnavailable; }
+
+async::Task<Result<Exchanged>> exchange(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const RequestWork& work,
+    client::Payer& payer,
+    internal::AnswerOutput& output,
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    client::PayableRequest request,
+    bool may_retry) {
+    bool kept_back = false;
+    Bytes refusal;
+    crypto::Sha256 hash;
+    client::CallSink sink;
+    sink.head = [&](const net::http::ResponseHead& head) {
+        kept_back = (work.bidding && head.status == kPaymentRequired) ||
+                    (may_retry && is_busy(head.status));
+        return kept_back ? Result<void>() : output.head(head);
+    };
+    sink.body = [&](BytesView piece) -> Result<void> {
+        hash.update(piece);
+        if (!kept_back) {
+            return output.body(piece);
+        }
+        append(refusal, piece.first(std::min(piece.size(), kMaxRefusal - refusal.size())));
+        return {};
+    };
+    CO_TRY(client::Answer answer, co_await client::call(payer, request, std::move(sink)));
+    co_return Exchanged{
+        std::move(request), std::move(answer), kept_back, std::move(refusal), hash.finish()};
+}
+
+/// How long to wait before the next try: what the node says, else longer each time.
+std::chrono::milliseconds pause_before(unsigned attempt, const client::Answer* answer) {
+    std::uint64_t seconds = 0;
+    const auto told = answer == nullptr ? std::nullopt : answer->head().headers.find("Retry-After");
+    if (told) {
+        (void)std::from_chars(told->data(), told->data() + told->size(), seconds);
+    }
+    const auto longer = std::chrono::milliseconds(250) * (1U << std::min(attempt, 6U));
+    const auto asked = std::chrono::seconds(std::min(seconds, kLongestPause));
+    return std::max<std::chrono::milliseconds>(longer, asked);
+}
+
+/// Sends one offer, again while nobody is reached or the node is busy: nothing was paid then.
+async::Task<Result<Exchanged>> exchange_patiently(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const RequestWork& work,
+    client::Payer& payer,
+    internal::AnswerOutput& output,
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    client::PayableRequest request,
+    async::Executor executor) {
+    for (unsigned attempt = 1;; ++attempt) {
+        const bool is_last = attempt >= work.options.tries;
+        request.body = client::ReplayBody::of(executor, work.body);
+        auto done = co_await exchange(work, payer, output, request, !is_last);
+        const bool again =
+            done ? is_busy(done->answer.status()) : client::never_arrived(done.error());
+        if (is_last || !again) {
+            co_return done;
+        }
+        const auto pause = pause_before(attempt, done ? &done->answer : nullptr);
+        if (work.options.is_verbose) {
+            tell(fmt::format("try {} of {} in {} ms: {}", attempt + 1, work.options.tries,
+                pause.count(),
+                done ? "HTTP " + std::to_string(done->answer.status()) : done.error().message()));
+        }
+        co_await async::delay(pause);
+    }
+}
+
+/// What a 402 says.
+client::Declined read_refusal(const Exchanged& done) {
+    client::Declined out;
+    const auto word = done.answer.head().headers.find("OpenCloud-Status").value_or("");
+    if (word.ends_with(".too-low")) {
+        out.why = client::Declined::Why::too_low;
+    } else if (word.ends_with(".no-defer")) {
+        out.why = client::Declined::Why::no_defer;
+    }
+    const auto value = json::parse(as_text(done.refusal), {.max_bytes = kMaxRefusal});
+    const auto rows = value && value->is_object()
+                          ? json::array_member(value->as_object(), "acceptable")
+                          : Result<json::Array>(json::Array());
+    for (const json::Value& row : rows.value_or(json::Array())) {
+        const json::Object object = row.is_object() ? row.as_object() : json::Object();
+        const auto text = json::string_member(object, "amount");
+        const auto amount = text ? parse_amount(*text) : Result<Amount>(fail(text.error()));
+        if (amount && json::string_member(object, "type").value_or("") == "attached") {
+            out.asked = out.asked ? std::min(*out.asked, *amount) : *amount;
+        }
+    }
+    return out;
+}
+
+std::string_view to_text(client::Bid::Kind kind) {
+    switch (kind) {
+        case client::Bid::Kind::attached:
+            return "pay";
+        case client::Bid::Kind::deferred:
+            return "promise";
+        case client::Bid::Kind::nothing:
+            break;
+    }
+    return "pay nothing, at most";
+}
+
+/// Offers until one is taken or the strategy gives up.
+async::Task<Result<Exchanged>> bid_for(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    const RequestWork& work,
+    net::http::Client& http,
+    internal::AnswerOutput& output,
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    client::ChainSession* session,
+    client::NodeFacts facts,
+    client::PayableRequest request,
+    async::Executor executor) {
+    std::optional<client::Bid> bid;
+    if (work.bidding) {
+        bid = work.bidding->first();
+    }
+    for (;;) {
+        if (bid && work.options.is_verbose) {
+            tell(fmt::format("bid       {} {} USDC", to_text(bid->kind), format_usdc(bid->amount)));
+        }
+        client::Payer payer(http, strategies_for(work, http, session, facts, bid));
+        CO_TRY(Exchanged done, co_await exchange_patiently(work, payer, output, request, executor));
+        if (!bid || done.answer.status() != kPaymentRequired) {
+            co_return done;
+        }
+        bid = work.bidding->next(*bid, read_refusal(done));
+        if (!bid) {
+            co_return done;
+        }
+    }
+}
+
+void print_summary(const RequestWork& work, const Exchanged& done, const client::NodeFacts& facts) {
+    if (!work.context.globals.json || work.options.output.empty() || work.options.output == "-") {
+        return;
+    }
+    const auto& headers = done.answer.head().headers;
+    work.context.print(
+        {{"node", facts.name}, {"audience", facts.audience}, {"status", done.answer.status()},
+            {"word", std::string(headers.find("OpenCloud-Status").value_or(""))},
+            {"receipt", std::string(headers.find("X-Decloud-Receipt").value_or(""))},
+            {"output", work.options.output}},
+        "");
 }
 
 async::Task<Outcome> send(
@@ -174,76 +319,114 @@ async::Task<Outcome> send(
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
     async::Executor executor,
     client::ChainSession* session,
-    std::string target,
-    Bytes body) {
-    CO_TRY(auto known, co_await find_routes(work, session, kWellKnown));
-    CO_TRY(const NodeFacts facts, co_await ask_node(http, std::move(known)));
+    std::string target) {
+    CO_TRY(const client::KnownNode node, co_await internal::find_node(work.workspace, http, session,
+                                             work.options.node, work.purse != nullptr));
+    const client::NodeFacts& facts = node.facts;
     client::PayableRequest request;
     request.method = "POST";
-    const crypto::Sha256Digest content = crypto::sha256(body);
-    request.body = client::ReplayBody::of(executor, std::move(body));
-    CO_TRY(request.routes, co_await find_routes(work, session, std::move(target)));
-    if (work.key) {
-        CO_TRY(auto key, crypto::Ed25519PrivateKey::from_seed(work.key->seed()));
+    CO_TRY(request.routes, node.routes(std::move(target)));
+    if (work.seed) {
+        CO_TRY(auto key, crypto::Ed25519PrivateKey::from_seed(work.seed->view()));
         request.signer =
             std::make_shared<client::RequestSigner>(std::move(key), facts.audience, work.clock);
     }
-    if (work.purse && session != nullptr) {
-        CO_TRY(const auto name, identity::ProviderName::parse(facts.name));
-        CO_TRY(request.provider, co_await session->find_provider(name));
+    if (work.purse) {
+        request.provider = node.provider;
     }
-    if (work.options.pay == "defer") {
-        request.headers.set("OpenCloud-Payment", "defer");
-    }
-    client::Payer payer(http, work.purse ? internal::payment_strategies(http, session, *work.purse)
-                                         : std::vector<std::unique_ptr<client::PaymentStrategy>>{});
     internal::AnswerOutput output(work.options.output);
-    crypto::Sha256 hash;
-    CO_TRY(const client::Answer answer,
-        co_await client::call(payer, request,
-            {.head = [&](const net::http::ResponseHead& head) { return output.head(head); },
-                .body =
-                    [&](BytesView piece) {
-                        hash.update(piece);
-                        return output.body(piece);
-                    }}));
-    tell_exchange(work, request, answer, facts);
+    CO_TRY(const Exchanged done,
+        co_await bid_for(work, http, output, session, facts, std::move(request), executor));
+    if (done.kept_back) {
+        CO_TRY_VOID(output.head(done.answer.head()));
+        CO_TRY_VOID(output.body(done.refusal));
+    }
+    tell_exchange(work, done.request, done.answer, facts);
     CO_TRY_VOID(output.finish());
-    if (const auto& reason = answer.not_paid()) {
+    if (const auto& reason = done.answer.not_paid()) {
         tell_error(*reason);
     }
-    CO_TRY_VOID(check(work, request, answer, facts, content, hash.finish()));
-    co_return exit_code_of_status(answer.status());
+    CO_TRY_VOID(
+        check(work, done.request, done.answer, facts, crypto::sha256(work.body), done.body_digest));
+    print_summary(work, done, facts);
+    co_return exit_code_of_status(done.answer.status());
+}
+
+Result<std::unique_ptr<Promising>> open_promises(
+    const Context& context, const Workspace& workspace, const RequestOptions& options) {
+    TRY(const client::SpendingLimits limits,
+        internal::spending_limits(workspace, options.spending));
+    TRY(const Amount threshold, parse_money(options.threshold));
+    const UnixSeconds now = context.clock().unix_seconds();
+    TRY(const UnixSeconds due, internal::parse_when(options.due, now));
+    if (due <= now) {
+        return fail(ClientError::usage, "--due " + options.due + " is over");
+    }
+    TRY(auto book,
+        client::PromiseBook::open(workspace.home.promises_file(), limits, context.clock()));
+    return std::make_unique<Promising>(Promising{.book = std::move(book),
+        .settings = {.provider = {},
+            .node = options.node,
+            .currency = {},
+            .amount = limits.max_price,
+            .time = std::chrono::seconds(due.value - now.value),
+            .threshold = threshold}});
+}
+
+/// Opens what the offers are paid with.
+Result<void> open_means(const Context& context, RequestWork& work) {
+    const RequestOptions& options = work.options;
+    if (!options.bid.empty()) {
+        TRY(const client::SpendingLimits limits,
+            internal::spending_limits(work.workspace, options.spending));
+        TRY(work.bidding, client::parse_bidding(options.bid, limits.max_price));
+    }
+    const bool promises = options.pay == "defer" || options.bid == "defer-first";
+    if (options.pay == "attached" || !options.bid.empty()) {
+        TRY(work.purse, internal::open_purse(context, work.workspace, options.spending));
+    }
+    if (promises) {
+        if (options.is_anonymous) {
+            return fail(ClientError::usage, "nobody promises anonymously: leave --anonymous away");
+        }
+        TRY(work.promising, open_promises(context, work.workspace, options));
+    }
+    if (options.pay == "defer") {
+        work.bidding = client::make_defer_quoted_bidding(work.promising->settings.amount);
+    }
+    return {};
 }
 
 Outcome request(const Context& context, const RequestOptions& options) {
     TRY(std::string target, target_of(options));
+    if (options.tries == 0 || options.tries > kMostTries) {
+        return fail(ClientError::usage, "--tries is 1 to 100");
+    }
     TRY(Workspace workspace, context.open());
     RequestWork work{.workspace = std::move(workspace),
         .options = options,
-        .key = std::nullopt,
+        .seed = std::nullopt,
         .purse = nullptr,
+        .promising = nullptr,
+        .bidding = nullptr,
+        .body = {},
+        .context = context,
         .clock = context.clock()};
     if (!options.is_anonymous) {
-        TRY(identity::KeyStore keys, context.keys(work.workspace));
-        TRY(const crypto::Secret seed, keys.mac_key("opencloud-id"));
-        TRY(work.key, crypto::Ed25519PrivateKey::from_seed(seed.view()));
+        TRY(work.seed, internal::opencloud_seed(context, work.workspace));
     }
-    if (options.pay == "attached") {
-        TRY(work.purse, internal::open_purse(context, work.workspace, options.spending));
-    }
-    Bytes body;
+    TRY_VOID(open_means(context, work));
     if (!options.body.empty()) {
-        TRY(body, read_input(options.body, kMaxBody, "pipe the body into the command"));
+        TRY(work.body, read_input(options.body, kMaxBody, "pipe the body into the command"));
     }
     return run([&](async::Executor executor) {
         const auto ask = [&, executor](client::ChainSession* session) {
             return with_http(executor, [&, executor, session](net::http::Client& http) {
-                return send(work, http, executor, session, std::move(target), std::move(body));
+                return send(work, http, executor, session, std::move(target));
             });
         };
         // A node that is named by its URL is asked without a chain, unless it is to be paid.
-        if (is_url(options.node) && !work.purse) {
+        if (internal::is_url(options.node) && !work.purse) {
             return ask(nullptr);
         }
         return with_chain(executor, work.workspace.config.chain,
@@ -265,12 +448,24 @@ void add_request(CLI::App& app, Context& context) {
     verb->add_option("-o,--output", options->output, "Where the answer goes")->type_name("FILE");
     verb->add_option("--pay", options->pay,
             "none, attached (now, from your channel or by x402) or "
-            "defer (a promise)")
+            "defer (a promise, which decloud daemon keeps)")
         ->check(CLI::IsMember({"none", "attached", "defer"}));
+    verb->add_option("--due", options->due, "With --pay defer: when it is paid at the latest")
+        ->type_name("TIME");
+    verb->add_option("--threshold", options->threshold,
+            "With --pay defer: what is owed is paid at once when it comes to that")
+        ->type_name("USDC");
+    verb->add_option("--bid", options->bid,
+            "How offers are made: fixed, accept-quote, raise:STEP%:MAX (USDC) or defer-first")
+        ->type_name("STRATEGY")
+        ->excludes(verb->get_option("--pay"));
+    verb->add_option("--tries", options->tries,
+            "How often it is sent while nobody is reached or the node is busy; default: 3")
+        ->type_name("NUMBER");
     verb->add_flag("--anonymous", options->is_anonymous, "Sign nothing");
     verb->add_flag("-v,--verbose", options->is_verbose, "Show the exchange on standard error");
     internal::add_spending_options(*verb, options->spending,
-        "With --pay attached: the most this request may cost; default: [spending] of config.toml");
+        "The most this request may cost or promise; default: [spending] of config.toml");
     verb->callback([&context, options] {
         context.action = [&context, options] { return request(context, *options); };
     });

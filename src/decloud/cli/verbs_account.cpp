@@ -1,4 +1,5 @@
 #include "internal/account_history.hpp"
+#include "internal/debts.hpp"
 #include "internal/passphrase.hpp"
 #include "verbs.hpp"
 
@@ -27,6 +28,7 @@ struct AccountOptions {
     std::string address;
     std::string url;
     bool encrypt = false;
+    bool offline = false;
 };
 
 json::Object to_json(const identity::AccountEntry& account) {
@@ -289,6 +291,11 @@ void add_account_verbs(CLI::App& app, Context& context) {
         [](const Context& given, const AccountOptions&) {
             return internal::account_history(given);
         });
+    add("debts", "What this home has promised to pay later, and what others owe its node",
+        [](const Context& given, const AccountOptions& chosen) {
+            return internal::account_debts(given, chosen.offline);
+        })
+        ->add_flag("--offline", options->offline, "As known here, without asking the nodes");
     add("show", "One account's address", show)
         ->add_option("name", options->name, "Which; default: the one that acts");
     add("encrypt", "Put an account's key under a passphrase", encrypt)

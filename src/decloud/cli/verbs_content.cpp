@@ -7,6 +7,10 @@
 #include <decloud/content/car_transfer.hpp>
 #include <decloud/content/importer.hpp>
 #include <decloud/content/reader.hpp>
+#include <decloud/ipfs/fetch.hpp>
+#include <decloud/multiformats/ipns_record.hpp>
+#include <decloud/net/url.hpp>
+#include <decloud/store/atomic_file.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -26,6 +30,8 @@ struct ContentOptions {
     std::string target;
     std::string output;
     std::string pin = "user";
+    bool incomplete = false;
+    std::vector<std::string> sources{};
 };
 
 Outcome ask_node(
@@ -42,7 +48,8 @@ Outcome ask_node(
 Outcome import_car(
     const Context& context, const ContentOptions& options, net::http::BodySource car) {
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
-        CO_TRY(json::Object answer, co_await node.import_content(options.pin, std::move(car)));
+        CO_TRY(json::Object answer,
+            co_await node.import_content(options.pin, std::move(car), options.incomplete));
         CO_TRY(const json::Array roots, json::array_member(answer, "roots"));
         std::string text;
         for (const json::Value& root : roots) {
@@ -107,13 +114,42 @@ async::Task<Result<void>> load(
     co_return Result<void>{};
 }
 
+using ContentWork = std::function<Outcome(const content::BlockStore&, const multiformats::Cid&)>;
+
+/// `work` on what gateways gave, verified.
+Outcome with_fetched(const ContentOptions& options,
+    const ContentPath& path,
+    content::BlockStore& blocks,
+    const ContentWork& work) {
+    std::vector<net::Url> gateways;
+    for (const std::string& source : options.sources) {
+        auto url = net::parse_url(source);
+        if (!url) {
+            return fail(ClientError::usage, "\"" + source + "\" is not a URL of a gateway");
+        }
+        gateways.push_back(std::move(*url));
+    }
+    return run([&](async::Executor executor) {
+        return with_http(executor, [&](net::http::Client& http) -> async::Task<Outcome> {
+            CO_TRY(const auto fetched,
+                co_await ipfs::fetch_content(http, gateways, path.root, path.path, blocks));
+            for (const std::string& dropped : fetched.dropped) {
+                fmt::print(stderr, "asked no more: {}\n", dropped);
+            }
+            co_return work(blocks, fetched.end);
+        });
+    });
+}
+
 /// `work` on what a path names, whose blocks are in the store.
-Outcome with_content(const Context& context,
-    const ContentOptions& options,
-    std::function<Outcome(const content::BlockStore&, const multiformats::Cid&)> work) {
+Outcome with_content(
+    const Context& context, const ContentOptions& options, const ContentWork& work) {
     TRY(const ContentPath path, parse_path(options.target));
     TRY(const Workspace workspace, context.open());
     TRY(const auto scratch, ScratchStore::make(workspace.home.cache));
+    if (!options.sources.empty()) {
+        return with_fetched(options, path, scratch->blocks(), work);
+    }
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY_VOID(co_await load(node, path.root, scratch->blocks()));
         CO_TRY(const auto cid, content::resolve_path(scratch->blocks(), path.root, path.path));
@@ -150,6 +186,50 @@ Outcome get(const Context& context, const ContentOptions& options) {
         });
 }
 
+std::string_view kind_name(content::NodeKind kind) {
+    switch (kind) {
+        case content::NodeKind::directory:
+            return "folder";
+        case content::NodeKind::symlink:
+            return "link";
+        case content::NodeKind::file:
+            break;
+    }
+    return "file";
+}
+
+/// A name for a terminal: without what would steer it.
+std::string shown(std::string_view name) { return fmt::format("{:?}", std::string(name)); }
+
+Outcome list_folder(const Context& context, const ContentOptions& options) {
+    return with_content(context, options,
+        [&](const content::BlockStore& blocks, const multiformats::Cid& cid) -> Outcome {
+            TRY(const auto entries, content::list_directory(blocks, cid));
+            json::Array rows;
+            std::string text;
+            for (const content::DirectoryEntry& entry : entries) {
+                TRY(const auto info, content::stat_node(blocks, entry.cid));
+                rows.push_back(json::Object{{"name", entry.name}, {"cid", entry.cid.to_string()},
+                    {"kind", kind_name(info.kind)}, {"bytes", info.size}});
+                text += fmt::format("{:6}  {}  {}\n", kind_name(info.kind), entry.cid.to_string(),
+                    shown(entry.name));
+            }
+            context.print({{"entries", std::move(rows)}}, text);
+            return ExitCode::ok;
+        });
+}
+
+Outcome stat(const Context& context, const ContentOptions& options) {
+    return with_content(context, options,
+        [&](const content::BlockStore& blocks, const multiformats::Cid& cid) -> Outcome {
+            TRY(const auto info, content::stat_node(blocks, cid));
+            const std::string_view kind = kind_name(info.kind);
+            context.print({{"cid", cid.to_string()}, {"kind", kind}, {"bytes", info.size}},
+                fmt::format("{}  {}  {} bytes", cid.to_string(), kind, info.size));
+            return ExitCode::ok;
+        });
+}
+
 Outcome export_file(const Context& context, const ContentOptions& options) {
     TRY(const ContentPath path, parse_path(options.target));
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
@@ -157,6 +237,16 @@ Outcome export_file(const Context& context, const ContentOptions& options) {
         CO_TRY_VOID(co_await node.export_content(
             path.root.to_string(), [&output](BytesView bytes) { return output.write(bytes); }));
         CO_TRY_VOID(output.finish());
+        co_return ExitCode::ok;
+    });
+}
+
+Outcome keep_record(const Context& context, const ContentOptions& options) {
+    TRY(Bytes record, store::read_file(options.output, multiformats::kMaxIpnsRecord));
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY(const json::Object answer,
+            co_await node.keep_record(options.target, std::move(record)));
+        context.print(answer, json::string_member(answer, "name").value_or(options.target));
         co_return ExitCode::ok;
     });
 }
@@ -199,16 +289,33 @@ void add_content_verbs(CLI::App& app, Context& context) {
     add("add", "Add a file or folder; prints its cid", "The file or folder", add_content)
         ->add_option("--pin", options->pin, "Why it is kept")
         ->capture_default_str();
-    (void)add("cat", "Write a file to standard output", cid, cat);
-    add("get", "Write a file or folder to the disk", cid, get)
+    const auto add_sources = [&](CLI::App* inner) {
+        inner
+            ->add_option("--source", options->sources,
+                "Fetch it from this trustless gateway instead of your node, and verify it; "
+                "may be repeated, several are asked at once")
+            ->type_name("URL");
+        return inner;
+    };
+    (void)add_sources(add("cat", "Write a file to standard output", cid, cat));
+    (void)add_sources(add("ls", "List a folder: kind, cid, name", cid, list_folder));
+    (void)add_sources(add("stat", "Say what is there and how large it is", cid, stat));
+    add_sources(add("get", "Write a file or folder to the disk", cid, get))
         ->add_option("-o,--output", options->output, "Where to; default: the cid")
         ->type_name("PATH");
-    add("import", "Add what a CAR file holds", "The CAR file; - is standard input", import_file)
-        ->add_option("--pin", options->pin, "Why it is kept")
-        ->capture_default_str();
+    CLI::App* const import = add(
+        "import", "Add what a CAR file holds", "The CAR file; - is standard input", import_file);
+    import->add_option("--pin", options->pin, "Why it is kept")->capture_default_str();
+    import->add_flag("--incomplete", options->incomplete,
+        "Take the blocks as they are, whatever is missing; they are not pinned");
     add("export", "Write everything under a cid as a CAR file", "CID", export_file)
         ->add_option("-o,--output", options->output, "Where to; default: standard output")
         ->type_name("FILE");
+    add("record", "Keep a signed IPNS record, so that /ipns/NAME leads where it says",
+        "The IPNS name", keep_record)
+        ->add_option(
+            "file", options->output, "The record, as `ipfs routing get /ipns/NAME` gives it")
+        ->required();
     (void)add("list", "What the node keeps, and for whom", nullptr, list);
 }
 

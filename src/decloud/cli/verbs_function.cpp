@@ -63,7 +63,7 @@ async::Task<Outcome> send_deployment(
 }
 
 Outcome deploy(Context& context, const DeployOptions& options) {
-    TRY(const client::Project project, client::load_project(options.folder));
+    TRY(client::Project project, client::load_project(options.folder));
     if (context.globals.account.empty() && !context.environment()("DECLOUD_ACCOUNT")) {
         context.globals.account = project.account;
     }
@@ -83,6 +83,7 @@ Outcome deploy(Context& context, const DeployOptions& options) {
             project, {}, secrets.variables(), key.address(), {.is_public = true}));
     }
     TRY(Bytes package, client::build_package(project));
+    TRY_VOID(client::settle_runtime(project));
     TRY(client::DeploymentPlan plan,
         client::make_plan(project, std::move(package), secrets.variables(), key.address(),
             {.is_public = options.is_public, .encrypt_program = options.encrypt_program}));
@@ -125,11 +126,14 @@ Outcome undeploy(const Context& context, const std::string& name_or_cid) {
     });
 }
 
-Outcome init(const Context& context, const std::string& name, const std::string& runtime) {
+Outcome init(const Context& context, const std::string& name, const std::string& kind) {
     const std::filesystem::path folder(name);
-    TRY_VOID(client::create_project(folder, folder.filename().string(), runtime));
+    TRY_VOID(client::create_project(folder, folder.filename().string(), kind));
     context.print({{"folder", folder.string()}}, folder.string());
-    tell(fmt::format("decloud deploy {} --provider NAME deploys it", folder.string()));
+    tell(
+        fmt::format("decloud dev {0} runs it here; decloud dev {0} --run ./test tests it;\n"
+                    "decloud deploy {0} --provider NAME deploys it",
+            folder.string()));
     return ExitCode::ok;
 }
 
@@ -138,16 +142,17 @@ Outcome init(const Context& context, const std::string& name, const std::string&
 void add_function_verbs(CLI::App& app, Context& context) {
     struct InitOptions {
         std::string name;
-        std::string runtime = "wasm";
+        std::string kind = "c";
     };
     const auto init_options = std::make_shared<InitOptions>();
     CLI::App* init_verb = app.add_subcommand("init", "A new function in a folder of its name");
     init_verb->add_option("name", init_options->name, "The folder to make")->required();
-    init_verb->add_option("--runtime", init_options->runtime, "wasm or native")
+    init_verb->add_option("--template", init_options->kind, "What it is written in")
+        ->check(CLI::IsMember(client::project_templates()))
         ->capture_default_str();
     init_verb->callback([&context, init_options] {
         context.action = [&context, init_options] {
-            return init(context, init_options->name, init_options->runtime);
+            return init(context, init_options->name, init_options->kind);
         };
     });
 

@@ -17,11 +17,13 @@ namespace decloud::cli {
 namespace {
 
 struct ProviderOptions {
+    std::string id;
     std::string name;
     std::string url;
     std::string price;
     std::string to;
     std::string escrow;
+    std::vector<std::string> tunnels;
 };
 
 Result<client::Config> new_config(const Workspace& workspace, const ProviderOptions& options) {
@@ -206,10 +208,27 @@ void add_provider_verbs(CLI::App& app, Context& context) {
     registration->add_option("name", options->name, "alice, or a full name")->required();
     registration->add_option("--url", options->url, "The base URL that callers reach");
     registration->add_option("--price", options->price, "USDC per call");
-    (void)add("run", "Serve in the foreground until Ctrl-C",
-        [](const Context& given, const ProviderOptions&) { return run_provider(given); });
+    CLI::App* runner = add("run", "Serve in the foreground until Ctrl-C",
+        [](const Context& given, const ProviderOptions& chosen) {
+            return run_provider(given, chosen.tunnels);
+        });
+    runner
+        ->add_option("--tunnel", options->tunnels,
+            "Be reached through this gateway, which is dialled: no open port is needed")
+        ->type_name("URL");
     (void)add("status", "What the running node knows: chain, channels, exposure", status);
     (void)add("settle", "Claim on chain what was served, now", settle);
+    add("forgive", "Count what an id has promised and not paid as paid; it may promise again",
+        [](const Context& given, const ProviderOptions& chosen) {
+            return ask_node(
+                given, [&given, &chosen](client::OperatorClient& node) -> async::Task<Outcome> {
+                    CO_TRY(const json::Object debt, co_await node.forgive(chosen.id));
+                    given.print(debt, chosen.id + " owes nothing any more");
+                    co_return ExitCode::ok;
+                });
+        })
+        ->add_option("id", options->id, "did:key:…, as decloud account debts shows it")
+        ->required();
     CLI::App* out = add("payout", "Send what was earned to the provider's account", payout);
     out->add_option("--to", options->to, "Another address")->type_name("ADDRESS");
     out->add_option("--escrow", options->escrow, "Another escrow contract than the home's")

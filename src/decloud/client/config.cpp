@@ -66,7 +66,26 @@ Result<void> read_url(TomlReader& reader, std::string_view key, std::string& out
     });
 }
 
+template <class Section>
+Result<void> read_tls(TomlReader& reader, Section& section) {
+    TRY_VOID(reader.text("tls_certificate", section.tls_certificate));
+    TRY_VOID(reader.text("tls_key", section.tls_key));
+    if (section.tls_certificate.empty() != section.tls_key.empty()) {
+        return reader.wrong("tls_key", "beside tls_certificate, or neither of them");
+    }
+    return {};
+}
+
+template <class Section>
+void write_tls(toml::table& table, const Section& section) {
+    if (!section.tls_certificate.empty()) {
+        table.insert("tls_certificate", section.tls_certificate);
+        table.insert("tls_key", section.tls_key);
+    }
+}
+
 Result<void> read_gateway(TomlReader& reader, GatewayConfig& gateway) {
+    TRY_VOID(read_tls(reader, gateway));
     TRY_VOID(read_url(reader, "url", gateway.url));
     TRY_VOID(read_listen(reader, "listen", gateway.listen));
     TRY_VOID(reader.text("domain", gateway.domain));
@@ -84,6 +103,8 @@ Result<void> read_usdc(TomlReader& reader, std::string_view key, Amount& out) {
 /// Gwei are read with six decimals, as USDC are.
 constexpr Uint128 kWeiOfLastDecimal = 1000;
 
+constexpr std::array<std::string_view, 4> kRuntimes{"wasm", "native", "server", "oci"};
+
 Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(reader.text("name", provider.name));
     TRY_VOID(reader.text("account", provider.account));
@@ -92,10 +113,24 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(read_url(reader, "public_url", provider.public_url));
     TRY_VOID(reader.number("free_bytes", provider.free_bytes));
     TRY_VOID(reader.number("failed_attempts", provider.failed_attempts));
+    TRY_VOID(read_tls(reader, provider));
     TRY_VOID(reader.number("cache_bytes", provider.cache_bytes));
     TRY_VOID(reader.number("native_seconds", provider.native_seconds));
     if (provider.native_seconds == 0 || provider.native_seconds > kLongestRunSeconds) {
         return reader.wrong("native_seconds", "1 to 900");
+    }
+    TRY_VOID(reader.texts("runtimes", provider.runtimes));
+    for (const std::string& runtime : provider.runtimes) {
+        if (std::ranges::find(kRuntimes, runtime) == kRuntimes.end()) {
+            return reader.wrong("runtimes", "some of \"wasm\", \"native\", \"server\", \"oci\"");
+        }
+    }
+    TRY_VOID(reader.texts("peers", provider.peers));
+    for (const std::string& peer : provider.peers) {
+        if (const auto url = net::parse_url(peer);
+            !url || url->target != "/" || url->scheme == net::Scheme::unix_socket) {
+            return reader.wrong("peers", "'" + peer + "' is no http or https URL without a path");
+        }
     }
     TRY_VOID(reader.texts("gateways", provider.gateways));
     for (const std::string& gateway : provider.gateways) {
@@ -300,7 +335,9 @@ std::string format_config(const Config& config) {
                     format_usdc(Amount(config.provider.gas.wei_per_gas / kWeiOfLastDecimal))},
                 {"usdc_per_coin", format_usdc(config.provider.gas.per_coin)},
                 {"free_bytes", integer(config.provider.free_bytes)},
+                {"runtimes", list(config.provider.runtimes)},
                 {"gateways", list(config.provider.gateways)},
+                {"peers", list(config.provider.peers)},
                 {"failed_attempts", integer(config.provider.failed_attempts)},
                 {"cache_bytes", integer(config.provider.cache_bytes)},
                 {"native_seconds", integer(config.provider.native_seconds)}}},
@@ -319,6 +356,8 @@ std::string format_config(const Config& config) {
     if (!config.provider.public_url.empty()) {
         written["provider"].as_table()->insert("public_url", config.provider.public_url);
     }
+    write_tls(*written["gateway"].as_table(), config.gateway);
+    write_tls(*written["provider"].as_table(), config.provider);
     if (!config.gateway.console.empty()) {
         written["gateway"].as_table()->insert("console", config.gateway.console);
     }

@@ -41,6 +41,9 @@ struct GatewayConfig {
     bool allow_local_providers = false;
     /// Where `gateway run` answers /metrics; empty: nowhere.
     std::string console;
+    /// PEM files: with them `gateway run` speaks TLS.
+    std::string tls_certificate;
+    std::string tls_key;
 };
 
 /// `[provider]`: what this home sells. `price` is of one call, in the smallest unit.
@@ -53,6 +56,9 @@ struct ProviderConfig {
     std::string console = "127.0.0.1:8401";
     /// What the registry says; empty: made of `listen`.
     std::string public_url;
+    /// PEM files: with them the public listener speaks TLS.
+    std::string tls_certificate;
+    std::string tls_key;
     Amount price{1000};
     /// What may be served and not yet settled: of one channel, of one identity over all its
     /// channels, and in all.
@@ -64,6 +70,8 @@ struct ProviderConfig {
     GasMarket gas{.wei_per_gas = 0, .per_coin = Amount(3'000'000'000)};
     /// Storage for owners who have reserved nothing.
     std::uint64_t free_bytes = 0;
+    /// URLs of other nodes to begin with, besides those of the registry.
+    std::vector<std::string> peers;
     /// Addresses of gateways whose word on who the client is (`Forwarded`) is believed.
     std::vector<std::string> gateways;
     /// Malformed or wrongly signed requests of one client that are forgiven in a minute; 0: all.
@@ -74,6 +82,8 @@ struct ProviderConfig {
     Amount x402_max_unsettled{100'000};
     /// Most disk for compiled and for unpacked programs, each.
     std::uint64_t cache_bytes = 4 * kGiB;
+    /// The kinds of programs that are run: some of "wasm", "native", "server", "oci".
+    std::vector<std::string> runtimes{"wasm", "native", "server", "oci"};
     /// How long a native program may run, 1 to 900.
     std::uint64_t native_seconds = 15;
 };

@@ -122,6 +122,16 @@ TEST(Config, NativeProgramsRunForSomeSecondsAtMost) {
     }
 }
 
+TEST(Config, AProviderChoosesWhichProgramsItRuns) {
+    EXPECT_EQ(parse_config("", "c")->provider.runtimes.size(), 4U);
+    const auto some = parse_config("[provider]\nruntimes = [\"wasm\", \"oci\"]\n", "c");
+    EXPECT_THAT(some->provider.runtimes, testing::ElementsAre("wasm", "oci"));
+    EXPECT_TRUE(parse_config("[provider]\nruntimes = []\n", "c")->provider.runtimes.empty());
+    const auto wrong = parse_config("[provider]\nruntimes = [\"wasm\", \"jvm\"]\n", "c");
+    ASSERT_FALSE(wrong);
+    EXPECT_THAT(wrong.error().detail(), HasSubstr("c:2"));
+}
+
 TEST(Config, RefusesAnAddressThatIsNone) {
     EXPECT_FALSE(parse_config("[chain]\nescrow = \"0x12\"\n", "c"));
 }

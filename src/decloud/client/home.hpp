@@ -42,10 +42,14 @@ struct Home {
     [[nodiscard]] std::filesystem::path versions() const { return data / "versions"; }
     /// What this home has paid, in SQLite.
     [[nodiscard]] std::filesystem::path spending_file() const { return data / "spending.sqlite"; }
+    /// What this home has promised to pay later.
+    [[nodiscard]] std::filesystem::path promises_file() const { return data / "promises.sqlite"; }
     /// The account's signed word for the node's identity key.
     [[nodiscard]] std::filesystem::path delegation_file() const { return data / "delegation.json"; }
     /// The node's own: lock, blocks, ledger, cache.
     [[nodiscard]] std::filesystem::path node() const { return data / "node"; }
+    /// What aliases stand for at this home's gateway.
+    [[nodiscard]] std::filesystem::path aliases_file() const { return data / "aliases.sqlite"; }
     /// Where a running node answers its operator; a Unix socket.
     [[nodiscard]] std::filesystem::path operator_socket() const { return state / "node.sock"; }
     /// Where a running pay-proxy needs no token; a Unix socket.

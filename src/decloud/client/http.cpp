@@ -121,6 +121,14 @@ async::Task<Result<json::Object>> OperatorClient::exposure() {
     co_return co_await ask("GET", "/operator/exposure");
 }
 
+async::Task<Result<json::Object>> OperatorClient::debts() {
+    co_return co_await ask("GET", "/operator/debts");
+}
+
+async::Task<Result<json::Object>> OperatorClient::forgive(std::string id) {
+    co_return co_await ask("POST", "/operator/debts/forgive?id=" + percent_encode(id));
+}
+
 async::Task<Result<json::Object>> OperatorClient::settle() {
     co_return co_await ask("POST", "/operator/settle");
 }
@@ -134,10 +142,18 @@ async::Task<Result<json::Object>> OperatorClient::list_content() {
 }
 
 async::Task<Result<json::Object>> OperatorClient::import_content(
-    std::string pin, net::http::BodySource car) {
-    CO_TRY(
-        auto response, co_await exchange("POST",
-                           "/operator/content/import?pin=" + percent_encode(pin), std::move(car)));
+    std::string pin, net::http::BodySource car, bool incomplete) {
+    CO_TRY(auto response, co_await exchange("POST",
+                              "/operator/content/import?pin=" + percent_encode(pin) +
+                                  (incomplete ? "&incomplete=true" : ""),
+                              std::move(car)));
+    co_return co_await read_object(std::move(response));
+}
+
+async::Task<Result<json::Object>> OperatorClient::keep_record(std::string name, Bytes record) {
+    CO_TRY(auto response,
+        co_await exchange(
+            "POST", "/operator/content/record?name=" + percent_encode(name), std::move(record)));
     co_return co_await read_object(std::move(response));
 }
 

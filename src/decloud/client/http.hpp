@@ -44,11 +44,17 @@ class OperatorClient {
     [[nodiscard]] async::Task<Result<json::Object>> status();
     /// What `GET /operator/exposure` answers: what is served and not settled, with its bounds.
     [[nodiscard]] async::Task<Result<json::Object>> exposure();
+    /// What `GET /operator/debts` answers: what was promised to the node.
+    [[nodiscard]] async::Task<Result<json::Object>> debts();
+    /// Counts what a did:key owes as paid, and lets it promise again.
+    [[nodiscard]] async::Task<Result<json::Object>> forgive(std::string id);
     /// Has the node settle everything now; answers when it is final on the chain.
     [[nodiscard]] async::Task<Result<json::Object>> settle();
-    /// The roots of the CAR, which the node keeps under `pin`.
+    /// The roots of the CAR, which the node keeps under `pin`; an incomplete one is not pinned.
     [[nodiscard]] async::Task<Result<json::Object>> import_content(
-        std::string pin, net::http::BodySource car);
+        std::string pin, net::http::BodySource car, bool incomplete = false);
+    /// Keeps an IPNS record, which the node verifies, and gives its name as the node spells it.
+    [[nodiscard]] async::Task<Result<json::Object>> keep_record(std::string name, Bytes record);
     /// Everything under `cid` as a CAR, in pieces, as it arrives. On error what `sink` got is not
     /// whole. Errors also: the sink's.
     [[nodiscard]] async::Task<Result<void>> export_content(

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <fstream>
 #include <memory>
 #include <set>
 
@@ -247,6 +249,45 @@ Result<std::vector<PackageFile>> collect_files(const Project& project) {
                                                 "\nhelp: name it in \"include\" in decloud.toml");
     }
     return files;
+}
+
+Result<std::string_view> recognise_runtime(BytesView start) {
+    constexpr std::size_t kTarMagicAt = 257;
+    const std::string_view text = as_text(start);
+    if (text.starts_with(std::string_view("\0asm", 4))) {
+        return "wasm";
+    }
+    if (text.starts_with("\x7f"
+                         "ELF") ||
+        text.starts_with("#!")) {
+        return "native";
+    }
+    const bool is_tar = text.size() > kTarMagicAt && text.substr(kTarMagicAt).starts_with("ustar");
+    if (is_tar || text.starts_with("\x1f\x8b") || text.starts_with("\x28\xb5\x2f\xfd")) {
+        return "oci";
+    }
+    return fail(CommonError::invalid_input, "neither WebAssembly, ELF, a script nor an image");
+}
+
+Result<void> settle_runtime(Project& project) {
+    if (project.manifest.runtime != kAutomaticRuntime) {
+        return {};
+    }
+    constexpr std::size_t kStart = 512;
+    const fs::path file = project.folder / project.root / project.manifest.entry;
+    std::ifstream input(file, std::ios::binary);
+    std::array<char, kStart> buffer{};
+    input.read(buffer.data(), buffer.size());
+    const auto count = static_cast<std::size_t>(input.gcount());
+    const auto runtime = recognise_runtime(as_bytes(std::string_view(buffer.data(), count)));
+    if (!runtime) {
+        return fail_with_help(ClientError::usage,
+            "what " + file.lexically_normal().string() +
+                " is was not recognised: " + runtime.error().detail(),
+            "name its runtime in decloud.toml: wasm, native, server or oci");
+    }
+    project.manifest.runtime = *runtime;
+    return {};
 }
 
 Result<Bytes> build_package(const Project& project) {

@@ -32,6 +32,14 @@ struct PackageFile {
 /// not_found for an include that matches nothing; limit_exceeded over 256 MiB.
 [[nodiscard]] Result<std::vector<PackageFile>> collect_files(const Project& project);
 
+/// What runs a file that begins so: "wasm" for a WebAssembly module, "native" for an ELF program or
+/// a script, "oci" for a tar, gzip or zstd file. Error: invalid_input for anything else.
+[[nodiscard]] Result<std::string_view> recognise_runtime(BytesView start);
+
+/// Sets a runtime of "auto" to what the entry, which has been built, is recognised as. Errors:
+/// ClientError::usage if it is nothing that runs; those of reading it.
+[[nodiscard]] Result<void> settle_runtime(Project& project);
+
 /// `run_build`, `collect_files`, `make_zip`.
 [[nodiscard]] Result<Bytes> build_package(const Project& project);
 

@@ -53,6 +53,36 @@ TEST(Package, IsTheSameWhateverTheOrderAndTheTimeZone) {
     EXPECT_NE(first, make_zip({file("b", "3"), file("a/c", "1", true)}).value());
 }
 
+TEST(Package, KnowsWhatRunsItsEntryByItsFirstBytes) {
+    const TemporaryFolder folder;
+    const std::string tar = std::string(257, 'x') + "ustar";
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {std::string("\0asm\1\0\0\0", 8), "wasm"},
+        {"\x7f"
+         "ELF\x02",
+            "native"},
+        {"#!/bin/sh\n", "native"}, {tar, "oci"}, {"\x1f\x8b\x08", "oci"}};
+    for (const auto& [content, runtime] : cases) {
+        folder.write("run", content);
+        Project project = project_in(folder.path());
+        project.manifest.runtime = kAutomaticRuntime;
+        ASSERT_TRUE(settle_runtime(project)) << runtime;
+        EXPECT_EQ(project.manifest.runtime, runtime);
+    }
+    for (const char* const content : {"", "print(1)",
+             "\x7f"
+             "EL"}) {
+        folder.write("run", content);
+        Project project = project_in(folder.path());
+        project.manifest.runtime = kAutomaticRuntime;
+        EXPECT_EQ(settle_runtime(project).error(), make_error_code(ClientError::usage)) << content;
+    }
+    folder.write("run", "print(1)");
+    Project named = project_in(folder.path());
+    named.manifest.runtime = "native";
+    EXPECT_TRUE(settle_runtime(named));
+}
+
 TEST(Package, IsTheSameWhateverTheFilesTimesAre) {
     const TemporaryFolder folder;
     folder.write("run", "program");

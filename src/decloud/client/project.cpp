@@ -21,6 +21,9 @@ namespace {
 using internal::TomlReader;
 
 constexpr std::uint64_t kMaxProjectBytes = 256 * 1024;
+constexpr std::array<std::string_view, 5> kRuntimes{
+    "wasm", "native", "server", "oci", kAutomaticRuntime};
+constexpr std::uint64_t kMostConcurrency = 1000;
 constexpr auto kLongestRun = std::chrono::hours(24);
 
 struct Unit {
@@ -65,6 +68,20 @@ Result<void> read_limits(TomlReader& reader, protocol::FunctionLimits& limits) {
     return reader.number("processes", limits.processes);
 }
 
+Result<void> read_server(TomlReader& reader, protocol::FunctionServer& server) {
+    TRY_VOID(reader.number("concurrency", server.concurrency));
+    if (server.concurrency == 0 || server.concurrency > kMostConcurrency) {
+        return reader.wrong("concurrency", "is between 1 and 1000");
+    }
+    return reader.parsed("idle", [&](const std::string& text) -> Result<void> {
+        TRY(server.idle, parse_duration(text));
+        if (server.idle.count() == 0 || server.idle > kLongestRun) {
+            return fail(CommonError::invalid_input, "must be between 1ms and 24h");
+        }
+        return {};
+    });
+}
+
 Result<void> read_owner_pays(TomlReader& reader, protocol::OwnerPays& terms) {
     using Callers = protocol::OwnerPays::Callers;
     if (reader.is_text("callers")) {
@@ -104,7 +121,8 @@ Result<void> check_inside(const fs::path& path) {
 
 Result<void> read_what_runs(TomlReader& reader, Project& project) {
     protocol::FunctionManifest& manifest = project.manifest;
-    for (const std::string_view key : {"name", "runtime", "entry"}) {
+    manifest.runtime = kAutomaticRuntime;
+    for (const std::string_view key : {"name", "entry"}) {
         if (!reader.has(key)) {
             return reader.wrong(key, "is missing");
         }
@@ -115,9 +133,10 @@ Result<void> read_what_runs(TomlReader& reader, Project& project) {
     }));
     TRY_VOID(reader.parsed("runtime", [&](const std::string& text) -> Result<void> {
         manifest.runtime = text;
-        return text == "wasm" || text == "native"
+        return std::ranges::find(kRuntimes, text) != kRuntimes.end()
                    ? Result<void>{}
-                   : fail(CommonError::invalid_input, "is \"wasm\" or \"native\"");
+                   : fail(CommonError::invalid_input,
+                         "is \"wasm\", \"native\", \"server\", \"oci\" or \"auto\"");
     }));
     TRY_VOID(reader.parsed("entry", [&](const std::string& text) -> Result<void> {
         manifest.entry = fs::path(text).lexically_normal().string();
@@ -135,6 +154,11 @@ Result<void> read_what_runs(TomlReader& reader, Project& project) {
     }));
     TRY_VOID(reader.section(
         "limits", [&](TomlReader& inner) { return read_limits(inner, manifest.limits); }));
+    if (manifest.runtime == "server" || (manifest.runtime == "oci" && reader.has("server"))) {
+        manifest.server.emplace();
+        TRY_VOID(reader.section(
+            "server", [&](TomlReader& inner) { return read_server(inner, *manifest.server); }));
+    }
     return reader.section("environment", [&](TomlReader& inner) {
         return inner.all_texts(
             [&](const std::string& key, const std::string& value) -> Result<void> {

@@ -35,6 +35,9 @@ struct Project {
     std::string account;
 };
 
+/// A manifest's runtime that is still to be recognised from what the entry is.
+inline constexpr std::string_view kAutomaticRuntime = "auto";
+
 /// The file in a project's folder that describes it.
 inline constexpr std::string_view kProjectFile = "decloud.toml";
 
@@ -50,9 +53,11 @@ inline constexpr std::string_view kProjectFile = "decloud.toml";
 /// "512", "64KiB", "10MiB", "1GiB". Error: invalid_input.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 
-/// Writes a new project that builds and runs: `folder` must not exist or be empty. `runtime` is
-/// wasm or native. Error: already_exists.
+/// What `create_project` can make: "c", "go", …
+[[nodiscard]] std::vector<std::string> project_templates();
+/// Writes a new project that builds and runs, with a test: `folder` must not exist or be empty.
+/// `kind` is one of `project_templates`. Errors: already_exists, ClientError::usage.
 [[nodiscard]] Result<void> create_project(
-    const std::filesystem::path& folder, std::string_view name, std::string_view runtime);
+    const std::filesystem::path& folder, std::string_view name, std::string_view kind);
 
 }  // namespace decloud::client

@@ -25,12 +25,28 @@ std::string refusal(const std::string& more) {
 TEST(Project, ReadsEveryExample) {
     const char* source = std::getenv("DECLOUD_SOURCE_DIR");
     ASSERT_NE(source, nullptr);
-    for (const std::string name : {"hello", "thumbnail", "markdown"}) {
+    for (const std::string name : {"hello", "thumbnail", "markdown", "events"}) {
         const auto project = load_project(std::filesystem::path(source) / "examples" / name);
         ASSERT_TRUE(project) << project.error().message();
         EXPECT_EQ(project->manifest.name, name);
         EXPECT_EQ(project->price, Amount(1000));
     }
+}
+
+TEST(Project, ReadsHowAServerIsKept) {
+    const std::string server = "name = \"a\"\nruntime = \"server\"\nentry = \"a\"\n";
+    const auto plain = parse_project(server, "p");
+    ASSERT_TRUE(plain) << plain.error().message();
+    EXPECT_EQ(plain->manifest.server, protocol::FunctionServer());
+    const auto project = parse_project(server + "[server]\nconcurrency = 80\nidle = \"5m\"\n", "p");
+    ASSERT_TRUE(project) << project.error().message();
+    EXPECT_EQ(project->manifest.server,
+        (protocol::FunctionServer{.concurrency = 80, .idle = std::chrono::minutes(5)}));
+    for (const char* wrong :
+        {"concurrency = 0", "concurrency = 1001", "idle = \"0s\"", "other = 1"}) {
+        EXPECT_FALSE(parse_project(server + "[server]\n" + wrong + "\n", "p")) << wrong;
+    }
+    EXPECT_THAT(refusal("[server]\nconcurrency = 2\n"), HasSubstr("server"));
 }
 
 TEST(Project, ReadsLimitsEnvironmentAndTerms) {
@@ -88,9 +104,12 @@ TEST(Project, RefusesPathsThatLeaveIt) {
     EXPECT_FALSE(parse_project("name=\"a\"\nruntime=\"wasm\"\nentry=\"../a\"\n", "p"));
 }
 
-TEST(Project, NeedsNameRuntimeAndEntry) {
+TEST(Project, NeedsNameAndEntryAndKnowsItsRuntimes) {
     EXPECT_FALSE(parse_project("runtime=\"wasm\"\nentry=\"a\"\n", "p"));
-    EXPECT_FALSE(parse_project("name=\"a\"\nentry=\"a\"\n", "p"));
+    EXPECT_FALSE(parse_project("name=\"a\"\nruntime=\"wasm\"\n", "p"));
+    const auto automatic = parse_project("name=\"a\"\nentry=\"a\"\n", "p");
+    ASSERT_TRUE(automatic);
+    EXPECT_EQ(automatic->manifest.runtime, kAutomaticRuntime);
     EXPECT_FALSE(parse_project("name=\"a\"\nruntime=\"cobol\"\nentry=\"a\"\n", "p"));
     EXPECT_FALSE(parse_project("name=\"A b\"\nruntime=\"wasm\"\nentry=\"a\"\n", "p"));
 }
@@ -98,13 +117,13 @@ TEST(Project, NeedsNameRuntimeAndEntry) {
 TEST(Project, ANewOneIsReadAndBuilt) {
     const TemporaryFolder folder;
     const auto target = folder.path() / "fresh";
-    ASSERT_TRUE(create_project(target, "fresh", "native"));
+    ASSERT_TRUE(create_project(target, "fresh", "c"));
     const auto project = load_project(target);
     ASSERT_TRUE(project) << project.error().message();
     const auto package = build_package(*project);
     ASSERT_TRUE(package) << package.error().message();
     EXPECT_GT(package->size(), 1000U);
-    EXPECT_FALSE(create_project(target, "fresh", "native"));
+    EXPECT_FALSE(create_project(target, "fresh", "c"));
 }
 
 }  // namespace

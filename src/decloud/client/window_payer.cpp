@@ -37,6 +37,8 @@ constexpr std::uint64_t kWindowSeconds = 540;
 constexpr std::uint64_t kMargin = 20;
 /// Sequences that are taken from the file at once.
 constexpr std::uint64_t kSequences = 1024;
+/// No provider's word moves a lane beyond this.
+constexpr std::uint64_t kLastSequence = std::uint64_t{1} << 62U;
 /// No channel is worth opening below it; providers refuse such.
 constexpr std::uint64_t kLeastBudget = 100'000;
 constexpr int kAttempts = 4;
@@ -435,6 +437,12 @@ Result<void> WindowPayer::learn(Account& account, const json::Object& problem) {
             account.provider.name.full() + " says it served more than this account signed for");
     }
     state.spent = std::max(state.spent, Amount(spent));
+    // A later window is one of this account's files that were lost: its key is gone.
+    const auto newest = number_in(channel, "firstSequence");
+    if (newest && *newest > state.first_sequence && *newest <= kLastSequence) {
+        state.first_sequence = 0;
+        account.next = std::max(account.next, static_cast<std::uint64_t>(*newest) + kSequences);
+    }
     return account.lane.save();
 }
 

@@ -148,6 +148,10 @@ Result<X402Payer::Booking> X402Payer::prepare(const PayableRequest& request,
     const RequestRoute& route,
     const X402Challenge& challenge,
     const X402Terms& terms) {
+    if (request.provider && terms.pay_to != request.provider->address) {
+        return fail(ClientError::payment, "it is to be paid to " + to_string(terms.pay_to) +
+                                              ", which is not " + request.provider->name.full());
+    }
     Bytes32 nonce;
     nonce.bytes = crypto::random_array<Bytes32::kSize>();
     const UnixSeconds end = end_of(terms, clock_.unix_seconds());

@@ -1,6 +1,7 @@
 #include "car_transfer.hpp"
 
 #include <decloud/multiformats/dag_pb.hpp>
+#include <decloud/multiformats/ipld.hpp>
 
 #include <fmt/format.h>
 
@@ -110,7 +111,17 @@ Result<std::vector<Cid>> block_links(const Cid& cid, BytesView data) {
     switch (cid.codec()) {
         case Codec::raw:
         case Codec::json:
+        case multiformats::kCborCodec:
             return std::vector<Cid>{};
+        case Codec::dag_cbor:
+        case Codec::dag_json: {
+            auto value = cid.codec() == Codec::dag_cbor ? multiformats::decode_dag_cbor(data)
+                                                        : multiformats::decode_dag_json(data);
+            if (!value) {
+                return fail(value.error().within("block " + cid.to_string()));
+            }
+            return multiformats::ipld_links(*value);
+        }
         case Codec::dag_pb: {
             auto node = multiformats::decode_pb(data);
             if (!node) {
@@ -178,9 +189,11 @@ Result<CarImported> CarImport::finish() {
     }
     Completeness completeness(state.store, *state.staged, state.limits);
     for (const Cid& root : state.roots) {
-        TRY_VOID(completeness.walk(root));
+        if (!state.limits.allow_incomplete) {
+            TRY_VOID(completeness.walk(root));
+        }
     }
-    if (!state.limits.allow_unreachable) {
+    if (!state.limits.allow_unreachable && !state.limits.allow_incomplete) {
         for (const Cid& cid : state.received) {
             if (!completeness.reached(cid)) {
                 return fail(CommonError::invalid_input,
@@ -192,6 +205,9 @@ Result<CarImported> CarImport::finish() {
         .blocks = state.received.size(),
         .bytes = state.staged->bytes()};
     TRY_VOID(state.store.refresh(completeness.held()));
+    if (state.limits.before_commit) {
+        TRY_VOID(state.limits.before_commit(imported.roots, state.received, *state.staged));
+    }
     TRY_VOID(state.staged->commit());
     return imported;
 }

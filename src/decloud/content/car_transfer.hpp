@@ -7,6 +7,7 @@
 #include <decloud/multiformats/car.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_set>
@@ -26,6 +27,14 @@ struct CarLimits {
     /// Otherwise every block under the roots must be in the file itself, so that nobody can learn
     /// from an import what the store holds.
     bool allow_held = false;
+    /// Blocks are taken as they are, whatever is missing between them and the roots.
+    bool allow_incomplete = false;
+    /// Asked when all is checked and nothing is visible yet, with what the file held; an error ends
+    /// the import.
+    std::function<Result<void>(const std::vector<Cid>& roots,
+        const std::unordered_set<Cid>& received,
+        const StagedBlocks& blocks)>
+        before_commit{};
 };
 
 /// What an import added.

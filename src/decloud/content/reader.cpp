@@ -1,6 +1,7 @@
 #include "reader.hpp"
 
 #include "internal/load_node.hpp"
+#include "list_budget.hpp"
 
 #include <fmt/format.h>
 
@@ -49,8 +50,7 @@ struct ShardShape {
 /// Collects the entries of a directory, shard by shard.
 class Lister {
   public:
-    Lister(const BlockStore& store, std::size_t max_entries)
-        : store_(store), max_entries_(max_entries) {}
+    Lister(const BlockStore& store, ListBudget& budget) : store_(store), budget_(budget) {}
 
     Result<std::vector<DirectoryEntry>> list(const Cid& root) {
         TRY(const UnixFsNode node, load_node(store_, root));
@@ -74,10 +74,15 @@ class Lister {
 
   private:
     Result<void> add(const PbLink& link, std::string name) {
-        if (entries_.size() == max_entries_) {
+        if (budget_.entries == 0) {
             return fail(CommonError::limit_exceeded,
-                fmt::format("a directory of more than {} entries", max_entries_));
+                fmt::format("a directory of more than {} entries", entries_.size()));
         }
+        if (name.size() > budget_.name_bytes) {
+            return fail(CommonError::limit_exceeded, "a directory of names that are too long");
+        }
+        --budget_.entries;
+        budget_.name_bytes -= name.size();
         entries_.push_back(
             {.name = std::move(name), .cid = link.cid, .tsize = link.tsize.value_or(0)});
         return {};
@@ -105,17 +110,17 @@ class Lister {
                 return fail(bad_node(link.cid, "not a shard of the same kind"));
             }
             // Shards without entries would cost reads that the limit on entries does not count.
-            if (++shards_ > max_entries_) {
+            if (budget_.shards == 0) {
                 return fail(CommonError::limit_exceeded, "a directory of too many shards");
             }
+            --budget_.shards;
             TRY_VOID(add_shard(link.cid, child, used + shape.bits));
         }
         return {};
     }
 
     const BlockStore& store_;
-    std::size_t max_entries_;
-    std::size_t shards_ = 0;
+    ListBudget& budget_;
     std::vector<DirectoryEntry> entries_;
 };
 
@@ -209,10 +214,19 @@ Result<Bytes> read_file(const BlockStore& store, const Cid& cid, std::uint64_t m
 
 Result<std::vector<DirectoryEntry>> list_directory(
     const BlockStore& store, const Cid& cid, std::size_t max_entries) {
-    return Lister(store, max_entries).list(cid);
+    ListBudget budget{.entries = max_entries, .shards = max_entries};
+    return list_within(store, cid, budget);
 }
 
-Result<Cid> find_entry(const BlockStore& store, const Cid& directory, std::string_view name) {
+Result<std::vector<DirectoryEntry>> list_within(
+    const BlockStore& store, const Cid& cid, ListBudget& budget) {
+    return Lister(store, budget).list(cid);
+}
+
+Result<Cid> find_entry(const BlockStore& store,
+    const Cid& directory,
+    std::string_view name,
+    std::vector<Cid>* shards) {
     const std::uint64_t hash = multiformats::hamt_hash(name);
     Cid cid = directory;
     for (unsigned used = 0;;) {
@@ -244,6 +258,9 @@ Result<Cid> find_entry(const BlockStore& store, const Cid& directory, std::strin
         }
         used += shape.bits;
         cid = link->cid;
+        if (shards != nullptr) {
+            shards->push_back(cid);
+        }
     }
 }
 

@@ -82,9 +82,12 @@ struct DirectoryEntry {
 [[nodiscard]] Result<std::vector<DirectoryEntry>> list_directory(
     const BlockStore& store, const Cid& cid, std::size_t max_entries = 1'000'000);
 
-/// One entry, reading only the shards on its way. Error: not_found.
-[[nodiscard]] Result<Cid> find_entry(
-    const BlockStore& store, const Cid& directory, std::string_view name);
+/// One entry, reading only the shards on its way; these, without `directory` itself, are added to
+/// `shards`. Error: not_found.
+[[nodiscard]] Result<Cid> find_entry(const BlockStore& store,
+    const Cid& directory,
+    std::string_view name,
+    std::vector<Cid>* shards = nullptr);
 
 /// Walks "/a/b" down from `root`; empty segments are ignored, ".." is refused. Errors: not_found,
 /// invalid_input.

@@ -1,6 +1,8 @@
 #include "gateway.hpp"
 
+#include "internal/alias_pages.hpp"
 #include "internal/own_addresses.hpp"
+#include "internal/tunnels.hpp"
 
 #include <decloud/async/task_group.hpp>
 #include <decloud/base/log.hpp>
@@ -35,6 +37,22 @@ Result<void> check_settings(const GatewaySettings& settings) {
     return {};
 }
 
+/// The gateway's domain, or (as long as that is localhost) this machine by its address.
+bool is_own_host(std::string_view host, std::string_view domain) {
+    const std::string_view name = host.substr(0, host.rfind(':'));
+    return net::http::equals_ignoring_case(name, domain) ||
+           (domain == "localhost" && (name == "127.0.0.1" || name == "[::1]"));
+}
+
+internal::TunnelSettings tunnel_settings(const GatewaySettings& settings) {
+    internal::TunnelSettings tunnels;
+    tunnels.domain = settings.signature_domain;
+    tunnels.is_own_host = [domain = settings.proxy.domain](
+                              std::string_view host) { return is_own_host(host, domain); };
+    tunnels.client = settings.proxy.client;
+    return tunnels;
+}
+
 chain::JsonRpcSettings rpc_settings(const GatewaySettings& settings) {
     chain::JsonRpcSettings rpc;
     rpc.depth = settings.chain.depth;
@@ -52,6 +70,8 @@ class Gateway::Impl {
           client_(rpc_),
           head_(executor, client_, clock, settings.chain),
           directory_(executor, client_, head_, settings.registry, settings.directory),
+          catalogue_(executor, client_, head_, settings.registry, directory_, settings.catalogue),
+          tunnels_(executor, directory_, clock, tunnel_settings(settings)),
           tasks_(executor),
           executor_(std::move(executor)) {}
 
@@ -60,16 +80,43 @@ class Gateway::Impl {
         settings.proxy.bar = [this](std::string_view target, std::string_view provider) {
             return policy::bar_target(*policy_->current(), target, provider);
         };
-        TRY(server_, net::http::Server::listen(executor_, std::move(settings.listen),
-                         settings.server, [this](net::http::Exchange exchange) {
-                             return proxy_->handle(std::move(exchange));
-                         }));
+        TRY_VOID(open_aliases(settings));
+        TRY(server_,
+            net::http::Server::listen(executor_, std::move(settings.listen), settings.server,
+                [this](net::http::Exchange exchange) { return answer(std::move(exchange)); }));
+        settings.proxy.tunnel = [this](const registry::Provider& provider) {
+            return tunnels_.find(provider);
+        };
+        settings.proxy.providers = [this] { return catalogue_.providers(); };
         for (auto& own : internal::own_addresses(server_->local_endpoint())) {
             settings.proxy.policy.own_addresses.push_back(std::move(own));
         }
         proxy_ = std::make_unique<Proxy>(
             executor_, directory_, std::move(settings.proxy), [this] { return ready(); }, metrics);
         return {};
+    }
+
+    [[nodiscard]] Result<void> open_aliases(GatewaySettings& settings) {
+        if (settings.alias_file.empty()) {
+            return {};
+        }
+        const std::string& domain = settings.proxy.domain;
+        TRY(aliases_, internal::AliasStore::open(settings.alias_file, pool_,
+                          {.domain = settings.signature_domain, .gateway = domain}));
+        alias_pages_ = std::make_unique<internal::AliasPages>(*aliases_, domain,
+            [domain](std::string_view host) { return is_own_host(host, domain); });
+        settings.proxy.alias = [this](std::string_view alias) { return aliases_->find(alias); };
+        return {};
+    }
+
+    [[nodiscard]] async::Task<void> answer(net::http::Exchange exchange) {
+        if (tunnels_.is_meant(exchange.request())) {
+            return tunnels_.accept(std::move(exchange));
+        }
+        if (alias_pages_ && alias_pages_->is_meant(exchange.request())) {
+            return alias_pages_->answer(std::move(exchange));
+        }
+        return proxy_->handle(std::move(exchange));
     }
 
     [[nodiscard]] Result<void> ready() const {
@@ -84,12 +131,14 @@ class Gateway::Impl {
         tasks_.spawn(policy_->run(pool_));
         tasks_.spawn(head_.run());
         tasks_.spawn(directory_.run());
+        tasks_.spawn(catalogue_.run());
         log::info("gateway", "listening on {}", server_->local_endpoint().to_string());
         co_await server_->run();
     }
 
     [[nodiscard]] async::Task<void> stop(std::chrono::milliseconds grace) {
         co_await server_->stop(grace);
+        co_await tunnels_.stop();
         co_await proxy_->stop();
         co_await directory_.stop();
         tasks_.cancel();
@@ -100,6 +149,7 @@ class Gateway::Impl {
 
     [[nodiscard]] net::Endpoint endpoint() const { return server_->local_endpoint(); }
     [[nodiscard]] chain::ChainStatus chain_status() const { return head_.status(); }
+    [[nodiscard]] std::size_t tunnel_count() const { return tunnels_.size(); }
 
   private:
     std::unique_ptr<chain::JsonRpcTransport> transport_;
@@ -107,9 +157,13 @@ class Gateway::Impl {
     chain::EthereumClient client_;
     chain::HeadFollower head_;
     registry::ProviderDirectory directory_;
-    /// Reads the policy.
+    registry::ProviderCatalogue catalogue_;
+    internal::Tunnels tunnels_;
+    /// Reads the policy, writes aliases.
     boost::asio::thread_pool pool_{1};
     std::unique_ptr<policy::PolicyKeeper> policy_;
+    std::unique_ptr<internal::AliasStore> aliases_;
+    std::unique_ptr<internal::AliasPages> alias_pages_;
     std::unique_ptr<Proxy> proxy_;
     std::unique_ptr<net::http::Server> server_;
     async::TaskGroup tasks_;
@@ -137,5 +191,6 @@ net::Endpoint Gateway::endpoint() const { return impl_->endpoint(); }
 async::Task<void> Gateway::run() { return impl_->run(); }
 async::Task<void> Gateway::stop(std::chrono::milliseconds grace) { return impl_->stop(grace); }
 chain::ChainStatus Gateway::chain_status() const { return impl_->chain_status(); }
+std::size_t Gateway::tunnel_count() const { return impl_->tunnel_count(); }
 
 }  // namespace decloud::gateway

@@ -8,8 +8,10 @@
 #include <decloud/base/metrics.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/chain/head_follower.hpp>
+#include <decloud/identity/eip712.hpp>
 #include <decloud/net/address.hpp>
 #include <decloud/net/http/server.hpp>
+#include <decloud/registry/provider_catalogue.hpp>
 #include <decloud/registry/provider_directory.hpp>
 
 #include <chrono>
@@ -28,10 +30,15 @@ struct GatewaySettings {
     /// Its `chain_id` is the one to insist on.
     chain::HeadFollowerSettings chain;
     Address registry;
-    registry::ProviderDirectorySettings directory;
+    registry::ProviderDirectorySettings directory{.max_providers = 8192};
+    registry::ProviderCatalogueSettings catalogue;
     net::http::ServerSettings server;
     /// Domain, time-outs towards providers, outbound policy, limits.
     ProxySettings proxy;
+    /// Where delegations of providers that open tunnels are valid.
+    identity::Domain signature_domain;
+    /// Where aliases are kept; empty: there are none.
+    std::filesystem::path alias_file;
     /// Whose denied cids and names are answered 451; read again when it changes. Empty: none.
     std::filesystem::path policy_file;
 };
@@ -63,6 +70,8 @@ class Gateway {
     [[nodiscard]] async::Task<void> stop(std::chrono::milliseconds grace);
     /// What the gateway knows of the chain now; `/readyz` says the same.
     [[nodiscard]] chain::ChainStatus chain_status() const;
+    /// Tunnels that are open.
+    [[nodiscard]] std::size_t tunnel_count() const;
 
   private:
     class Impl;

@@ -2,6 +2,7 @@
 
 #include "gateway_test_support.hpp"
 
+#include <decloud/identity/tunnel_claim.hpp>
 #include <decloud/net/error.hpp>
 #include <decloud/registry/registry_test_support.hpp>
 
@@ -130,6 +131,25 @@ TEST(Gateway, StartsWithoutTheChainAndSaysSo) {
         EXPECT_TRUE(co_await running->until_answer("localhost", "/readyz", 503, "not ready"));
         EXPECT_TRUE(co_await running->until_answer("alice.localhost", "/", 503, "alice.decloud"));
         co_await running->stop();
+    });
+}
+
+TEST(Gateway, TakesTunnelsUnderItsOwnHostOnly) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        const auto is_taken = [&](std::string domain, std::string host) -> async::Task<bool> {
+            auto settings = settings_for("http://127.0.0.1:1", Address{{1}});
+            settings.proxy.domain = domain;
+            const auto running = co_await Running::start(executor, std::move(settings));
+            const auto answer = co_await running->get(host, std::string(identity::kTunnelPath));
+            co_await running->stop();
+            co_return answer.second.find("tunnels begin") != std::string::npos;
+        };
+        for (const std::string host : {"127.0.0.1", "127.0.0.1:80", "[::1]:80", "localhost"}) {
+            EXPECT_TRUE(co_await is_taken("localhost", host)) << host;
+            EXPECT_FALSE(co_await is_taken("gateway.example", host)) << host;
+        }
+        EXPECT_TRUE(co_await is_taken("gateway.example", "Gateway.Example:443"));
+        EXPECT_FALSE(co_await is_taken("gateway.example", "alice.gateway.example"));
     });
 }
 

@@ -20,7 +20,7 @@ const std::vector<double> kDurationBounds{
 
 metrics::Histogram& duration_metric(metrics::Registry& metrics) {
     return metrics.histogram("decloud_gateway_request_duration_seconds",
-        "From a request's head to the end of its answer", {}, kDurationBounds);
+        "From a request's head to the end of its answer.", {}, kDurationBounds);
 }
 
 }  // namespace
@@ -50,9 +50,27 @@ ProxyState::ProxyState(async::Executor executor,
       duration_(duration_metric(metrics)) {
     for (std::size_t digit = 0; digit < requests_.size(); ++digit) {
         requests_.at(digit) = &metrics.counter("decloud_gateway_requests_total",
-            "Requests by the class of their answer; none: the client left before it",
+            "Requests by the class of their answer; none: the client left before it.",
             {{"code_class", digit == 0 ? std::string("none") : fmt::format("{}xx", digit)}});
     }
+    if (settings_.providers) {
+        fleet_ = std::make_unique<Fleet>(
+            executor_, settings_.providers,
+            [this](registry::Provider provider, net::http::ClientRequest request) {
+                request.headers.add("Via", "1.1 " + pseudonym_);
+                return ask(std::move(provider), std::move(request), false);
+            },
+            settings_.reputation);
+    }
+}
+
+async::Task<Result<net::http::ClientResponse>> ProxyState::ask(
+    registry::Provider provider, net::http::ClientRequest request, bool own_connection) {
+    const auto link = settings_.tunnel && !own_connection ? settings_.tunnel(provider) : nullptr;
+    if (link) {
+        co_return co_await link->request(std::move(request));
+    }
+    co_return co_await client_.request(std::move(provider.url), std::move(request));
 }
 
 void ProxyState::record(int status, std::chrono::steady_clock::duration took) {
@@ -73,6 +91,9 @@ void ProxyState::relay(std::unique_ptr<net::Stream> client, std::unique_ptr<net:
 async::Task<void> ProxyState::stop() {
     for (Relay* relay : std::vector(relays_.begin(), relays_.end())) {
         relay->close();
+    }
+    if (fleet_) {
+        co_await fleet_->stop();
     }
     co_await tasks_.join();
     co_await client_.stop();

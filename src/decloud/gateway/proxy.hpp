@@ -4,8 +4,10 @@
 #include <decloud/base/metrics.hpp>
 #include <decloud/base/result.hpp>
 #include <decloud/net/http/client.hpp>
+#include <decloud/net/http/http2_link.hpp>
 #include <decloud/net/http/server.hpp>
 #include <decloud/net/outbound_policy.hpp>
+#include <decloud/protocol/payment_method.hpp>
 #include <decloud/protocol/problem.hpp>
 #include <decloud/registry/provider.hpp>
 
@@ -14,8 +16,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace decloud::gateway {
 
@@ -43,8 +47,17 @@ struct ProxySettings {
     std::size_t max_concurrent = 4096;
     /// Without a byte in either direction on an upgraded connection.
     std::chrono::milliseconds upgraded_idle_timeout{600'000};
+    /// The tunnel of a provider, if it has one; empty: there are none.
+    std::function<std::shared_ptr<net::http::Http2Requester>(const registry::Provider& provider)>
+        tunnel;
     /// Refuses what is not passed on, by target and the provider's full name; empty: nothing.
     std::function<protocol::Checked<void>(std::string_view target, std::string_view provider)> bar;
+    /// All among which is chosen for `{domain}/{cid}`; empty: there is no such address here.
+    std::function<std::shared_ptr<const std::vector<registry::Provider>>()> providers;
+    /// What is known of them; may be null, outlives the proxy.
+    const protocol::ReputationView* reputation = nullptr;
+    /// The cid that an alias stands for; empty: there are no aliases.
+    std::function<std::optional<std::string>(std::string_view alias)> alias;
 };
 
 /// Passes requests on to the providers they name, streaming both ways, and answers what cannot be

@@ -1,6 +1,7 @@
 #include "routing.hpp"
 
 #include <decloud/identity/error.hpp>
+#include <decloud/multiformats/cid.hpp>
 #include <decloud/net/address.hpp>
 
 #include <fmt/format.h>
@@ -17,6 +18,9 @@ using protocol::Checked;
 using protocol::Status;
 
 constexpr std::size_t kShownBytes = 80;
+constexpr std::size_t kMaxLabelBytes = 63;
+constexpr std::size_t kLeastCidBytes = 32;
+constexpr std::string_view kAliases = ".fn";
 
 std::string lower_case(std::string_view text) {
     std::string out(text);
@@ -40,7 +44,8 @@ std::string host_name(std::string_view authority) {
 
 std::string known_forms(std::string_view domain) {
     return fmt::format(
-        "this gateway answers http(s)://{{provider}}.{0}/{{cid}} and {0}/p/{{provider}}/{{cid}}",
+        "this gateway answers http(s)://{{provider}}.{0}/{{cid}}, {0}/p/{{provider}}/{{cid}}, "
+        "{0}/{{cid}} and {{alias}}.fn.{0}",
         domain);
 }
 
@@ -72,7 +77,18 @@ std::optional<std::string_view> label_under(std::string_view host, std::string_v
     return host.substr(0, host.size() - domain.size() - 1);
 }
 
+Checked<Route> route_by_alias(std::string_view alias, std::string_view domain) {
+    if (!is_alias(alias)) {
+        return protocol::refuse(400, Status::bad_request,
+            fmt::format("\"{}\" can be no alias", shown(alias)), known_forms(domain));
+    }
+    return AliasRoute{.alias = std::string(alias)};
+}
+
 Checked<Route> route_by_label(std::string_view label, std::string_view domain) {
+    if (label.ends_with(kAliases)) {
+        return route_by_alias(label.substr(0, label.size() - kAliases.size()), domain);
+    }
     if (label.contains('.')) {
         return no_such_place(
             fmt::format(
@@ -102,6 +118,13 @@ Checked<Route> route_by_path(std::string_view path, std::string_view domain) {
     }
     constexpr std::string_view kPrefix = "/p/";
     if (!path.starts_with(kPrefix)) {
+        const std::string_view prefix = path.substr(0, path.find('/', 1));
+        if (prefix.size() > kLeastCidBytes) {
+            const auto cid = multiformats::Cid::parse(prefix.substr(1));
+            if (cid) {
+                return CidRoute{.cid = cid->to_string(), .prefix = std::string(prefix)};
+            }
+        }
         return no_such_place(fmt::format("there is nothing at {}", shown(path)), domain);
     }
     const std::string_view rest = path.substr(kPrefix.size());
@@ -117,7 +140,17 @@ Checked<Route> route_by_path(std::string_view path, std::string_view domain) {
     return ProviderRoute{.name = *name, .shared_prefix = fmt::format("/p/{}", text)};
 }
 
+bool is_label_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+}
+
 }  // namespace
+
+bool is_alias(std::string_view text) {
+    return !text.empty() && text.size() <= kMaxLabelBytes &&
+           std::ranges::all_of(text, is_label_character) && !text.starts_with('-') &&
+           !text.ends_with('-') && !text.starts_with("xn--") && !identity::is_reserved_label(text);
+}
 
 std::string origin_form(std::string_view target) {
     if (target.starts_with('/') || target == "*") {

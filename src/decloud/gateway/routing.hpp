@@ -16,13 +16,24 @@ struct ProviderRoute {
     /// "/p/{name}" as it was asked for; empty if the provider has the host to itself.
     std::string shared_prefix;
 };
+/// `/{cid}…` on the gateway's own host: goes to a provider that is chosen.
+struct CidRoute {
+    /// As `Cid::to_string` spells it.
+    std::string cid;
+    /// "/{cid}" as it was asked for.
+    std::string prefix;
+};
+/// `{alias}.fn.{domain}`: goes on to the cid that the alias stands for.
+struct AliasRoute {
+    std::string alias;
+};
 /// The gateway's own `/healthz`.
 struct HealthRoute {};
 /// The gateway's own `/readyz`.
 struct ReadyRoute {};
 
 /// Where a request goes.
-using Route = std::variant<ProviderRoute, HealthRoute, ReadyRoute>;
+using Route = std::variant<ProviderRoute, CidRoute, AliasRoute, HealthRoute, ReadyRoute>;
 
 /// Where a request goes, by its Host and its path. `domain` is the gateway's, lower case; requests
 /// to it, to any IP address, to "localhost" or without a Host are the gateway's own. Refusals are
@@ -30,6 +41,10 @@ using Route = std::variant<ProviderRoute, HealthRoute, ReadyRoute>;
 /// Design §3, Gateway.
 [[nodiscard]] protocol::Checked<Route> find_route(
     const net::http::RequestHead& request, std::string_view domain);
+
+/// Whether `text` can be an alias: a DNS label of lower-case letters, digits and inner hyphens, not
+/// `xn--…`, and none of the labels that gateways use themselves.
+[[nodiscard]] bool is_alias(std::string_view text);
 
 /// The target as it is sent on: as it came, but an absolute form without scheme and authority.
 [[nodiscard]] std::string origin_form(std::string_view target);

@@ -67,6 +67,36 @@ TEST(Routing, TakesTheProviderFromThePath) {
     expect_provider("localhost", "http://localhost/p/alice/", "alice.decloud", "/p/alice");
 }
 
+TEST(Routing, TakesACidOnItsOwnHost) {
+    const std::string cid = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
+    for (const std::string rest : {"", "/", "/a/b?c", "?c"}) {
+        const auto found = route("localhost:8080", "/" + cid + rest);
+        ASSERT_TRUE(found) << rest;
+        const auto* const to_cid = std::get_if<CidRoute>(&*found);
+        ASSERT_NE(to_cid, nullptr) << rest;
+        EXPECT_EQ(to_cid->cid, cid);
+        EXPECT_EQ(to_cid->prefix, "/" + cid);
+    }
+    const auto old =
+        route("gw.example", "/QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG/x", "gw.example");
+    ASSERT_TRUE(old && std::holds_alternative<CidRoute>(*old));
+    expect_refused(404, "localhost", "/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52");
+    expect_refused(404, "localhost", "//" + cid);
+}
+
+TEST(Routing, TakesAliasesUnderFnOnly) {
+    const auto found = route("Shop-1.fn.localhost:8080", "/a");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(std::get<AliasRoute>(*found).alias, "shop-1");
+    for (const std::string bad : {"-a", "a-", "a_b", "xn--a", "fn", "app", "www", ""}) {
+        expect_refused(400, bad + ".fn.localhost", "/");
+    }
+    expect_refused(400, "a.b.fn.localhost", "/");
+    expect_refused(404, "fn.localhost", "/");
+    // A provider of that name would be written otherwise.
+    expect_provider("a-fn.localhost", "/", "a.fn", "");
+}
+
 TEST(Routing, AnswersForItself) {
     EXPECT_TRUE(std::holds_alternative<HealthRoute>(*route("localhost", "/healthz?x")));
     EXPECT_TRUE(std::holds_alternative<ReadyRoute>(*route("127.0.0.1:1", "/readyz")));

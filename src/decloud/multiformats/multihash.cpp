@@ -3,6 +3,7 @@
 #include "varint.hpp"
 
 #include <decloud/crypto/hash.hpp>
+#include <decloud/crypto/wide_hash.hpp>
 
 #include <fmt/format.h>
 
@@ -70,6 +71,10 @@ Result<bool> Multihash::matches(BytesView data) const {
             return std::ranges::equal(data, digest_);
         case HashCode::sha2_256:
             return std::ranges::equal(crypto::sha256(data), digest_);
+        case HashCode::sha2_512:
+            return crypto::sha512(data) == digest_;
+        case HashCode::blake2b_256:
+            return crypto::blake2b_256(data) == digest_;
         default:
             return fail(CommonError::invalid_input,
                 fmt::format("hash function {:#x} cannot be verified here",

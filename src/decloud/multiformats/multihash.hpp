@@ -11,7 +11,7 @@
 
 namespace decloud::multiformats {
 
-/// Hash functions by the multicodec table. All are carried; identity and sha2-256 can be verified.
+/// Hash functions by the multicodec table. All are carried, those named here can be verified.
 enum class HashCode : std::uint64_t {
     identity = 0x00,
     sha2_256 = 0x12,

@@ -179,6 +179,12 @@ Checked<Route> route_request(const net::http::RequestHead& head,
     if (segment == "oc" && rest == "/v1/openapi.json" && head.method == "GET") {
         return Route{.kind = Route::Kind::openapi, .call = {}, .id = {}};
     }
+    if (prefix_size == 0 && (segment == "ipfs" || segment == "ipns")) {
+        return Route{.kind = Route::Kind::ipfs, .call = {}, .id = {}};
+    }
+    if (prefix_size == 0 && segment == "routing") {
+        return Route{.kind = Route::Kind::routing, .call = {}, .id = {}};
+    }
     auto call = std::make_shared<protocol::Call>();
     call->head = head;
     call->client = client_key(head, peer, settings);

@@ -27,7 +27,7 @@ struct EdgeSettings {
 /// Where a public request goes.
 struct Route {
     /// Which of the public endpoints it is.
-    enum class Kind { call, receipt, well_known, health, ready, openapi };
+    enum class Kind { call, receipt, well_known, health, ready, openapi, ipfs, routing };
     Kind kind = Kind::call;
     /// For `call`.
     std::shared_ptr<protocol::Call> call;

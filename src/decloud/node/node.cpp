@@ -4,9 +4,14 @@
 #include "declared_services.hpp"
 #include "edge.hpp"
 #include "exposure.hpp"
+#include "node_storage.hpp"
 #include "openapi.hpp"
 #include "operator_api.hpp"
+#include "peer_exchange.hpp"
+#include "process_gauges.hpp"
+#include "public_content.hpp"
 #include "receipts.hpp"
+#include "tunnel.hpp"
 #include "well_known.hpp"
 
 #include <decloud/async/offload.hpp>
@@ -16,12 +21,12 @@
 #include <decloud/chain/ethereum.hpp>
 #include <decloud/chain/json_rpc.hpp>
 #include <decloud/chain/transaction_sender.hpp>
-#include <decloud/content/disk_store.hpp>
 #include <decloud/identity/jwe.hpp>
-#include <decloud/identity/keystore.hpp>
 #include <decloud/identity/names.hpp>
+#include <decloud/ipfs/gateway.hpp>
 #include <decloud/net/url.hpp>
 #include <decloud/payments/authorization_method.hpp>
+#include <decloud/payments/debts.hpp>
 #include <decloud/payments/owner_charging.hpp>
 #include <decloud/payments/settler.hpp>
 #include <decloud/payments/window_method.hpp>
@@ -29,12 +34,13 @@
 #include <decloud/pipeline/failed_attempts.hpp>
 #include <decloud/policy/admission.hpp>
 #include <decloud/policy/barring.hpp>
+#include <decloud/policy/offers.hpp>
 #include <decloud/policy/priced_service.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/services/compute/compute_service.hpp>
 #include <decloud/services/content/content_service.hpp>
 #include <decloud/services/info/info_service.hpp>
-#include <decloud/store/home_lock.hpp>
+#include <decloud/services/payment/payment_service.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -49,29 +55,13 @@ constexpr std::size_t kBlockingThreads = 4;
 /// T of an escrow that has not been asked yet: the least that the contract allows.
 constexpr std::chrono::seconds kShortestCloseDelay = std::chrono::hours(1);
 
-/// Keys that the node's process holds.
-struct Keys {
-    crypto::Ed25519PrivateKey identity;
-    crypto::Secp256k1PrivateKey settler;
-    std::vector<crypto::RsaPrivateKey> rsa;
-    crypto::Secret module_cache;
-};
-
-Result<Keys> open_keys(const std::filesystem::path& folder) {
-    TRY(auto store, identity::KeyStore::open(folder));
-    TRY(auto identity_key, store.node_identity());
-    TRY(auto settler, store.settler());
-    TRY(auto rsa, store.rsa_keys());
-    TRY(auto mac, store.mac_key("module-cache"));
-    return Keys{std::move(identity_key), std::move(settler), std::move(rsa), std::move(mac)};
-}
-
 sandbox::SandboxSettings sandbox_settings(const NodeSettings& node, const crypto::Secret& key) {
     sandbox::SandboxSettings settings;
     settings.cache_dir = node.home / "cache";
     settings.compiled_cache_bytes = node.cache_bytes;
     settings.unpacked_cache_bytes = node.cache_bytes;
     settings.native_wall = node.native_wall;
+    settings.runtimes = node.runtimes;
     std::ranges::copy(key.view().first(settings.mac_key.size()), settings.mac_key.begin());
     return settings;
 }
@@ -101,25 +91,6 @@ std::vector<std::string> gateway_clients(const std::vector<net::IpAddress>& gate
     return out;
 }
 
-/// What is on disk, opened before anything is served.
-struct Storage {
-    store::HomeLock lock;
-    std::unique_ptr<content::DiskBlockStore> blocks;
-    std::unique_ptr<content::Pins> pins;
-    std::unique_ptr<store::RecordStore> records;
-};
-
-Result<Storage> open_storage(const std::filesystem::path& home) {
-    TRY(auto lock, store::HomeLock::acquire(home));
-    TRY(auto blocks, content::open_disk_store(home / "blocks"));
-    for (const std::string& repair : blocks->repairs()) {
-        log::warning("node", "{}", repair);
-    }
-    TRY(auto pins, content::open_pins(home / "pins.sqlite"));
-    TRY(auto records, store::RecordStore::open(home / "records.sqlite"));
-    return Storage{std::move(lock), std::move(blocks), std::move(pins), std::move(records)};
-}
-
 }  // namespace
 
 /// Members are in the order in which they depend on each other.
@@ -137,6 +108,7 @@ class Node::Impl {
           asset_(usdc_asset(settings_)),
           metrics_(make_metrics_registry()),
           exposure_gauges_(*metrics_, settings_.exposure),
+          process_gauges_(*metrics_, [this] { return head_.status(); }),
           storage_(std::move(storage)),
           settler_key_(std::move(keys.settler)),
           identity_{.key = std::move(keys.identity),
@@ -169,7 +141,12 @@ class Node::Impl {
               pool_,
               {.domain = domain_, .provider_node = identity::namehash(settings_.provider_name)}),
           slow_answers_(executor),
-          function_context_{executor, sandbox_, slow_answers_, asset_, settings_.price},
+          run_metrics_(*metrics_),
+          call_logs_(executor, clock),
+          function_context_{
+              executor, sandbox_, slow_answers_, asset_, settings_.price, run_metrics_, call_logs_},
+          spent_statements_(*storage_.records, "logs-read/", clock),
+          logs_context_{deployments_, call_logs_, spent_statements_, pool_},
           operator_servers_(executor, {}, net::OutboundPolicy::trusted()),
           pipeline_(clock, *metrics_),
           tasks_(executor) {}
@@ -201,6 +178,7 @@ class Node::Impl {
     AssetId asset_;
     std::unique_ptr<MetricsRegistry> metrics_;
     ExposureGauges exposure_gauges_;
+    ProcessGauges process_gauges_;
     boost::asio::thread_pool pool_{kBlockingThreads};
     Storage storage_;
     crypto::Secp256k1PrivateKey settler_key_;
@@ -222,22 +200,30 @@ class Node::Impl {
     std::unique_ptr<payments::AutomaticTrials> trials_;
     std::unique_ptr<payments::EscrowCharging> charging_;
     std::unique_ptr<payments::X402Settlements> x402_;
+    std::unique_ptr<payments::Debts> debts_;
 
     sandbox::Sandbox sandbox_;
     services::Deployments deployments_;
     services::SlowAnswers slow_answers_;
+    services::RunMetrics run_metrics_;
+    services::CallLogs call_logs_;
     services::FunctionCallContext function_context_;
+    services::SpentStatements spent_statements_;
+    services::LogsContext logs_context_;
     std::unique_ptr<policy::PolicyKeeper> policy_;
     std::unique_ptr<services::ContentContext> content_context_;
+    std::unique_ptr<PublicContent> public_content_;
     /// For the servers behind declared services, which are the operator's own.
     net::http::Client operator_servers_;
     std::unique_ptr<services::DeclaredContext> declared_context_;
+    std::unique_ptr<PeerExchange> peers_;
     pipeline::Pipeline pipeline_;
     std::unique_ptr<DeclaredServices> declared_;
 
     std::unique_ptr<OperatorContext> operator_context_;
     std::unique_ptr<ConsoleContext> console_context_;
     std::unique_ptr<net::http::Server> public_server_;
+    std::unique_ptr<TunnelKeeper> tunnels_;
     std::unique_ptr<net::http::Server> console_server_;
     std::unique_ptr<net::http::Server> operator_server_;
     async::TaskGroup tasks_;
@@ -274,7 +260,11 @@ Result<void> Node::Impl::open_ledger() {
     trials_ = std::make_unique<payments::AutomaticTrials>(
         *ledger_, clock_, settings_.provider, settings_.trials);
     charging_ = std::make_unique<payments::EscrowCharging>(payments::EscrowCharging{*ledger_,
-        *channels_, clock_, asset_, settings_.provider, settings_.provider_name, trials_.get()});
+        *channels_, clock_, asset_, settings_.provider, settings_.provider_name, trials_.get(),
+        policy::make_least_bid({.usdc = asset_}, *policy_, clock_)});
+    debts_ = std::make_unique<payments::Debts>(
+        payments::DebtsContext{executor_, *ledger_, *storage_.records, clock_},
+        payments::DebtsSettings{.asset = asset_});
     if (settings_.x402) {
         x402_ = std::make_unique<payments::X402Settlements>(
             payments::X402Context{
@@ -294,7 +284,10 @@ Result<void> Node::Impl::open_ledger() {
 void Node::Impl::register_everything() {
     content_context_ = std::make_unique<services::ContentContext>(
         services::ContentContext{*storage_.blocks, *storage_.pins, *ledger_, clock_, pool_,
-            {.free_bytes = settings_.free_bytes}, channels_.get()});
+            {.free_bytes = settings_.free_bytes}, channels_.get(), storage_.private_blocks.get()});
+    public_content_ = std::make_unique<PublicContent>(*storage_.blocks, *storage_.private_blocks,
+        *policy_, *storage_.ipns_records, clock_,
+        peer_record(identity_.key.public_key(), settings_.public_url));
     pipeline_.set_answer_key(identity_.key);
     pipeline_.set_authentication(make_authentication());
     pipeline_.add_admission(pipeline::make_failed_attempts_rule(
@@ -306,9 +299,20 @@ void Node::Impl::register_everything() {
     const auto priced = [this](std::unique_ptr<protocol::Service> service) {
         return policy::make_priced_service(std::move(service), {.usdc = asset_}, *policy_, clock_);
     };
-    pipeline_.add_service(priced(services::make_compute_service(deployments_, function_context_)));
+    pipeline_.add_service(
+        priced(services::make_compute_service(deployments_, function_context_, logs_context_)));
     pipeline_.add_service(priced(services::make_content_service(*content_context_)));
     pipeline_.add_service(services::make_info_service([this] { return tell(); }));
+    pipeline_.add_service(services::make_payment_service(*debts_));
+    peers_ = std::make_unique<PeerExchange>(executor_, clock_, client_, head_, identity_,
+        PeerSettings{.provider_name = settings_.provider_name,
+            .public_url = settings_.public_url,
+            .configured = settings_.peers,
+            .policy = settings_.outbound,
+            .services = [this] { return pipeline_.services(); },
+            .registry = settings_.contracts.registry,
+            .first_block = settings_.first_block});
+    pipeline_.add_service(services::make_peers_service(peers_->context()));
     pipeline_.add_payment_method(payments::make_authorization_method(*charging_, domain_));
     pipeline_.add_payment_method(payments::make_window_method(*charging_, domain_,
         [this](std::string jwe) { return open_window_key(std::move(jwe)); },
@@ -316,6 +320,8 @@ void Node::Impl::register_everything() {
     if (x402_) {
         pipeline_.add_payment_method(payments::make_x402_method(*x402_));
     }
+    pipeline_.add_payment_method(payments::make_promise_method(*debts_, *ledger_, clock_,
+        policy::make_promise_limits({.usdc = asset_}, *policy_, clock_)));
     pipeline_.add_payment_method(payments::make_owner_method(*charging_));
     declared_context_ = std::make_unique<services::DeclaredContext>(
         services::DeclaredContext{*pipeline_.find_service("compute"), operator_servers_, asset_});
@@ -355,13 +361,18 @@ Result<void> Node::Impl::listen() {
     console_context_ = std::make_unique<ConsoleContext>(ConsoleContext{*metrics_,
         [this] { return head_.status(); }, settings_.provider_name,
         [this] {
+            process_gauges_.set();
             exposure_gauges_.set(measure_exposure(*ledger_, asset_, settings_.thresholds.row_cost));
         }});
-    operator_context_ = std::make_unique<OperatorContext>(OperatorContext{settings_, asset_,
-        *ledger_, *channels_, *settler_, *trials_, head_, *content_context_, *declared_});
+    operator_context_ = std::make_unique<OperatorContext>(
+        OperatorContext{settings_, asset_, *ledger_, *channels_, *settler_, *trials_, head_,
+            *content_context_, *declared_, *debts_, *storage_.ipns_records, clock_});
     TRY(public_server_,
-        net::http::Server::listen(executor_, settings_.public_listen, {},
+        net::http::Server::listen(executor_, settings_.public_listen, settings_.public_server,
             [this](net::http::Exchange exchange) { return answer_public(std::move(exchange)); }));
+    tunnels_ = std::make_unique<TunnelKeeper>(executor_, settings_.tunnels, identity_,
+        settings_.public_server,
+        [this](net::http::Exchange exchange) { return answer_public(std::move(exchange)); });
     TRY(console_server_, net::http::Server::listen(executor_, settings_.console_listen, {},
                              [this](net::http::Exchange exchange) {
                                  return answer_console(std::move(exchange), *console_context_);
@@ -381,7 +392,11 @@ async::Task<Result<void>> Node::Impl::start() {
     CO_TRY_VOID(co_await channels_->start());
     CO_TRY_VOID(co_await deployments_.start());
     sandbox_.on_full_cache([this] { return deployments_.release_one(); });
+    sandbox_.on_server_errors([this](const std::string& cid, std::string_view errors) {
+        call_logs_.keep_server(cid, errors);
+    });
     CO_TRY_VOID(co_await sender_.start());
+    CO_TRY_VOID(co_await debts_->start());
     if (x402_) {
         CO_TRY_VOID(co_await x402_->start());
     }
@@ -399,12 +414,14 @@ async::Task<void> Node::Impl::run() {
         tasks_.spawn(x402_->run());
     }
     tasks_.spawn(policy_->run(pool_));
+    tasks_.spawn(peers_->run());
     tasks_.spawn(review());
     tasks_.spawn(learn_close_delay());
     async::TaskGroup servers(executor_);
     servers.spawn(console_server_->run());
     servers.spawn(operator_server_->run());
     servers.spawn(public_server_->run());
+    servers.spawn(tunnels_->run());
     log::info("node", "{} serves at {}", settings_.provider_name, public_endpoint().to_string());
     co_await servers.join();
 }
@@ -412,6 +429,10 @@ async::Task<void> Node::Impl::run() {
 async::Task<void> Node::Impl::stop() {
     if (std::exchange(stopped_, true)) {
         co_return;
+    }
+    call_logs_.stop();
+    if (tunnels_) {
+        co_await tunnels_->stop(kStopGrace);
     }
     if (public_server_) {
         co_await public_server_->stop(kStopGrace);
@@ -426,6 +447,12 @@ async::Task<void> Node::Impl::stop() {
     co_await tasks_.join();
     if (x402_) {
         co_await x402_->stop();
+    }
+    if (debts_) {
+        co_await debts_->stop();
+    }
+    if (peers_) {
+        co_await peers_->stop();
     }
     co_await operator_servers_.stop();
     co_await slow_answers_.stop();
@@ -454,6 +481,7 @@ async::Task<void> Node::Impl::learn_close_delay() {
 async::Task<void> Node::Impl::review() {
     for (;;) {
         co_await async::delay(kReviewInterval);
+        co_await debts_->review();
         if (const auto reviewed = co_await services::review_pins(*content_context_); !reviewed) {
             log::warning("node", "pins could not be reviewed: {}", reviewed.error().message());
             continue;
@@ -475,6 +503,10 @@ async::Task<void> Node::Impl::review() {
 }
 
 async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
+    if (ipfs::is_content_origin(exchange, public_content_->gateway())) {
+        co_await ipfs::answer_content(std::move(exchange), public_content_->gateway());
+        co_return;
+    }
     auto route = route_request(exchange, edge_, clock_);
     if (!route) {
         std::string client = client_key(exchange.request(), exchange.peer(), edge_);
@@ -505,6 +537,13 @@ async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
             (void)co_await exchange.send(std::move(head), json::to_text(tell()) + "\n");
             co_return;
         }
+        case Route::Kind::ipfs:
+            co_await ipfs::answer_content(std::move(exchange), public_content_->gateway());
+            co_return;
+        case Route::Kind::routing:
+            co_await ipfs::answer_routing(
+                std::move(exchange), public_content_->gateway(), public_content_->self());
+            co_return;
         case Route::Kind::openapi: {
             net::http::ResponseHead head;
             head.headers.add("Content-Type", "application/json");

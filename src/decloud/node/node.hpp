@@ -7,6 +7,9 @@
 #include <decloud/chain/deployment.hpp>
 #include <decloud/identity/signed_structs.hpp>
 #include <decloud/net/address.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/net/outbound_policy.hpp>
+#include <decloud/net/url.hpp>
 #include <decloud/payments/automatic_trials.hpp>
 #include <decloud/payments/types.hpp>
 #include <decloud/payments/x402_mode.hpp>
@@ -39,6 +42,8 @@ struct NodeSettings {
     /// Folder of the operator's `NAME.toml` service files; it need not exist.
     std::filesystem::path services{};
     net::Endpoint public_listen;
+    /// TLS, limits and times of the public listener.
+    net::http::ServerSettings public_server;
     net::Endpoint console_listen;
     std::filesystem::path operator_socket;
 
@@ -49,6 +54,12 @@ struct NodeSettings {
     /// As in the registry.
     std::string public_url;
     std::optional<identity::Signed<identity::Delegation>> delegation;
+    /// Gateways to which tunnels are kept open; with one, callers need no way to `public_listen`.
+    std::vector<net::Url> tunnels;
+    /// Other nodes to begin with, besides those of the registry.
+    std::vector<net::Url> peers;
+    /// What may be dialled of what strangers name.
+    net::OutboundPolicy outbound;
     /// Gateways whose `Forwarded` header is believed.
     std::vector<net::IpAddress> trusted_gateways;
     /// Malformed or wrongly signed requests of one client that are forgiven in a minute; 0: all.
@@ -64,6 +75,8 @@ struct NodeSettings {
     Amount price{1000};
     /// Most disk for compiled programs, and as much again for unpacked ones.
     std::uint64_t cache_bytes = 4 * kGiB;
+    /// Which runtimes are offered.
+    std::vector<std::string> runtimes{"wasm", "native", "server", "oci"};
     /// How long a native program may run.
     std::chrono::milliseconds native_wall = std::chrono::seconds(15);
     /// Content that an owner may keep here without reserved money.

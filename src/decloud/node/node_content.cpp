@@ -33,11 +33,16 @@ std::unexpected<protocol::Problem> refuse_car(const Error& error) {
 }
 
 async::Task<protocol::Checked<content::CarImported>> receive_car(
-    net::http::Exchange& exchange, services::ContentContext& context) {
-    auto begun = co_await async::offload(context.pool, [&context] {
-        return content::CarImport::begin(
-            context.blocks, {.max_total_bytes = std::uint64_t{1} << 40U, .allow_held = true});
-    });
+    net::http::Exchange& exchange, services::ContentContext& context, bool incomplete) {
+    content::CarLimits limits{.max_total_bytes = std::uint64_t{1} << 40U,
+        .allow_held = true,
+        .allow_incomplete = incomplete};
+    // What the operator brings is for everybody.
+    limits.before_commit = [&context](const auto&, const auto& received, const auto&) {
+        return context.private_blocks->publish(received);
+    };
+    auto begun = co_await async::offload(context.pool,
+        [&context, &limits] { return content::CarImport::begin(context.blocks, limits); });
     if (!begun) {
         co_return refuse_car(begun.error());
     }
@@ -84,24 +89,28 @@ std::string query_value(std::string_view query, std::string_view name) {
 
 async::Task<void> import_content(net::http::Exchange exchange, services::ContentContext& context) {
     const std::string reason = query_value(exchange.request().query(), "pin");
-    auto imported = co_await receive_car(exchange, context);
+    const bool incomplete = query_value(exchange.request().query(), "incomplete") == "true";
+    auto imported = co_await receive_car(exchange, context, incomplete);
     if (!imported) {
         co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(imported.error()));
         co_return;
     }
-    const auto pinned =
-        co_await async::offload(context.pool, [&context, &imported, &reason]() -> Result<void> {
-            std::uint64_t bytes = imported->bytes;
-            for (const content::Cid& root : imported->roots) {
-                TRY_VOID(context.pins.pin({.root = root,
-                    .owner = "operator",
-                    .reason = reason.empty() ? "user" : reason,
-                    .bytes = std::exchange(bytes, 0),
-                    .created = context.clock.unix_seconds(),
-                    .expires = {}}));
-            }
+    const auto pinned = co_await async::offload(context.pool, [&, incomplete]() -> Result<void> {
+        // A pin whose tree has a hole would keep everything.
+        if (incomplete) {
             return {};
-        });
+        }
+        std::uint64_t bytes = imported->bytes;
+        for (const content::Cid& root : imported->roots) {
+            TRY_VOID(context.pins.pin({.root = root,
+                .owner = "operator",
+                .reason = reason.empty() ? "user" : reason,
+                .bytes = std::exchange(bytes, 0),
+                .created = context.clock.unix_seconds(),
+                .expires = {}}));
+        }
+        return {};
+    });
     if (!pinned) {
         co_await pipeline::Pipeline::send_problem(std::move(exchange), own_problem(pinned.error()));
         co_return;

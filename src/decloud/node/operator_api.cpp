@@ -1,9 +1,11 @@
 #include "operator_api.hpp"
 
 #include "exposure.hpp"
+#include "public_content.hpp"
 
 #include <decloud/base/json.hpp>
 #include <decloud/pipeline/pipeline.hpp>
+#include <decloud/services/payment/payment_service.hpp>
 
 #include <utility>
 
@@ -106,6 +108,24 @@ async::Task<void> answer_settle(net::http::Exchange exchange, OperatorContext& c
     co_await send_object(std::move(exchange), std::move(body));
 }
 
+json::Object debts_json(payments::Debts& debts) {
+    json::Array all;
+    for (const payments::Debt& debt : debts.list()) {
+        all.emplace_back(services::debt_json(debt));
+    }
+    return {{"debts", std::move(all)}};
+}
+
+async::Task<void> forgive_debt(net::http::Exchange exchange, OperatorContext& context) {
+    auto forgiven = co_await context.debts.forgive(query_value(exchange.request().query(), "id"));
+    if (!forgiven) {
+        co_await pipeline::Pipeline::send_problem(
+            std::move(exchange), protocol::problem_from(forgiven.error()));
+        co_return;
+    }
+    co_await send_object(std::move(exchange), services::debt_json(*forgiven));
+}
+
 json::Object reload_services(DeclaredServices& declared) {
     const DeclaredServices::Loaded loaded = declared.reload();
     return {{"services", json::Array(loaded.names.begin(), loaded.names.end())},
@@ -124,12 +144,19 @@ async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext&
         co_await send_object(std::move(exchange),
             exposure_json(measure_exposure(context.ledger, context.asset, row_cost),
                 context.settings.exposure, context.asset, row_cost));
+    } else if (path == "/operator/debts" && !is_post) {
+        co_await send_object(std::move(exchange), debts_json(context.debts));
+    } else if (path == "/operator/debts/forgive" && is_post) {
+        co_await forgive_debt(std::move(exchange), context);
     } else if (path == "/operator/settle" && is_post) {
         co_await answer_settle(std::move(exchange), context);
     } else if (path == "/operator/services/reload" && is_post) {
         co_await send_object(std::move(exchange), reload_services(context.declared));
     } else if (path == "/operator/content/import" && is_post) {
         co_await import_content(std::move(exchange), context.content);
+    } else if (path == "/operator/content/record" && is_post) {
+        co_await keep_record(
+            std::move(exchange), context.ipns_records, context.content.pool, context.clock);
     } else if (path == "/operator/content/export" && !is_post) {
         co_await export_content(std::move(exchange), context.content);
     } else if (path == "/operator/content/list" && !is_post) {

@@ -5,7 +5,9 @@
 #include "node_content.hpp"
 
 #include <decloud/chain/head_follower.hpp>
+#include <decloud/ipfs/ipns_records.hpp>
 #include <decloud/net/http/server.hpp>
+#include <decloud/payments/debts.hpp>
 #include <decloud/payments/escrow_channels.hpp>
 #include <decloud/payments/settler.hpp>
 
@@ -22,12 +24,17 @@ struct OperatorContext {
     chain::HeadFollower& head;
     services::ContentContext& content;
     DeclaredServices& declared;
+    payments::Debts& debts;
+    ipfs::IpnsRecords& ipns_records;
+    const Clock& clock;
 };
 
 /// Requests on the 0600 socket in the home: whoever can open it is the operator.
-/// `GET /operator/status`, `GET /operator/exposure`, `POST /operator/settle`, `POST
-/// /operator/content/import`, `GET /operator/content/export?cid=…`, `GET /operator/content/list`,
-/// `POST /operator/services/reload`.
+/// `GET /operator/status`, `GET /operator/exposure`, `GET /operator/debts`,
+/// `POST /operator/debts/forgive?id=…`, `POST
+/// /operator/settle`, `POST /operator/content/import`, `GET /operator/content/export?cid=…`, `GET
+/// /operator/content/list`, `POST /operator/content/record?name=…`, `POST
+/// /operator/services/reload`.
 [[nodiscard]] async::Task<void> answer_operator(
     net::http::Exchange exchange, OperatorContext& context);
 

@@ -49,8 +49,11 @@ json::Object well_known(const NodeSettings& settings,
     body["services"] = to_array(pipeline.services());
     body["payments"] = to_array(pipeline.payment_methods());
     json::Object limits;
-    for (const char* const runtime : {"native", "wasm"}) {
-        limits[runtime] = json::Object{{"wallMilliseconds", sandbox.most(runtime).wall.count()}};
+    for (const char* const runtime : {"native", "oci", "server", "wasm"}) {
+        if (sandbox.has_runtime(runtime)) {
+            limits[runtime] =
+                json::Object{{"wallMilliseconds", sandbox.most(runtime).wall.count()}};
+        }
     }
     body["limits"] = std::move(limits);
     if (settings.trials.calls_per_identity > 0) {

@@ -88,8 +88,9 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
             co_return co_await hold_from_owner(
                 charging_, request.terms, std::move(caller), std::move(single_use), std::string());
         }
-        co_return co_await hold_from_payer(charging_, fields.payer, request.terms,
-            Amount(fields.max_price), std::move(single_use), {}, std::string());
+        const Terms terms = with_bid(*request.call, request.terms, Amount(fields.max_price));
+        co_return co_await hold_from_payer(charging_, fields.payer, terms, Amount(fields.max_price),
+            std::move(single_use), {}, std::string());
     }
 
     [[nodiscard]] std::vector<protocol::AcceptablePayment> acceptable(
@@ -101,6 +102,15 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
     }
 
   private:
+    /// The terms at what was offered, if that is less than the price and taken all the same.
+    [[nodiscard]] Terms with_bid(const protocol::Call& call, Terms terms, Amount bid) const {
+        if (bid < terms.max_price && !terms.pays_debt && charging_.least_bid &&
+            bid >= charging_.least_bid(call, terms)) {
+            terms.max_price = bid;
+        }
+        return terms;
+    }
+
     [[nodiscard]] Checked<void> check(const CallAuthorization& fields) const {
         const UnixSeconds now = charging_.clock.unix_seconds();
         if (fields.provider != charging_.provider) {

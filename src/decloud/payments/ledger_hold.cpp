@@ -2,6 +2,8 @@
 
 #include <decloud/base/log.hpp>
 
+#include <algorithm>
+
 namespace decloud::payments {
 
 LedgerHold::~LedgerHold() {
@@ -25,8 +27,9 @@ Result<std::string> LedgerHold::commit(Amount actual, protocol::CallSummary summ
     record.status = static_cast<std::uint32_t>(summary.status);
     record.response_bytes = summary.response_bytes;
     record.duration = summary.duration;
-    TRY(const ReceiptId receipt,
-        ledger_.commit(id_, counts_calls_ ? Amount(1) : actual, std::move(record)));
+    // A bid that was taken is all that is charged.
+    const Amount charged = counts_calls_ ? Amount(1) : std::min(actual, held_);
+    TRY(const ReceiptId receipt, ledger_.commit(id_, charged, std::move(record)));
     ended_ = true;
     return to_string(receipt);
 }

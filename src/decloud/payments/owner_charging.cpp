@@ -272,16 +272,19 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
             "the chain cannot be asked about this payer now; nothing was charged");
     }
     PayerMoney& money = *found;
-    if (auto free = co_await hold_free_call(
-            charging, payer, terms, money.trial, single_use, counters, call_id)) {
-        co_return std::move(*free);
+    if (!terms.pays_debt) {
+        if (auto free = co_await hold_free_call(
+                charging, payer, terms, money.trial, single_use, counters, call_id)) {
+            co_return std::move(*free);
+        }
     }
     if (!money.channel) {
         co_return payment_refused(charging, terms, Status::payment_acceptable,
             to_string(payer) + " has allowed " + charging.provider_name + " no spending",
             approve_command(charging, terms.max_price));
     }
-    const Amount allowed = std::min(max_price, money.channel->price);
+    // A debt is of many calls, and the payer has signed for all of it.
+    const Amount allowed = terms.pays_debt ? max_price : std::min(max_price, money.channel->price);
     if (terms.max_price > allowed) {
         co_return payment_refused(charging, terms, Status::payment_too_low,
             "the call costs " + format_usdc(terms.max_price) + " USDC, more than the " +

@@ -5,6 +5,7 @@
 #include "ledger.hpp"
 
 #include <decloud/protocol/payment_method.hpp>
+#include <decloud/protocol/promise.hpp>
 
 #include <optional>
 #include <string>
@@ -24,6 +25,8 @@ struct EscrowCharging {
     std::string provider_name;
     /// What the provider gives away by itself; null: nothing.
     AutomaticTrials* trials = nullptr;
+    /// What is taken below the price; empty: nothing is.
+    protocol::LeastBidOf least_bid{};
 };
 
 /// Uniqueness of a request that carries a signature.

@@ -95,6 +95,11 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
     if (!receipt->empty()) {
         extra.add("X-Decloud-Receipt", "/receipts/" + *receipt);
     }
+    if (run.hold) {
+        for (const auto& [name, value] : run.hold->charged_headers()) {
+            extra.add(name, value);
+        }
+    }
     const bool may_be_kept = !run.answer_key.empty() && !responder.started();
     if (!may_be_kept) {
         add_nonces(run, extra);

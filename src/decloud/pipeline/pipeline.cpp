@@ -177,7 +177,7 @@ async::Task<void> Pipeline::handle(
 async::Task<Checked<std::unique_ptr<protocol::PreparedCall>>> Pipeline::prepare(
     Run& run, protocol::Service& service) {
     if (is_template_method(run.call->method)) {
-        const protocol::ServiceDescription description = service.description();
+        const protocol::ServiceDescription description = service.description_for(*run.call);
         if (description.find(run.call->method) == nullptr) {
             co_return make_template_call(
                 description, *run.call, {.key = answer_signing_key_, .now = clock_.unix_seconds()});

@@ -74,6 +74,10 @@ class PolicyRule final : public protocol::Admission {
             if (const Rule* rule = policy.barring(content)) {
                 return barred_by(*rule);
             }
+            const Rule* program = terms.program ? policy.barring({.cid = *terms.program}) : nullptr;
+            if (program != nullptr) {
+                return barred_by(*program);
+            }
         }
         const internal::Promise promise = internal::read_promise(call.payment);
         const Question question = asking_.ask(call, terms, promise);

@@ -154,8 +154,12 @@ TEST_F(PolicyRuleTest, DecidesPromisesByTheirParameters) {
     call_.credentials = {credential(kAnna)};
     EXPECT_TRUE(promise("5000", "1003600"));
     EXPECT_EQ(promise("5000", "1003601").error().status, Status::payment_no_defer);
-    EXPECT_EQ(promise("5001", "1003600").error().status, Status::payment_no_defer);
+    EXPECT_TRUE(promise("5001", "1003600")) << "what is held is the price";
     EXPECT_EQ(promise("999", "1003600").error().status, Status::payment_too_low);
+    terms_.max_price = Amount(5001);
+    const auto dear = promise("5001", "1003600");
+    ASSERT_FALSE(dear);
+    EXPECT_EQ(dear.error().status, Status::payment_no_defer);
 }
 
 }  // namespace

@@ -91,6 +91,16 @@ class PricedService final : public protocol::Service {
     [[nodiscard]] protocol::ServiceDescription description() const override {
         return service_->description();
     }
+    [[nodiscard]] protocol::ServiceDescription description_for(
+        const protocol::Call& call) const override {
+        protocol::ServiceDescription out = service_->description_for(call);
+        for (protocol::MethodDescription& method : out.methods) {
+            if (!method.price.currency.text.empty()) {
+                reprice(call, method);
+            }
+        }
+        return out;
+    }
 
     [[nodiscard]] async::Task<Checked<std::unique_ptr<protocol::PreparedCall>>> prepare(
         std::shared_ptr<const protocol::Call> call) override {
@@ -107,6 +117,28 @@ class PricedService final : public protocol::Service {
     }
 
   private:
+    /// The policy's price is of a call, whatever it counts else.
+    void reprice(const protocol::Call& call, protocol::MethodDescription& method) const {
+        const std::shared_ptr<const Policy> policy = keeper_.current();
+        protocol::Call asked = call;
+        asked.method = method.name;
+        protocol::Terms terms;
+        terms.asset = method.price.currency;
+        const auto own = protocol::price_of(method.price, {{"call", 1}});
+        terms.max_price = own.value_or(method.price.base);
+        const Decision decision = policy->decide(asking_.ask_price(asked, terms));
+        const bool is_by_call = own && method.price.per_unit.size() == 1;
+        if (!decision.quote && (!is_by_call || decision.least_payment <= terms.max_price)) {
+            return;
+        }
+        for (auto& [unit, amount] : method.price.per_unit) {
+            amount = {};
+        }
+        method.price.base = {};
+        method.price.per_unit["call"] =
+            std::max(decision.quote.value_or(terms.max_price), decision.least_payment);
+    }
+
     Amount price_of(const protocol::Call& call, const protocol::Terms& terms) {
         const std::shared_ptr<const Policy> policy = keeper_.current();
         if (terms.asset.text.empty() || policy->rules().empty()) {
@@ -118,7 +150,8 @@ class PricedService final : public protocol::Service {
     }
 
     std::unique_ptr<protocol::Service> service_;
-    internal::Asking asking_;
+    /// Remembers the machine's load for a second.
+    mutable internal::Asking asking_;
     const PolicyKeeper& keeper_;
 };
 

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kMaxVariables = 256;
 constexpr std::size_t kMaxVariableBytes = 64 * 1024;
 constexpr std::size_t kMaxListedCallers = 1024;
+/// Of one instance of a server.
+constexpr std::uint64_t kMaxConcurrency = 1000;
 
 std::unexpected<Error> invalid(std::string detail) {
     return fail(CommonError::invalid_input, std::move(detail));
@@ -105,14 +107,45 @@ std::string_view to_text(OutputMode mode) {
     return "auto";
 }
 
+json::Object manifest_json(const FunctionManifest& manifest) {
+    json::Object out{{"name", manifest.name}, {"runtime", manifest.runtime},
+        {"entry", manifest.entry}, {"limits", limits_json(manifest.limits)},
+        {"output", to_text(manifest.output)}};
+    if (manifest.server) {
+        out["server"] = json::Object{{"concurrency", manifest.server->concurrency},
+            {"idleMilliseconds", manifest.server->idle.count()}};
+    }
+    return out;
+}
+
+Result<FunctionServer> parse_server(const json::Object& manifest) {
+    TRY(const json::Object object, json::object_member(manifest, "server"));
+    TRY_VOID(only_members(object, {"concurrency", "idleMilliseconds"}, "server"));
+    FunctionServer server;
+    TRY(server.concurrency, json::uint_member(object, "concurrency"));
+    TRY(const std::uint64_t idle, json::uint_member(object, "idleMilliseconds"));
+    if (server.concurrency == 0 || server.concurrency > kMaxConcurrency) {
+        return invalid("\"concurrency\" is between 1 and 1000");
+    }
+    if (idle == 0 || idle > 86'400'000) {
+        return invalid("\"idleMilliseconds\" is between 1 and a day");
+    }
+    server.idle = std::chrono::milliseconds(idle);
+    return server;
+}
+
 Result<FunctionManifest> parse_manifest(const json::Object& spec) {
     TRY(const json::Object object, json::object_member(spec, "manifest"));
-    TRY_VOID(only_members(object, {"name", "runtime", "entry", "limits", "output"}, "manifest"));
+    TRY_VOID(only_members(
+        object, {"name", "runtime", "entry", "limits", "output", "server"}, "manifest"));
     FunctionManifest manifest;
     TRY(manifest.name, json::string_member(object, "name"));
     TRY(manifest.runtime, json::string_member(object, "runtime"));
     TRY(manifest.entry, json::string_member(object, "entry"));
     TRY(manifest.limits, parse_limits(object));
+    if (object.contains("server")) {
+        TRY(manifest.server, parse_server(object));
+    }
     TRY(const std::string output, json::string_member(object, "output"));
     for (const OutputMode mode : {OutputMode::automatic, OutputMode::cgi, OutputMode::raw}) {
         if (to_text(mode) == output) {
@@ -182,9 +215,7 @@ json::Object spec_json(const DeploymentSpec& spec) {
     if (spec.program_key) {
         out["programKey"] = to_base64url(*spec.program_key);
     }
-    out["manifest"] = {{"name", spec.manifest.name}, {"runtime", spec.manifest.runtime},
-        {"entry", spec.manifest.entry}, {"limits", limits_json(spec.manifest.limits)},
-        {"output", to_text(spec.manifest.output)}};
+    out["manifest"] = manifest_json(spec.manifest);
     out["environment"] = variables_json(spec.environment);
     out["secrets"] = variables_json(spec.secrets);
     out["terms"] = spec.terms;

@@ -30,6 +30,15 @@ struct FunctionLimits {
 /// How stdout becomes an answer (reference: CGI with sniffing).
 enum class OutputMode : std::uint8_t { automatic, cgi, raw };
 
+/// How a program that stays running is kept.
+struct FunctionServer {
+    /// Requests that one instance takes at the same time.
+    std::uint64_t concurrency = 1;
+    /// Without a request for so long, an instance is ended.
+    std::chrono::milliseconds idle{60'000};
+    friend bool operator==(const FunctionServer&, const FunctionServer&) = default;
+};
+
 /// What a program needs to run.
 struct FunctionManifest {
     std::string name;
@@ -37,6 +46,8 @@ struct FunctionManifest {
     std::string entry;
     FunctionLimits limits;
     OutputMode output = OutputMode::automatic;
+    /// Of a program that is an HTTP server; nothing for one that runs once for each call.
+    std::optional<FunctionServer> server = {};
     friend bool operator==(const FunctionManifest&, const FunctionManifest&) = default;
 };
 

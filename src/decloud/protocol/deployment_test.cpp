@@ -53,6 +53,23 @@ TEST(DeploymentSpec, SignedSpecRoundTripsToTheSameBytes) {
     EXPECT_FALSE(is_encrypted_spec(text));
 }
 
+TEST(DeploymentSpec, SaysHowAServerIsKept) {
+    DeploymentSpec spec = example(crypto::Secp256k1PrivateKey::generate().address());
+    spec.manifest.runtime = "server";
+    spec.manifest.server =
+        FunctionServer{.concurrency = 80, .idle = std::chrono::milliseconds(1500)};
+    auto object = json::parse(canonical_spec(spec).value()).value().as_object();
+    const auto parsed = parse_spec(object);
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    EXPECT_EQ(parsed->manifest, spec.manifest);
+    for (const auto& [member, value] : {std::pair("concurrency", 0), {"concurrency", 1001},
+             {"idleMilliseconds", 0}, {"other", 1}}) {
+        auto wrong = object;
+        wrong["manifest"].as_object()["server"].as_object()[member] = value;
+        EXPECT_FALSE(parse_spec(wrong)) << member << value;
+    }
+}
+
 TEST(DeploymentSpec, RefusesASignatureThatIsForAnotherSpec) {
     const auto key = crypto::Secp256k1PrivateKey::generate();
     DeploymentSpec spec = example(key.address());

@@ -50,6 +50,8 @@ class PaymentHold {
     virtual void release(std::string_view reason) = 0;
     /// Header fields that tell the payer what became of the payment, once `served` has returned.
     [[nodiscard]] virtual HeaderFields answer_headers() const { return {}; }
+    /// Header fields that tell what the payer owes now, once `commit` has returned.
+    [[nodiscard]] virtual HeaderFields charged_headers() const { return {}; }
     /// What is answered when `served` has failed; none: what its error says.
     [[nodiscard]] virtual std::optional<Problem> refusal() const { return std::nullopt; }
 };

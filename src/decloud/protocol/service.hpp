@@ -33,9 +33,14 @@ struct Terms {
     std::optional<Sponsor> sponsor;
     /// What is called, for receipts and caps: the cid for `compute`.
     std::string subject;
+    /// The content id of the program that runs; null: none does.
+    std::shared_ptr<const std::string> program{};
     std::uint64_t max_request_bytes = 10 * kMiB;
     /// True if the service needs to know which account asks, even where nothing is charged.
     bool needs_caller = false;
+    /// True if it pays off what was promised: with money only, of as many calls of a channel as
+    /// that takes.
+    bool pays_debt = false;
 };
 
 /// The money side of a running call, as a service sees it.
@@ -96,6 +101,10 @@ class Service {
     /// method of such a name itself.
     [[nodiscard]] virtual ServiceDescription description() const {
         return {.name = std::string(name())};
+    }
+    /// The same as it is for whoever makes this call, at the prices that they would pay.
+    [[nodiscard]] virtual ServiceDescription description_for(const Call& /*call*/) const {
+        return description();
     }
     /// The first stage: is the call valid, and what may it cost?
     [[nodiscard]] virtual async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(

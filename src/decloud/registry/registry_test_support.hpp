@@ -6,6 +6,7 @@
 #include <decloud/async/timeout.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/chain/sender_test_support.hpp>
+#include <decloud/contracts/registrar.hpp>
 #include <decloud/contracts/registry.hpp>
 #include <decloud/contracts/resolver.hpp>
 #include <decloud/crypto/hash.hpp>
@@ -47,6 +48,37 @@ class RegistryChain {
         co_await write(
             resolver, contracts::resolver::encode_set_provider(node, Address{{0xa1}}, url, ""));
     }
+    /// From then on names under "decloud" are the registrar's to give.
+    async::Task<void> give_top_name_to_a_registrar() {
+        registrar = co_await create(contracts::registrar::deployment_code(
+            registry, identity::namehash(identity::kTopName), 1));
+        co_await write(registry, contracts::registry::encode_set_subnode_owner(
+                                     {}, crypto::keccak256(identity::kTopName), registrar));
+    }
+    /// "alice" under it, without a record.
+    async::Task<void> register_name(std::string label) {
+        namespace registrar_abi = contracts::registrar;
+        const Address owner = parse_address(kOwner).value();
+        const Bytes returned =
+            from_hex((co_await chain.ask("eth_call",
+                          {json::Object{{"to", to_string(registrar)},
+                               {"data", to_hex_prefixed(registrar_abi::encode_make_commitment(
+                                            label, owner, Bytes32{}))}},
+                              "latest"}))
+                         .as_string())
+                .value();
+        co_await write(registrar,
+            registrar_abi::encode_commit(registrar_abi::decode_make_commitment(returned).value()));
+        (void)co_await chain.ask("evm_increaseTime", {2});
+        co_await write(registrar, registrar_abi::encode_register(label, owner, Bytes32{}));
+    }
+    /// Its resolver and record.
+    async::Task<void> describe(std::string name, std::string url) {
+        const Bytes32 node = identity::namehash(name);
+        co_await write(registry, contracts::registry::encode_set_resolver(node, resolver));
+        co_await write(
+            resolver, contracts::resolver::encode_set_provider(node, Address{{0xa1}}, url, ""));
+    }
     async::Task<void> set_url(std::string label, std::string url) {
         co_await write(
             resolver, contracts::resolver::encode_set_text(
@@ -60,6 +92,7 @@ class RegistryChain {
     chain::testing_support::TestChain chain;
     Address registry;
     Address resolver;
+    Address registrar;
 
   private:
     async::Task<void> own(Bytes32 parent, std::string label) {

@@ -99,6 +99,10 @@ struct CgiRequest {
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> make_cgi_environment(
     const CgiRequest& request, const std::vector<std::pair<std::string, std::string>>& own);
 
+/// The request's headers that a program may see, as `make_cgi_environment` chooses them: names in
+/// lower case, in their order, repeated ones apart. Without Content-Length.
+[[nodiscard]] HeaderPairs forwarded_headers(const CgiRequest& request);
+
 /// True for headers that never pass between a client and a program (design §4), any case.
 [[nodiscard]] bool is_reserved_header(std::string_view name);
 /// True for RFC 9110 §7.6.1 fields (Connection, Transfer-Encoding, Upgrade, …), any case.

@@ -84,18 +84,11 @@ std::set<std::string> connection_names(const HeaderPairs& lower_case_headers) {
     return names;
 }
 
-void add_headers(const CgiRequest& request, const HeaderPairs& headers, Pairs& variables) {
-    const auto connection = connection_names(headers);
+void add_headers(const HeaderPairs& forwarded, Pairs& variables) {
     std::map<std::string, std::size_t> places;
-    for (const auto& [name, value] : headers) {
-        const bool authorization = name == "authorization" && !request.pass_authorization;
-        if (authorization || name == "proxy" || name == "content-type" ||
-            name == "content-length" || is_hop_by_hop(name) || is_reserved(name) ||
-            connection.contains(name) || !is_clean(value)) {
-            continue;
-        }
+    for (const auto& [name, value] : forwarded) {
         const auto variable = variable_of(name);
-        if (!variable) {
+        if (!variable || name == "content-type") {
             continue;
         }
         const auto [place, added] = places.emplace(*variable, variables.size());
@@ -124,14 +117,27 @@ bool is_reserved_header(std::string_view raw) { return is_reserved(lower_case(ra
 
 bool is_hop_by_hop_header(std::string_view raw) { return is_hop_by_hop(lower_case(raw)); }
 
-Pairs make_cgi_environment(const CgiRequest& request, const Pairs& own) {
-    Pairs variables;
-    variables.reserve(20 + request.headers.size() + own.size());
+HeaderPairs forwarded_headers(const CgiRequest& request) {
     HeaderPairs headers;
     headers.reserve(request.headers.size());
     for (const auto& [name, value] : request.headers) {
         headers.emplace_back(lower_case(name), value);
     }
+    const auto connection = connection_names(headers);
+    std::erase_if(headers, [&](const auto& header) {
+        const auto& [name, value] = header;
+        const bool authorization = name == "authorization" && !request.pass_authorization;
+        return authorization || name == "proxy" || name == "content-length" ||
+               is_hop_by_hop(name) || is_reserved(name) || connection.contains(name) ||
+               !is_clean(value) || !variable_of(name);
+    });
+    return headers;
+}
+
+Pairs make_cgi_environment(const CgiRequest& request, const Pairs& own) {
+    Pairs variables;
+    const HeaderPairs headers = forwarded_headers(request);
+    variables.reserve(20 + headers.size() + own.size());
     const auto add = [&](std::string_view name, std::string value) {
         if (is_clean(value)) {
             variables.emplace_back(name, std::move(value));
@@ -159,7 +165,7 @@ Pairs make_cgi_environment(const CgiRequest& request, const Pairs& own) {
     }
     add("DECLOUD_CID", request.cid);
     add("DECLOUD_DEADLINE_MS", std::to_string(request.deadline.count()));
-    add_headers(request, headers, variables);
+    add_headers(headers, variables);
 
     if (own.empty()) {
         return variables;

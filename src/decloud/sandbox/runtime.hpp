@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cgi.hpp"
 #include "types.hpp"
 
 #include <decloud/async/cancellation.hpp>
@@ -58,6 +59,20 @@ class Runtime {
         std::shared_ptr<ResponseSink> sink,
         Limits limits,
         async::CancellationToken cancel) = 0;
+
+    /// As `invoke`, for a request as it came: a runtime of servers passes it on, every other turns
+    /// it into CGI variables. `own` is the deployment's environment. What `sink` gets is a CGI
+    /// answer in both cases.
+    [[nodiscard]] virtual async::Task<Outcome> answer(std::shared_ptr<const Artifact> artifact,
+        CgiRequest request,
+        Environment own,
+        std::shared_ptr<BodySource> body,
+        std::shared_ptr<ResponseSink> sink,
+        Limits limits,
+        async::CancellationToken cancel) {
+        return invoke(std::move(artifact), make_cgi_environment(request, own), std::move(body),
+            std::move(sink), limits, std::move(cancel));
+    }
 
     /// Ends every worker and every run. Nothing is invoked afterwards.
     [[nodiscard]] virtual async::Task<void> stop() = 0;

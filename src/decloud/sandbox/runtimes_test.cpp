@@ -40,6 +40,26 @@ TEST_P(EveryRuntime, NoProgramRunsLongerThanTheOperatorAllows) {
                              " ms is above this provider's " + std::to_string(most.wall.count())));
 }
 
+class SomeRuntimes : public testing::SandboxTest {
+  protected:
+    SandboxSettings settings() override {
+        SandboxSettings settings = SandboxTest::settings();
+        settings.runtimes = {"wasm", "oci"};
+        return settings;
+    }
+};
+
+TEST_F(SomeRuntimes, AreOfferedIfTheOperatorWantsNoMore) {
+    EXPECT_TRUE(sandbox_->has_runtime("wasm"));
+    EXPECT_TRUE(sandbox_->has_runtime("oci"));
+    for (const char* name : {"native", "server"}) {
+        EXPECT_FALSE(sandbox_->has_runtime(name));
+        const auto refused = prepare(name, "native_probe");
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error(), make_error_code(CommonError::not_found));
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sandbox, EveryRuntime, ::testing::Values("wasm", "native"));
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "sandbox.hpp"
 
+#include "native/host.hpp"
 #include "native/runtime.hpp"
+#include "oci/runtime.hpp"
+#include "server/runtime.hpp"
 #include "wasm/runtime.hpp"
 
 #include <fmt/format.h>
@@ -44,11 +47,25 @@ Limits cut(Limits limits, const Limits& most) {
 }  // namespace
 
 Sandbox::Sandbox(async::Executor executor, SandboxSettings settings)
-    : executor_(std::move(executor)), settings_(std::move(settings)), pool_(kThreads) {
+    : executor_(std::move(executor)),
+      settings_(std::move(settings)),
+      pool_(kThreads),
+      host_(std::make_shared<native::Host>(executor_, settings_, pool_)) {
     // Writing a body to a program that does not read it is an error code, not the node's end.
     ::signal(SIGPIPE, SIG_IGN);
-    register_runtime("wasm", wasm::make_wasm_runtime);
-    register_runtime("native", native::make_native_runtime);
+    const auto offer = [this](const std::string& name, const Factory& factory) {
+        if (std::ranges::find(settings_.runtimes, name) != settings_.runtimes.end()) {
+            register_runtime(name, factory);
+        }
+    };
+    const auto of_host = [host = host_](auto make) -> Factory {
+        return [host, make](const async::Executor&, const SandboxSettings&,
+                   boost::asio::thread_pool&) { return make(host); };
+    };
+    offer("wasm", wasm::make_wasm_runtime);
+    offer("native", of_host(native::make_native_runtime));
+    offer("oci", of_host(oci::make_oci_runtime));
+    offer("server", of_host(server::make_server_runtime));
 }
 
 Sandbox::~Sandbox() { pool_.join(); }
@@ -61,7 +78,7 @@ bool Sandbox::has_runtime(std::string_view name) const { return runtimes_.contai
 
 Limits Sandbox::most(std::string_view runtime) const {
     Limits limits = settings_.maximum;
-    if (runtime == "native") {
+    if (runtime != "wasm") {
         limits.wall = std::min(limits.wall, settings_.native_wall);
     }
     return limits;
@@ -126,6 +143,24 @@ async::Task<Outcome> Sandbox::invoke(std::shared_ptr<const Artifact> artifact,
         std::move(sink), allowed, std::move(cancel));
 }
 
+async::Task<Outcome> Sandbox::answer(std::shared_ptr<const Artifact> artifact,
+    CgiRequest request,
+    Environment own,
+    std::shared_ptr<BodySource> body,
+    std::shared_ptr<ResponseSink> sink,
+    Limits limits,
+    async::CancellationToken cancel) {
+    const auto runtime = runtimes_.find(artifact->runtime());
+    if (runtime == runtimes_.end() || stopped_) {
+        return []() -> async::Task<Outcome> {
+            co_return sandbox_failure("the sandbox is stopping");
+        }();
+    }
+    const Limits allowed = cut(limits, most(runtime->first));
+    return runtime->second->answer(std::move(artifact), std::move(request), std::move(own),
+        std::move(body), std::move(sink), allowed, std::move(cancel));
+}
+
 async::Task<void> Sandbox::stop() {
     if (std::exchange(stopped_, true)) {
         co_return;
@@ -133,6 +168,7 @@ async::Task<void> Sandbox::stop() {
     for (auto& [name, runtime] : runtimes_) {
         co_await runtime->stop();
     }
+    co_await host_->stop();
 }
 
 }  // namespace decloud::sandbox

@@ -18,6 +18,10 @@
 
 namespace decloud::sandbox {
 
+namespace native {
+class Host;
+}
+
 /// What the operator decides.
 struct SandboxSettings {
     /// For compiled modules and unpacked packages; made if missing. Only this user may write it.
@@ -26,6 +30,8 @@ struct SandboxSettings {
     std::filesystem::path worker_executable = "/proc/self/exe";
     /// Authenticates compiled modules in `cache_dir`. Secret; kept between starts.
     std::array<std::uint8_t, 32> mac_key{};
+    /// The runtimes that are offered, of those that there are.
+    std::vector<std::string> runtimes{"wasm", "native", "server", "oci"};
     /// No manifest gets more than this.
     Limits maximum{.wall = std::chrono::minutes(15),
         .memory_bytes = kGiB,
@@ -47,6 +53,9 @@ struct SandboxSettings {
     /// Asked while a cache is over its limit and all of it is in use: lets go of an artifact that
     /// is kept only because it may be needed again, or returns false.
     std::function<bool()> release_unused;
+    /// Told what a server that goes on writes to stderr, as it comes: the deployment's cid, and
+    /// text that is valid for the call. May be empty.
+    std::function<void(const std::string&, std::string_view)> server_errors;
 
     /// WASM worker processes (one owner each). Beyond it the longest idle one is replaced.
     std::size_t wasm_workers = 16;
@@ -62,6 +71,16 @@ struct SandboxSettings {
     /// Sandboxes kept ready for the next native calls; made when calls pause or none is left.
     std::size_t native_spares = 4;
 
+    /// Instances of servers at the same time, in all and of one deployment; beyond it the longest
+    /// idle one is ended, and calls wait, so many of them at most.
+    std::size_t servers = 16;
+    std::size_t servers_per_deployment = 4;
+    std::size_t server_queue = 256;
+    /// How long a server may go on after SIGTERM.
+    std::chrono::milliseconds server_end{2'000};
+    /// First pause before a server that crashed is started again; doubles with each crash.
+    std::chrono::milliseconds server_pause{100};
+
     /// Layers the operator accepts to be without, by name ("cgroup", "seccomp", "namespaces");
     /// a layer that is missing and not named here makes the runs fail with an error that says so.
     std::vector<std::string> accept_missing;
@@ -75,8 +94,8 @@ class Sandbox {
     using Factory = std::function<std::unique_ptr<Runtime>(
         async::Executor, const SandboxSettings&, boost::asio::thread_pool&)>;
 
-    /// With the runtimes "wasm" and "native". No process is started before it is needed. Has
-    /// this process ignore SIGPIPE.
+    /// With the runtimes of the settings. No process is started before it is
+    /// needed. Has this process ignore SIGPIPE.
     Sandbox(async::Executor executor, SandboxSettings settings);
     ~Sandbox();
     Sandbox(const Sandbox&) = delete;
@@ -87,6 +106,10 @@ class Sandbox {
     /// Sets `SandboxSettings::release_unused`.
     void on_full_cache(std::function<bool()> release_unused) {
         settings_.release_unused = std::move(release_unused);
+    }
+    /// Sets `SandboxSettings::server_errors`.
+    void on_server_errors(std::function<void(const std::string&, std::string_view)> heard) {
+        settings_.server_errors = std::move(heard);
     }
     /// True if a runtime of that name is registered.
     [[nodiscard]] bool has_runtime(std::string_view name) const;
@@ -111,6 +134,15 @@ class Sandbox {
         Limits limits,
         async::CancellationToken cancel);
 
+    /// As `Runtime::answer`. Limits above the operator's maximum are cut to it.
+    [[nodiscard]] async::Task<Outcome> answer(std::shared_ptr<const Artifact> artifact,
+        CgiRequest request,
+        Environment own,
+        std::shared_ptr<BodySource> body,
+        std::shared_ptr<ResponseSink> sink,
+        Limits limits,
+        async::CancellationToken cancel);
+
     /// Ends every worker and every run (as `killed`). Idempotent.
     [[nodiscard]] async::Task<void> stop();
 
@@ -118,6 +150,7 @@ class Sandbox {
     async::Executor executor_;
     SandboxSettings settings_;
     boost::asio::thread_pool pool_;
+    std::shared_ptr<native::Host> host_;
     std::map<std::string, std::unique_ptr<Runtime>, std::less<>> runtimes_;
     bool stopped_ = false;
 };

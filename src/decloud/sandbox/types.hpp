@@ -39,11 +39,17 @@ struct Limits {
 
 /// How a package is run.
 struct Manifest {
-    /// Name of a registered runtime: "wasm" or "native".
+    /// Name of a registered runtime: "wasm", "native", "server", "oci".
     std::string runtime;
     /// Path of the program inside the package, without a leading slash.
     std::string entry;
     Limits limits;
+    /// It is a server, also where the runtime has other programs too.
+    bool serves = false;
+    /// Requests that one instance of a server takes at the same time.
+    std::uint32_t concurrency = 1;
+    /// Without a request for so long, an instance of a server is ended.
+    std::chrono::milliseconds idle{60'000};
 };
 
 /// CGI variables and the deployment's own environment, complete and in order. Nothing is added.

@@ -3,6 +3,7 @@
 #include "internal/confine.hpp"
 #include "internal/unpack_worker.hpp"
 #include "native/launcher.hpp"
+#include "oci/image_worker.hpp"
 #include "wasm/compile_worker.hpp"
 #include "wasm/run_worker.hpp"
 
@@ -40,6 +41,9 @@ int run_worker(std::span<char*> args) {
     }
     if (kind == "unpack") {
         return internal::unpack_worker_main(kSocketFd, accepted);
+    }
+    if (kind == "image") {
+        return oci::image_worker_main(kSocketFd, accepted);
     }
     if (kind == "launch") {
         return native::launcher_main(kSocketFd, accepted, number(argument(args, 4), 2));

@@ -10,8 +10,8 @@ namespace decloud::sandbox {
 /// `if (is_worker(args)) return worker_main(args);`.
 [[nodiscard]] bool is_worker(std::span<char*> args);
 
-/// The main of every worker (`worker wasm|compile|unpack|launch`): confines itself, then serves
-/// the node on fd 3 until that closes. The result is the exit status.
+/// The main of every worker (`worker wasm|compile|unpack|image|launch`): confines itself, then
+/// serves the node on fd 3 until that closes. The result is the exit status.
 [[nodiscard]] int worker_main(std::span<char*> args);
 
 }  // namespace decloud::sandbox

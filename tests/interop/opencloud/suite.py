@@ -238,6 +238,19 @@ class Tests:
         told = self.refused(self.client(self.keys, defer=True), self.paid)
         expect("no-defer: no payment of ours" in told, told)
 
+    def test_what_is_deferred_is_owed_and_paid_once(self):
+        write(self.cloud, '[[rule]]\ndefer = { currency = "USDC", amount = 5000, total = 9000, time = "2h" }\n')
+        client = self.client(self.keys, self.account, PRICE, defer=True)
+        for count in (1, 2):
+            answer = self.paid_by(0, lambda: client.call("GET", self.paid + "?bytes=1"))
+            expect_equal(answer.field("opencloud-debt").split(";")[0], str(count * PRICE), "what is owed")
+        client.debt()
+        debt = self.paid_by(0, client.debt)
+        expect_equal((debt["id"], debt["owed"], debt["broken"]), (self.keys[0].id, str(2 * PRICE), 0), str(debt))
+        expect_equal(self.paid_by(2, client.repay), 2 * PRICE, "repaid")
+        expect_equal((self.paid_by(0, client.repay), client.debt()["kept"]), (0, 1), "nothing more")
+        write(self.cloud, "")
+
     def test_services_and_methods_that_are_not_there(self):
         client = self.client(self.keys)
         expect("client-error.service-unsupported" in self.refused(client, "/oc/v1/nothing/at-all", "POST"), "service")

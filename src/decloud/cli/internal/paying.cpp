@@ -26,7 +26,7 @@ Result<void> read_limit(const std::string& text, Amount& limit) {
 }  // namespace
 
 void add_spending_options(CLI::App& verb, SpendingOptions& options, const char* max_price_help) {
-    verb.add_option("--max-price", options.max_price, max_price_help)->type_name("USDC");
+    verb.add_option("--max-price,--max", options.max_price, max_price_help)->type_name("USDC");
     verb.add_option("--max-per-provider", options.max_per_provider,
             "The most that one provider gets in a UTC day; default: [spending] of config.toml")
         ->type_name("USDC");
@@ -35,12 +35,18 @@ void add_spending_options(CLI::App& verb, SpendingOptions& options, const char* 
         ->type_name("USDC");
 }
 
-Result<std::unique_ptr<Purse>> open_purse(
-    const Context& context, const Workspace& workspace, const SpendingOptions& options) {
+Result<client::SpendingLimits> spending_limits(
+    const Workspace& workspace, const SpendingOptions& options) {
     client::SpendingLimits limits = workspace.config.spending.limits;
     TRY_VOID(read_limit(options.max_price, limits.max_price));
     TRY_VOID(read_limit(options.max_per_provider, limits.max_per_provider));
     TRY_VOID(read_limit(options.max_per_day, limits.max_per_day));
+    return limits;
+}
+
+Result<std::unique_ptr<Purse>> open_purse(
+    const Context& context, const Workspace& workspace, const SpendingOptions& options) {
+    TRY(const client::SpendingLimits limits, spending_limits(workspace, options));
     TRY(auto key, context.account_signer(workspace));
     TRY(auto book,
         client::SpendingBook::open(workspace.home.spending_file(), limits, system_clock()));

@@ -27,6 +27,10 @@ struct SpendingOptions {
 /// Adds `--max-per-provider` and `--max-per-day`, and `--max-price` with `max_price_help`.
 void add_spending_options(CLI::App& verb, SpendingOptions& options, const char* max_price_help);
 
+/// Those of the command line over those of the home. Error: ClientError::usage.
+[[nodiscard]] Result<client::SpendingLimits> spending_limits(
+    const Workspace& workspace, const SpendingOptions& options);
+
 /// What an account pays with: its key and the home's book. Stays where it is while payers use it.
 struct Purse {
     client::AccountSigner key;

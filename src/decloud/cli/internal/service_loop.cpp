@@ -25,7 +25,19 @@ async::Task<Outcome> serve(std::function<async::Task<Result<Service>>(async::Exe
     CO_TRY(const Service service, co_await start(executor));
     async::TaskGroup running(executor);
     running.spawn(service.run());
+    boost::asio::signal_set hang_up(executor, SIGHUP);
+    std::function<void(const boost::system::error_code&, int)> on_hang_up =
+        [&](const boost::system::error_code& error, int) {
+            if (!error) {
+                if (service.reload) {
+                    service.reload();
+                }
+                hang_up.async_wait(on_hang_up);
+            }
+        };
+    hang_up.async_wait(on_hang_up);
     (void)co_await interrupted.wait(kForever);
+    hang_up.cancel();
     co_await service.stop();
     co_await running.join();
     co_return ExitCode::ok;

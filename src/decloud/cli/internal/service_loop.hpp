@@ -11,6 +11,8 @@ struct Service {
     /// Serves until `stop` has ended.
     std::function<async::Task<void>()> run;
     std::function<async::Task<void>()> stop;
+    /// On SIGHUP; may be empty.
+    std::function<void()> reload{};
 };
 
 /// Starts a service and runs it until SIGINT or SIGTERM; a second signal ends the program at once.

@@ -1,10 +1,13 @@
 #include "passage.hpp"
 
+#include "alias_origin.hpp"
 #include "refusals.hpp"
 #include "response_guard.hpp"
 
 #include <decloud/async/contained.hpp>
+#include <decloud/base/encoding.hpp>
 #include <decloud/base/log.hpp>
+#include <decloud/crypto/random.hpp>
 #include <decloud/net/error.hpp>
 #include <decloud/net/forwarding.hpp>
 
@@ -33,6 +36,14 @@ using protocol::Problem;
 
 constexpr std::size_t kBufferBytes = std::size_t{64} * 1024;
 constexpr std::string_view kWebSocket = "websocket";
+constexpr std::string_view kRequestIdHeader = "X-Decloud-Request-Id";
+constexpr std::string_view kProviderHeader = "X-Decloud-Provider";
+constexpr std::size_t kRequestIdBytes = 16;
+
+double milliseconds_since(std::chrono::steady_clock::time_point then) {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - then)
+        .count();
+}
 
 /// RFC 9110 §7.6.3: elements are `protocol received-by (comment)`.
 bool names_pseudonym(std::string_view via, std::string_view pseudonym) {
@@ -58,7 +69,9 @@ bool asks_for_websocket(const net::http::RequestHead& request) {
 }  // namespace
 
 Passage::Passage(ProxyState& proxy, net::http::Exchange exchange)
-    : proxy_(proxy), exchange_(std::make_shared<net::http::Exchange>(std::move(exchange))) {}
+    : proxy_(proxy),
+      exchange_(std::make_shared<net::http::Exchange>(std::move(exchange))),
+      id_(to_hex(crypto::random_bytes(kRequestIdBytes))) {}
 
 async::Task<void> Passage::run() {
     auto outcome = co_await serve();
@@ -72,33 +85,51 @@ async::Task<Passage::Outcome> Passage::serve() {
     if (!route) {
         co_return std::unexpected(std::move(route.error()));
     }
+    target_ = origin_form(request().target);
+    if (auto* const to_provider = std::get_if<ProviderRoute>(&*route)) {
+        co_return co_await serve_provider(std::move(*to_provider));
+    }
+    if (auto* const to_cid = std::get_if<CidRoute>(&*route)) {
+        co_return co_await serve_cid(std::move(*to_cid));
+    }
+    if (auto* const to_alias = std::get_if<AliasRoute>(&*route)) {
+        co_return co_await serve_alias(std::move(*to_alias));
+    }
     if (std::holds_alternative<HealthRoute>(*route)) {
         co_return co_await answer_health();
     }
-    if (std::holds_alternative<ReadyRoute>(*route)) {
-        co_return co_await answer_readiness();
-    }
-    auto& to_provider = std::get<ProviderRoute>(*route);
+    co_return co_await answer_readiness();
+}
+
+Passage::Outcome Passage::admit(std::string_view provider) const {
     if (const auto& bar = proxy_.settings().bar) {
-        if (auto open = bar(origin_form(request().target), to_provider.name.full()); !open) {
-            co_return std::unexpected(std::move(open.error()));
+        if (auto open = bar(target_, provider); !open) {
+            return std::unexpected(std::move(open.error()));
         }
     }
     if (proxy_.is_overfull()) {
-        co_return std::unexpected(busy_problem());
+        return std::unexpected(busy_problem());
     }
     if (came_from_here()) {
-        co_return std::unexpected(loop_problem());
+        return std::unexpected(loop_problem());
     }
     if (exchange_->content_length().value_or(0) > proxy_.settings().max_body_bytes) {
-        co_return std::unexpected(body_problem(CommonError::limit_exceeded));
+        return std::unexpected(body_problem(CommonError::limit_exceeded));
     }
-    auto provider = co_await proxy_.source().find(to_provider.name);
+    return {};
+}
+
+async::Task<Passage::Outcome> Passage::serve_provider(ProviderRoute route) {
+    if (auto admitted = admit(route.name.full()); !admitted) {
+        co_return std::unexpected(std::move(admitted.error()));
+    }
+    auto provider = co_await proxy_.source().find(route.name);
     if (!provider) {
         log::debug("gateway", "{}", provider.error().message());
-        co_return std::unexpected(source_problem(to_provider.name, provider.error()));
+        co_return std::unexpected(source_problem(route.name, provider.error()));
     }
-    co_return co_await forward(std::move(*provider), std::move(to_provider.shared_prefix));
+    shared_prefix_ = std::move(route.shared_prefix);
+    co_return co_await forward(std::move(*provider));
 }
 
 async::Task<Passage::Outcome> Passage::answer_health() {
@@ -129,6 +160,7 @@ async::Task<void> Passage::refuse(Problem problem) {
     for (const auto& [name, value] : problem.headers) {
         head.headers.add(name, value);
     }
+    sign_head(head);
     (void)co_await exchange_->send(std::move(head), protocol::problem_json(problem));
 }
 
@@ -142,6 +174,17 @@ bool Passage::came_from_here() const {
     return false;
 }
 
+void Passage::sign_head(ResponseHead& head) const {
+    head.headers.set(kRequestIdHeader, id_);
+    head.headers.remove(kProviderHeader);
+    std::string timing = fmt::format("gateway;dur={:.1f}", milliseconds_since(started_));
+    if (!provider_.empty()) {
+        head.headers.add(kProviderHeader, provider_);
+        timing += fmt::format(", provider;dur={:.1f}", milliseconds_since(asked_));
+    }
+    head.headers.add("Server-Timing", timing);
+}
+
 Headers Passage::make_headers() const {
     Headers headers = request().headers;
     net::strip_hop_by_hop(headers);
@@ -152,6 +195,8 @@ Headers Passage::make_headers() const {
     if (upgrade_) {
         headers.set("Upgrade", kWebSocket);
     }
+    headers.remove(kPreferHeader);
+    headers.set(kRequestIdHeader, id_);
     net::set_forwarded(
         headers, {.client = exchange_->peer(),
                      .host = std::string(request().headers.find("Host").value_or("")),
@@ -166,7 +211,7 @@ ClientRequest Passage::make_request() {
     upgrade_ = length == 0 && asks_for_websocket(request());
     ClientRequest out;
     out.method = request().method;
-    out.target = origin_form(request().target);
+    out.target = target_;
     out.headers = make_headers();
     if (length != 0) {
         body_ = std::make_shared<RequestBody>(exchange_, proxy_.settings().max_body_bytes);
@@ -177,29 +222,49 @@ ClientRequest Passage::make_request() {
     return out;
 }
 
-async::Task<Passage::Outcome> Passage::forward(registry::Provider provider, std::string prefix) {
-    auto response = co_await ask(provider.url, make_request());
+async::Task<Passage::Outcome> Passage::begin_body() {
+    if (body_ && !exchange_->content_length() && !exchange_->expects_continue()) {
+        if (const auto begun = co_await RequestBody::begin(body_); !begun) {
+            co_return std::unexpected(body_problem(begun.error()));
+        }
+    }
+    co_return Outcome{};
+}
+
+async::Task<Passage::Outcome> Passage::forward(registry::Provider provider) {
+    auto request = make_request();
+    if (auto begun = co_await begin_body(); !begun) {
+        co_return begun;
+    }
+    auto response = co_await ask(&provider, std::move(request));
     if (!response) {
         exchange_->abort();
         co_return Outcome{};
     }
-    if (!*response) {
-        co_return std::unexpected(why_no_answer(provider.name, response->error()));
+    co_return co_await answer(&provider, &*response);
+}
+
+async::Task<Passage::Outcome> Passage::answer(
+    const registry::Provider* provider, Result<ClientResponse>* result) {
+    if (!*result) {
+        co_return std::unexpected(why_no_answer(provider->name, result->error()));
     }
-    const auto hang_up =
-        exchange_->hang_up().on_cancel([&upstream = **response] { upstream.abort(); });
-    if ((*response)->status() != 101) {
-        co_return co_await pass_back(&**response, std::move(prefix));
+    ClientResponse* const response = &**result;
+    const auto hang_up = exchange_->hang_up().on_cancel([response] { response->abort(); });
+    if (response->status() != 101) {
+        co_return co_await pass_back(response);
     }
     if (!upgrade_) {
         co_return std::unexpected(provider_problem(
-            provider.name, Error(make_error_code(net::NetError::malformed_message))));
+            provider->name, Error(make_error_code(net::NetError::malformed_message))));
     }
-    co_return co_await pass_upgrade(&**response);
+    co_return co_await pass_upgrade(response);
 }
 
 async::Task<std::optional<Result<ClientResponse>>> Passage::ask(
-    net::Url url, ClientRequest request) {
+    const registry::Provider* provider, ClientRequest request) {
+    provider_ = provider->name.full();
+    asked_ = std::chrono::steady_clock::now();
     std::optional<Result<ClientResponse>> response;
     const auto signal = std::make_shared<asio::cancellation_signal>();
     bool gone = false;
@@ -210,12 +275,14 @@ async::Task<std::optional<Result<ClientResponse>>> Passage::ask(
     if (gone) {
         co_return std::nullopt;
     }
+    // What is to be upgraded needs a connection of its own.
     try {
         co_await asio::co_spawn(proxy_.executor(),
-            async::contained([](ProxyState* proxy, net::Url to, ClientRequest what,
-                                 std::optional<Result<ClientResponse>>* out) -> async::Task<void> {
-                out->emplace(co_await proxy->client().request(std::move(to), std::move(what)));
-            }(&proxy_, std::move(url), std::move(request), &response)),
+            async::contained(
+                [](ProxyState* proxy, registry::Provider to, ClientRequest what, bool upgrade,
+                    std::optional<Result<ClientResponse>>* out) -> async::Task<void> {
+                    out->emplace(co_await proxy->ask(std::move(to), std::move(what), upgrade));
+                }(&proxy_, *provider, std::move(request), upgrade_, &response)),
             asio::bind_cancellation_slot(signal->slot(), asio::use_awaitable));
     } catch (const boost::system::system_error&) {
         // Cancelled: the client has gone.
@@ -235,10 +302,14 @@ Problem Passage::why_no_answer(const identity::ProviderName& name, const Error& 
     return provider_problem(name, error);
 }
 
-async::Task<Passage::Outcome> Passage::pass_back(ClientResponse* response, std::string prefix) {
+async::Task<Passage::Outcome> Passage::pass_back(ClientResponse* response) {
     ResponseHead head = response->head();
     net::strip_hop_by_hop(head.headers);
-    guard_response(head.headers, prefix);
+    guard_response(head.headers, shared_prefix_);
+    if (!alias_prefix_.empty()) {
+        give_origin(head.headers, alias_prefix_);
+    }
+    sign_head(head);
     status_ = head.status;
     auto started = co_await exchange_->start(std::move(head));
     if (!started) {
@@ -283,6 +354,7 @@ async::Task<Passage::Outcome> Passage::pass_upgrade(ClientResponse* response) {
     net::strip_hop_by_hop(head.headers);
     guard_response(head.headers, {});
     head.headers.set("Upgrade", kWebSocket);
+    sign_head(head);
     auto provider = response->upgrade();
     if (!provider) {
         co_return std::unexpected(busy_problem());

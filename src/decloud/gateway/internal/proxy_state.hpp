@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../proxy.hpp"
+#include "fleet.hpp"
 #include "relay.hpp"
 
 #include <decloud/async/task_group.hpp>
@@ -28,6 +29,11 @@ class ProxyState {
     [[nodiscard]] registry::ProviderSource& source() { return source_; }
     [[nodiscard]] const ProxySettings& settings() const { return settings_; }
     [[nodiscard]] net::http::Client& client() { return client_; }
+    /// Asks a provider by its tunnel, if it has one that can be used, or by its URL.
+    [[nodiscard]] async::Task<Result<net::http::ClientResponse>> ask(
+        registry::Provider provider, net::http::ClientRequest request, bool own_connection);
+    /// Null if providers are not chosen here.
+    [[nodiscard]] Fleet* fleet() { return fleet_.get(); }
     [[nodiscard]] const std::string& pseudonym() const { return pseudonym_; }
     [[nodiscard]] Result<void> ready() const { return readiness_(); }
     [[nodiscard]] std::size_t active() const { return active_; }
@@ -64,6 +70,7 @@ class ProxyState {
     Proxy::Readiness readiness_;
     net::http::Client client_;
     std::string pseudonym_;
+    std::unique_ptr<Fleet> fleet_;
     async::TaskGroup tasks_;
     std::unordered_set<Relay*> relays_;
     std::size_t active_ = 0;

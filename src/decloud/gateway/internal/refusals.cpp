@@ -87,6 +87,8 @@ Problem not_ready_problem(const Error& reason) {
     return retry_later(fmt::format("not ready: {}", reason.detail()));
 }
 
+Problem choice_problem(const Error& error) { return retry_later(error.detail()); }
+
 Problem busy_problem() { return retry_later("this gateway has as many requests as it can take"); }
 
 Problem loop_problem() {

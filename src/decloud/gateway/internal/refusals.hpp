@@ -20,6 +20,9 @@ namespace decloud::gateway::internal {
 /// For `/readyz`.
 [[nodiscard]] protocol::Problem not_ready_problem(const Error& reason);
 
+/// Why nobody could be chosen for a cid: 503 while nothing is known, or too much is being asked.
+[[nodiscard]] protocol::Problem choice_problem(const Error& error);
+
 [[nodiscard]] protocol::Problem busy_problem();
 [[nodiscard]] protocol::Problem loop_problem();
 

@@ -236,7 +236,7 @@ async::Task<void> ClientImpl::stop() {
 
 }  // namespace internal
 
-ClientResponse::ClientResponse(std::shared_ptr<internal::ClientCall> call)
+ClientResponse::ClientResponse(std::shared_ptr<internal::ResponsePort> call)
     : call_(std::move(call)) {}
 ClientResponse::ClientResponse(ClientResponse&&) noexcept = default;
 ClientResponse& ClientResponse::operator=(ClientResponse&& other) noexcept {
@@ -248,9 +248,9 @@ ClientResponse& ClientResponse::operator=(ClientResponse&& other) noexcept {
 }
 ClientResponse::~ClientResponse() { abort(); }
 
-const ResponseHead& ClientResponse::head() const { return call_->parser().head(); }
+const ResponseHead& ClientResponse::head() const { return call_->head(); }
 std::optional<std::uint64_t> ClientResponse::content_length() const {
-    return call_->parser().body_length();
+    return call_->content_length();
 }
 async::Task<Result<std::size_t>> ClientResponse::read(std::span<std::uint8_t> buffer) {
     return call_->read(buffer);
@@ -258,7 +258,7 @@ async::Task<Result<std::size_t>> ClientResponse::read(std::span<std::uint8_t> bu
 async::Task<Result<Bytes>> ClientResponse::read_all(std::uint64_t max_bytes) {
     return call_->read_all(max_bytes);
 }
-const Headers& ClientResponse::trailers() const { return call_->parser().trailers(); }
+const Headers& ClientResponse::trailers() const { return call_->trailers(); }
 void ClientResponse::abort() {
     if (call_) {
         call_->abort();

@@ -23,8 +23,9 @@
 namespace decloud::net::http {
 
 namespace internal {
-class ClientCall;
 class ClientImpl;
+class Http2Client;
+class ResponsePort;
 }  // namespace internal
 
 /// A body that is made while it is sent. `read` gives bytes, 0 at the end; an error aborts the
@@ -80,8 +81,9 @@ class ClientResponse {
 
   private:
     friend class internal::ClientImpl;
-    explicit ClientResponse(std::shared_ptr<internal::ClientCall> call);
-    std::shared_ptr<internal::ClientCall> call_;
+    friend class internal::Http2Client;
+    explicit ClientResponse(std::shared_ptr<internal::ResponsePort> call);
+    std::shared_ptr<internal::ResponsePort> call_;
 };
 
 /// Time-outs and limits of a client. A time-out that passes is the error `timeout`.

@@ -1,6 +1,7 @@
 #include "server.hpp"
 
 #include "../error.hpp"
+#include "../internal/exchange_port.hpp"
 #include "../internal/local_address.hpp"
 #include "../internal/server_impl.hpp"
 
@@ -125,6 +126,10 @@ async::Task<void> ServerImpl::accept_from(OneAcceptor& acceptor) {
         }
         const auto connection = std::make_shared<ServerConnection>(
             shared_from_this(), net::internal::Socket(std::move(accepted)));
+        if (!connection->peer().is_unix && connection->peer().port == 0) {
+            // It has gone already; who it was cannot be known, and no address may be a trusted one.
+            continue;
+        }
         tasks_.spawn(connection->serve());
     }
 }
@@ -172,7 +177,7 @@ async::Task<void> ServerImpl::stop(std::chrono::milliseconds grace) {
 
 }  // namespace internal
 
-Exchange::Exchange(std::shared_ptr<internal::ServerConnection> connection, std::uint64_t serial)
+Exchange::Exchange(std::shared_ptr<internal::ExchangePort> connection, std::uint64_t serial)
     : connection_(std::move(connection)), serial_(serial) {}
 Exchange::Exchange(Exchange&&) noexcept = default;
 Exchange& Exchange::operator=(Exchange&&) noexcept = default;
@@ -180,9 +185,7 @@ Exchange::~Exchange() = default;
 
 const RequestHead& Exchange::request() const { return connection_->request(); }
 const PeerAddress& Exchange::peer() const { return connection_->peer(); }
-std::optional<std::uint64_t> Exchange::content_length() const {
-    return connection_->parser().body_length();
-}
+std::optional<std::uint64_t> Exchange::content_length() const { return connection_->body_length(); }
 bool Exchange::expects_continue() const { return connection_->continue_owed(); }
 async::Task<Result<std::size_t>> Exchange::read(std::span<std::uint8_t> buffer) {
     return connection_->read_body(serial_, buffer);
@@ -190,7 +193,7 @@ async::Task<Result<std::size_t>> Exchange::read(std::span<std::uint8_t> buffer) 
 async::Task<Result<Bytes>> Exchange::read_all(std::uint64_t max_bytes) {
     return connection_->read_all(serial_, max_bytes);
 }
-const Headers& Exchange::trailers() const { return connection_->parser().trailers(); }
+const Headers& Exchange::trailers() const { return connection_->request_trailers(); }
 async::Task<Result<void>> Exchange::send(ResponseHead head, Bytes body) {
     return connection_->send(serial_, std::move(head), std::move(body));
 }

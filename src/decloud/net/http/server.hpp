@@ -2,6 +2,8 @@
 
 #include "../address.hpp"
 #include "../stream.hpp"
+#include "../tls/server_context.hpp"
+#include "http2_settings.hpp"
 #include "message.hpp"
 #include "parser.hpp"
 
@@ -22,6 +24,8 @@
 namespace decloud::net::http {
 
 namespace internal {
+class ExchangePort;
+class Http2Exchange;
 class ServerConnection;
 class ServerImpl;
 }  // namespace internal
@@ -69,21 +73,22 @@ class Exchange {
     /// True once an answer was started or sent.
     [[nodiscard]] bool answered() const;
 
-    /// Closes so that the client sees a broken answer. A handler that returns in the middle of one
-    /// does the same.
+    /// Closes (HTTP/2: resets the stream) so that the client sees a broken answer. A handler that
+    /// returns in the middle of one does the same.
     void abort();
     /// Cancelled when the client closes or the connection fails while the handler runs, also while
     /// nobody reads the body. (A client that ends only its sending direction counts as gone.)
     [[nodiscard]] async::CancellationToken hang_up();
 
     /// Answers 101 and gives the connection's bytes in both directions. The handler may return;
-    /// the stream lives on. Errors as `send`.
+    /// the stream lives on. Errors as `send`; wrong_state for HTTP/2.
     [[nodiscard]] async::Task<Result<std::unique_ptr<Stream>>> upgrade(ResponseHead head);
 
   private:
     friend class internal::ServerConnection;
-    Exchange(std::shared_ptr<internal::ServerConnection> connection, std::uint64_t serial);
-    std::shared_ptr<internal::ServerConnection> connection_;
+    friend class internal::Http2Exchange;
+    Exchange(std::shared_ptr<internal::ExchangePort> connection, std::uint64_t serial);
+    std::shared_ptr<internal::ExchangePort> connection_;
     std::uint64_t serial_;
 };
 
@@ -108,9 +113,14 @@ struct ServerSettings {
     /// What is read and thrown away of a body that its handler did not want; beyond it the
     /// connection is closed.
     std::uint64_t max_drained_bytes = 256 * 1024;
+    /// Limits of HTTP/2 connections.
+    Http2Settings http2;
+    /// If set, every connection speaks TLS.
+    std::shared_ptr<TlsServerContext> tls{};
 };
 
-/// Serves HTTP/1.1 and 1.0 on one socket. Single threaded: used on its executor.
+/// Serves HTTP/1.1, 1.0 and 2 on one socket: HTTP/2 by ALPN, or without TLS by its preface. Single
+/// threaded: used on its executor.
 class Server {
   public:
     /// Binds and listens. A Unix socket gets mode 0600; a stale one, to which nobody listens, is

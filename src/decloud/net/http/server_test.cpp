@@ -436,5 +436,29 @@ TEST(HttpServer, WaitsWithAcceptingWhenFull) {
     });
 }
 
+TEST(HttpServer, ServesNobodyWhoseAddressCannotBeKnownAnyMore) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        int handled = 0;
+        TestServer server(executor, [&](Exchange exchange) -> async::Task<void> {
+            ++handled;
+            EXPECT_NE(exchange.peer().port, 0);
+            (void)co_await exchange.send({}, "ok");
+        });
+        // All of it before the server accepts; the request would still be read.
+        const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        boost::asio::ip::tcp::socket gone(executor);
+        gone.connect({boost::asio::ip::address_v4::loopback(), server.port()});
+        boost::asio::write(gone, boost::asio::buffer(request));
+        gone.set_option(boost::asio::socket_base::linger(true, 0));
+        gone.close();
+        EXPECT_NE((co_await testing::talk(executor, server.port(),
+                       "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+                      .find("ok"),
+            std::string::npos);
+        EXPECT_EQ(handled, 1);
+        co_await server.stop();
+    });
+}
+
 }  // namespace
 }  // namespace decloud::net::http

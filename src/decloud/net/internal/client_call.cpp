@@ -1,3 +1,4 @@
+#include "../channel_binding.hpp"
 #include "../error.hpp"
 #include "client_impl.hpp"
 #include "serialize.hpp"
@@ -26,7 +27,7 @@ constexpr std::size_t kSourceBuffer = 64 * 1024;
 constexpr std::size_t kMaxInterims = 16;
 
 /// The connection's bytes after 101.
-class ClientStream final : public Stream {
+class ClientStream final : public Stream, public ChannelBinding {
   public:
     explicit ClientStream(std::shared_ptr<ClientConnection> connection)
         : connection_(std::move(connection)) {}
@@ -53,6 +54,9 @@ class ClientStream final : public Stream {
     }
     void shutdown_write() override { connection_->transport->shutdown_write(); }
     void close() override { connection_->close(); }
+    Bytes exporter(std::string_view label) const override {
+        return connection_->transport->exporter(label);
+    }
 
   private:
     std::shared_ptr<ClientConnection> connection_;

@@ -2,6 +2,7 @@
 
 #include "../http/client.hpp"
 #include "client_connection.hpp"
+#include "response_port.hpp"
 
 #include <decloud/async/event.hpp>
 #include <decloud/async/task_group.hpp>
@@ -16,6 +17,8 @@
 #include <vector>
 
 namespace decloud::net::http::internal {
+
+class ClientCall;
 
 /// What a Client and its calls share: settings, the pool, the sweep that enforces deadlines.
 class ClientImpl : public std::enable_shared_from_this<ClientImpl> {
@@ -61,12 +64,12 @@ class ClientImpl : public std::enable_shared_from_this<ClientImpl> {
 
 /// One request and its response on one connection. Shared by the ClientResponse and the task that
 /// sends the body.
-class ClientCall : public std::enable_shared_from_this<ClientCall> {
+class ClientCall final : public ResponsePort, public std::enable_shared_from_this<ClientCall> {
   public:
     ClientCall(std::shared_ptr<ClientImpl> client,
         std::shared_ptr<ClientConnection> connection,
         bool head_request);
-    ~ClientCall();
+    ~ClientCall() override;
     ClientCall(const ClientCall&) = delete;
     ClientCall& operator=(const ClientCall&) = delete;
 
@@ -80,11 +83,16 @@ class ClientCall : public std::enable_shared_from_this<ClientCall> {
     [[nodiscard]] bool head_sent() const { return head_sent_; }
 
     [[nodiscard]] const ResponseParser& parser() const { return parser_; }
-    [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> buffer);
-    [[nodiscard]] async::Task<Result<Bytes>> read_all(std::uint64_t limit);
-    [[nodiscard]] Result<std::unique_ptr<Stream>> upgrade();
+    [[nodiscard]] const ResponseHead& head() const override { return parser_.head(); }
+    [[nodiscard]] std::optional<std::uint64_t> content_length() const override {
+        return parser_.body_length();
+    }
+    [[nodiscard]] const Headers& trailers() const override { return parser_.trailers(); }
+    [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> buffer) override;
+    [[nodiscard]] async::Task<Result<Bytes>> read_all(std::uint64_t limit) override;
+    [[nodiscard]] Result<std::unique_ptr<Stream>> upgrade() override;
     /// Closes the connection and stops the sending.
-    void abort();
+    void abort() override;
     void check_deadlines(TimePoint now);
 
   private:

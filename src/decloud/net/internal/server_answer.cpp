@@ -1,3 +1,4 @@
+#include "../channel_binding.hpp"
 #include "../error.hpp"
 #include "serialize.hpp"
 #include "server_connection.hpp"
@@ -25,7 +26,7 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 bool never_has_body(int status) { return status < 200 || status == 204 || status == 304; }
 
 /// The connection's bytes after 101.
-class UpgradedStream final : public Stream {
+class UpgradedStream final : public Stream, public ChannelBinding {
   public:
     explicit UpgradedStream(std::shared_ptr<ServerConnection> connection)
         : connection_(std::move(connection)) {}
@@ -41,6 +42,7 @@ class UpgradedStream final : public Stream {
     }
     void shutdown_write() override { connection_->shutdown_write(); }
     void close() override { connection_->close(); }
+    Bytes exporter(std::string_view label) const override { return connection_->exporter(label); }
 
   private:
     std::shared_ptr<ServerConnection> connection_;
@@ -81,7 +83,8 @@ async::Task<Result<std::size_t>> ServerConnection::read_body(
             CO_TRY_VOID(co_await write_out({}));
         }
         if (auto ready = co_await wait_for_input(ReadWait::body); !ready) {
-            close_after_ = true;
+            // Who no longer waits may read on later.
+            close_after_ = close_after_ || ready.error().code() != CommonError::cancelled;
             co_return std::unexpected(std::move(ready.error()));
         }
     }
@@ -206,7 +209,7 @@ Result<void> ServerConnection::append_framing(
 }
 
 template <class Body>
-async::Task<Result<void>> ServerConnection::send(
+async::Task<Result<void>> ServerConnection::send_whole(
     std::uint64_t serial, ResponseHead head, Body body) {
     CO_TRY_VOID(begin_answer(serial, head, body.size()));
     answer_ = Answer::complete;
@@ -217,10 +220,15 @@ async::Task<Result<void>> ServerConnection::send(
     co_return co_await write_out(parts);
 }
 
-template async::Task<Result<void>> ServerConnection::send(
-    std::uint64_t serial, ResponseHead head, Bytes body);
-template async::Task<Result<void>> ServerConnection::send(
-    std::uint64_t serial, ResponseHead head, std::string body);
+async::Task<Result<void>> ServerConnection::send(
+    std::uint64_t serial, ResponseHead head, Bytes body) {
+    return send_whole(serial, std::move(head), std::move(body));
+}
+
+async::Task<Result<void>> ServerConnection::send(
+    std::uint64_t serial, ResponseHead head, std::string body) {
+    return send_whole(serial, std::move(head), std::move(body));
+}
 
 async::Task<Result<void>> ServerConnection::start(std::uint64_t serial, ResponseHead head) {
     CO_TRY_VOID(begin_answer(serial, head, std::nullopt));
@@ -330,7 +338,7 @@ async::Task<Result<void>> ServerConnection::write_out(WriteParts parts) {
     parts.parts[0] = as_bytes(out_).subspan(out_sent_);
     writing_ = true;
     for (;;) {
-        const WriteStatus status = net::internal::try_write(socket_, parts);
+        const WriteStatus status = socket_.try_write(parts);
         if (status == WriteStatus::done) {
             break;
         }
@@ -338,7 +346,7 @@ async::Task<Result<void>> ServerConnection::write_out(WriteParts parts) {
         if (status == WriteStatus::would_block) {
             self = shared_from_this();
             write_deadline_ = server_->now() + server_->settings().write_timeout;
-            co_await socket_.async_wait(net::internal::Socket::wait_write,
+            co_await socket_.plain().async_wait(net::internal::Socket::wait_write,
                 boost::asio::redirect_error(boost::asio::use_awaitable, error));
             write_deadline_ = TimePoint::max();
         }
@@ -372,7 +380,7 @@ void ServerConnection::flush() {
     }
     WriteParts parts;
     parts.parts[0] = as_bytes(out_).subspan(out_sent_);
-    const WriteStatus status = net::internal::try_write(socket_, parts);
+    const WriteStatus status = socket_.try_write(parts);
     out_sent_ = out_.size() - parts.parts[0].size();
     if (status == WriteStatus::done) {
         out_.clear();
@@ -384,7 +392,7 @@ void ServerConnection::flush() {
     } else {
         flush_pending_ = true;
         write_deadline_ = server_->now() + server_->settings().write_timeout;
-        socket_.async_wait(net::internal::Socket::wait_write,
+        socket_.plain().async_wait(net::internal::Socket::wait_write,
             [self = shared_from_this()](boost::system::error_code) { self->flush(); });
     }
 }

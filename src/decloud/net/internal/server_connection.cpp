@@ -1,6 +1,7 @@
 #include "server_connection.hpp"
 
 #include "../error.hpp"
+#include "http2_server.hpp"
 #include "server_impl.hpp"
 
 #include <decloud/base/log.hpp>
@@ -22,17 +23,18 @@ namespace {
 constexpr std::size_t kFirstBuffer = 4 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::uint64_t kLingerBytes = 1024 * 1024;
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 }  // namespace
 
 ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, net::internal::Socket socket)
     : server_(std::move(server)),
-      socket_(std::move(socket)),
-      peer_(net::internal::peer_of(socket_)),
+      socket_(std::move(socket), server_->settings().tls),
+      peer_(net::internal::peer_of(socket_.plain())),
       parser_(server_->settings().limits),
       input_(std::min(kFirstBuffer, server_->settings().max_pipelined_bytes)),
       input_wait_(server_->executor()) {
-    net::internal::prepare(socket_);
+    net::internal::prepare(socket_.plain());
     server_->add(*this);
 }
 
@@ -46,7 +48,7 @@ void ServerConnection::consume(std::size_t bytes) {
 }
 
 void ServerConnection::arm_read() {
-    if (reading_ || input_ended_ || closed_) {
+    if (reading_ || input_ended_ || closed_ || http2_) {
         return;
     }
     if (input_begin_ == input_end_) {
@@ -147,6 +149,9 @@ async::Task<Result<void>> ServerConnection::wait_for_input(ReadWait reason) {
 async::Task<void> ServerConnection::serve() {
     const auto self = shared_from_this();
     try {
+        if (co_await begin()) {
+            co_await serve_http2();
+        }
         while (!closed_ && co_await read_head()) {
             co_await run_handler();
             if (upgraded_) {
@@ -160,6 +165,53 @@ async::Task<void> ServerConnection::serve() {
     } catch (const boost::system::system_error&) {
         // Cancelled from outside.
     }
+    close();
+}
+
+async::Task<bool> ServerConnection::begin() {
+    beginning_ = true;
+    if (socket_.is_secure()) {
+        read_deadline_ = server_->now() + server_->settings().header_timeout;
+        if (!co_await socket_.handshake()) {
+            close();
+            co_return false;
+        }
+        read_deadline_ = TimePoint::max();
+        beginning_ = false;
+        co_return socket_.speaks_http2();
+    }
+    while (!closed_) {
+        const BytesView input = buffered();
+        const std::size_t size = std::min(input.size(), kHttp2Preface.size());
+        if (as_text(input.first(size)) != kHttp2Preface.substr(0, size)) {
+            break;
+        }
+        if (size == kHttp2Preface.size()) {
+            beginning_ = false;
+            co_return true;
+        }
+        if (!co_await wait_for_input(size == 0 ? ReadWait::idle : ReadWait::head)) {
+            break;
+        }
+    }
+    beginning_ = false;
+    co_return false;
+}
+
+// The read that brought the preface has ended, and `http2_` keeps another one from beginning.
+async::Task<void> ServerConnection::serve_http2() {
+    http2_ = std::make_shared<Http2Server>(server_->executor(),
+        std::make_unique<net::internal::SocketStream>(std::move(socket_)), peer_,
+        server_->settings(), server_->handler());
+    read_deadline_ = TimePoint::min();
+    const BytesView input = buffered();
+    Bytes first(input.begin(), input.end());
+    input_ = {};
+    input_begin_ = input_end_ = 0;
+    if (draining_) {
+        http2_->drain();
+    }
+    co_await http2_->run(std::move(first));
     close();
 }
 
@@ -293,6 +345,14 @@ async::Task<void> ServerConnection::linger() {
 Exchange ServerConnection::make_exchange() { return {shared_from_this(), serial_}; }
 
 void ServerConnection::check_deadlines(TimePoint now) {
+    if (http2_) {
+        http2_->tick(now);
+        return;
+    }
+    if (beginning_ && now >= read_deadline_ && !input_wait_.occupied()) {
+        close();
+        return;
+    }
     if (now >= write_deadline_) {
         write_deadline_ = TimePoint::max();
         write_timed_out_ = true;
@@ -308,6 +368,10 @@ void ServerConnection::check_deadlines(TimePoint now) {
 
 void ServerConnection::start_draining() {
     draining_ = true;
+    if (http2_) {
+        http2_->drain();
+        return;
+    }
     const bool idle = !handling_ && parser_.at_start() && buffered().empty();
     if (idle || read_wait_ == ReadWait::linger) {
         close();
@@ -316,21 +380,18 @@ void ServerConnection::start_draining() {
 
 void ServerConnection::cut_off() {
     if (handling_ || upgraded_) {
-        net::internal::reset_on_close(socket_);
+        net::internal::reset_on_close(socket_.plain());
     }
     close();
 }
 
 void ServerConnection::abort() {
     close_after_ = true;
-    net::internal::reset_on_close(socket_);
+    net::internal::reset_on_close(socket_.plain());
     close();
 }
 
-void ServerConnection::shutdown_write() {
-    boost::system::error_code ignored;
-    socket_.shutdown(net::internal::Socket::shutdown_send, ignored);
-}
+void ServerConnection::shutdown_write() { socket_.shutdown_write(); }
 
 void ServerConnection::close() {
     if (closed_) {
@@ -338,8 +399,10 @@ void ServerConnection::close() {
     }
     const auto self = shared_from_this();
     closed_ = true;
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    socket_.close();
+    if (http2_) {
+        http2_->close();
+    }
     input_ended_ = true;
     if (handling_) {
         client_gone();

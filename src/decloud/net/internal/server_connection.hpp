@@ -1,7 +1,8 @@
 #pragma once
 
 #include "../http/server.hpp"
-#include "socket.hpp"
+#include "exchange_port.hpp"
+#include "server_socket.hpp"
 #include "wait_point.hpp"
 
 #include <chrono>
@@ -14,16 +15,19 @@
 
 namespace decloud::net::http::internal {
 
+class Http2Server;
+
 using TimePoint = std::chrono::steady_clock::time_point;
 
 /// One accepted connection: reads ahead by one plain operation that is always pending while there
 /// is room (which is how a hang-up is seen), parses, calls the handler, and writes without waiting
 /// where the operating system takes the bytes. Single threaded. Owned by its `serve` task, by
 /// Exchanges and by an upgraded stream.
-class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
+class ServerConnection final : public ExchangePort,
+                               public std::enable_shared_from_this<ServerConnection> {
   public:
     ServerConnection(std::shared_ptr<ServerImpl> server, net::internal::Socket socket);
-    ~ServerConnection();
+    ~ServerConnection() override;
     ServerConnection(const ServerConnection&) = delete;
     ServerConnection& operator=(const ServerConnection&) = delete;
 
@@ -36,29 +40,36 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     void cut_off();
 
     /// What an Exchange asks of it; `serial` names the request.
-    [[nodiscard]] bool is_current(std::uint64_t serial) const { return serial == serial_; }
-    [[nodiscard]] const RequestHead& request() const { return parser_.head(); }
-    [[nodiscard]] const PeerAddress& peer() const { return peer_; }
-    [[nodiscard]] const RequestParser& parser() const { return parser_; }
-    [[nodiscard]] bool continue_owed() const { return continue_owed_; }
-    [[nodiscard]] bool answered() const { return answer_ != Answer::none; }
+    [[nodiscard]] bool is_current(std::uint64_t serial) const override { return serial == serial_; }
+    [[nodiscard]] const RequestHead& request() const override { return parser_.head(); }
+    [[nodiscard]] const PeerAddress& peer() const override { return peer_; }
+    [[nodiscard]] std::optional<std::uint64_t> body_length() const override {
+        return parser_.body_length();
+    }
+    [[nodiscard]] const Headers& request_trailers() const override { return parser_.trailers(); }
+    [[nodiscard]] bool continue_owed() const override { return continue_owed_; }
+    [[nodiscard]] bool answered() const override { return answer_ != Answer::none; }
     [[nodiscard]] async::Task<Result<std::size_t>> read_body(
-        std::uint64_t serial, std::span<std::uint8_t> buffer);
-    [[nodiscard]] async::Task<Result<Bytes>> read_all(std::uint64_t serial, std::uint64_t limit);
-    template <class Body>
+        std::uint64_t serial, std::span<std::uint8_t> buffer) override;
+    [[nodiscard]] async::Task<Result<Bytes>> read_all(
+        std::uint64_t serial, std::uint64_t limit) override;
     [[nodiscard]] async::Task<Result<void>> send(
-        std::uint64_t serial, ResponseHead head, Body body);
-    [[nodiscard]] async::Task<Result<void>> start(std::uint64_t serial, ResponseHead head);
-    [[nodiscard]] async::Task<Result<void>> write_body(std::uint64_t serial, BytesView bytes);
-    [[nodiscard]] async::Task<Result<void>> finish(std::uint64_t serial, Headers trailers);
+        std::uint64_t serial, ResponseHead head, Bytes body) override;
+    [[nodiscard]] async::Task<Result<void>> send(
+        std::uint64_t serial, ResponseHead head, std::string body) override;
+    [[nodiscard]] async::Task<Result<void>> start(std::uint64_t serial, ResponseHead head) override;
+    [[nodiscard]] async::Task<Result<void>> write_body(
+        std::uint64_t serial, BytesView bytes) override;
+    [[nodiscard]] async::Task<Result<void>> finish(std::uint64_t serial, Headers trailers) override;
     [[nodiscard]] async::Task<Result<std::unique_ptr<Stream>>> upgrade(
-        std::uint64_t serial, ResponseHead head);
-    void abort();
-    [[nodiscard]] async::CancellationToken hang_up();
+        std::uint64_t serial, ResponseHead head) override;
+    void abort() override;
+    [[nodiscard]] async::CancellationToken hang_up() override;
 
     /// What an upgraded stream asks of it.
     [[nodiscard]] async::Task<Result<std::size_t>> read_raw(std::span<std::uint8_t> buffer);
     [[nodiscard]] async::Task<Result<void>> write_raw(BytesView bytes);
+    [[nodiscard]] Bytes exporter(std::string_view label) const { return socket_.exporter(label); }
     void shutdown_write();
     void close();
 
@@ -77,6 +88,12 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     void on_read(bool failed, std::size_t bytes);
     [[nodiscard]] async::Task<Result<void>> wait_for_input(ReadWait reason);
 
+    template <class Body>
+    [[nodiscard]] async::Task<Result<void>> send_whole(
+        std::uint64_t serial, ResponseHead head, Body body);
+    /// True if HTTP/2 is to be spoken: by ALPN, or what has come begins with its preface.
+    [[nodiscard]] async::Task<bool> begin();
+    [[nodiscard]] async::Task<void> serve_http2();
     [[nodiscard]] async::Task<bool> read_head();
     [[nodiscard]] async::Task<void> run_handler();
     [[nodiscard]] async::Task<bool> end_exchange();
@@ -96,7 +113,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     void flush();
 
     std::shared_ptr<ServerImpl> server_;
-    net::internal::Socket socket_;
+    net::internal::ServerSocket socket_;
     PeerAddress peer_;
     RequestParser parser_;
     std::uint64_t serial_ = 0;
@@ -130,6 +147,9 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     bool draining_ = false;
     bool upgraded_ = false;
     bool closed_ = false;
+    /// While it is decided which protocol is spoken.
+    bool beginning_ = false;
+    std::shared_ptr<Http2Server> http2_;
     std::optional<async::CancellationSource> hang_up_;
 
     ReadWait read_wait_ = ReadWait::nothing;

@@ -182,6 +182,16 @@ class TlsTransport final : public Transport {
                (errno == EAGAIN || errno == EWOULDBLOCK);
     }
 
+    Bytes exporter(std::string_view label) const override {
+        Bytes out(32);
+        SSL* const session = const_cast<asio::ssl::stream<Socket>&>(stream_).native_handle();
+        if (SSL_export_keying_material(
+                session, out.data(), out.size(), label.data(), label.size(), nullptr, 0, 0) != 1) {
+            out.clear();
+        }
+        return out;
+    }
+
   private:
     std::shared_ptr<TlsContext> tls_;
     asio::ssl::stream<Socket> stream_;

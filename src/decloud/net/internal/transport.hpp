@@ -23,6 +23,8 @@ class Transport {
     [[nodiscard]] virtual async::Task<Result<std::size_t>> read(std::span<std::uint8_t> buffer) = 0;
     /// Errors: connection_closed.
     [[nodiscard]] virtual async::Task<Result<void>> write(WriteParts parts) = 0;
+    /// As ChannelBinding's.
+    [[nodiscard]] virtual Bytes exporter(std::string_view /*label*/) const { return {}; }
     virtual void shutdown_write() = 0;
     /// Ends pending calls.
     virtual void close() = 0;

@@ -1,6 +1,7 @@
 #include "book.hpp"
 
 #include "finished_codec.hpp"
+#include "repayment.hpp"
 
 #include <decloud/store/error.hpp>
 
@@ -288,6 +289,7 @@ Result<void> Book::apply(const FinishedRecord& record, BytesView encoded, KeyNod
     }
     mark_unsettled(payer);
     mark_dirty(payer);
+    repay(record, payer.record.chain.asset);
     for (const CounterIndex index : record.counters) {
         // A counter that expired since is gone, and nobody asks for it.
         if (const auto found = counter_by_index_.find(index); found != counter_by_index_.end()) {
@@ -302,6 +304,22 @@ Result<void> Book::apply(const FinishedRecord& record, BytesView encoded, KeyNod
     }
     keep_receipt(record, encoded);
     return {};
+}
+
+void Book::repay(const FinishedRecord& record, const AssetId& asset) {
+    PayerEntry* debtor = find_payer(repaid_account(record.call));
+    if (debtor == nullptr || debtor->record.chain.asset != asset) {
+        return;
+    }
+    change(*debtor, [&] {
+        PayerRecord& debt = debtor->record;
+        const Amount paid(debt.chain.claimed_on_chain.units() + record.amount.units());
+        debt.chain.claimed_on_chain = std::min(paid, debt.spent.amount);
+        if (debt.chain.claimed_on_chain == debt.spent.amount) {
+            debt.chain.calls_on_chain = debt.spent.calls;
+        }
+    });
+    mark_dirty(*debtor);
 }
 
 const FinishedRecord* Book::previous_in_batch(std::uint64_t receipt_serial) const {

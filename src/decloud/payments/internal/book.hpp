@@ -171,6 +171,8 @@ class Book {
 
   private:
     void adjust_exposure(std::uint32_t group, Amount before, Amount after);
+    /// Where the call pays off a debt.
+    void repay(const FinishedRecord& record, const AssetId& asset);
     void keep_receipt(const FinishedRecord& record, BytesView encoded);
     std::uint32_t group_for(const std::string& owner, const AssetId& asset);
     void mark_dirty(PayerEntry& payer);

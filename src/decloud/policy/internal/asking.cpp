@@ -1,5 +1,7 @@
 #include "asking.hpp"
 
+#include <algorithm>
+
 namespace decloud::policy::internal {
 
 namespace {
@@ -54,6 +56,7 @@ Question Asking::ask(
     question.amount = defers ? promise.amount : std::optional(terms.max_price);
     if (name_of(terms.asset.text) == question.currency) {
         question.service_price = terms.max_price;
+        question.amount = std::min(question.amount.value_or(terms.max_price), terms.max_price);
     }
     question.due = promise.due;
     return question;

@@ -151,11 +151,21 @@ void drop_capability_bounds() {
     }
 }
 
-int clear_capabilities() {
+namespace {
+
+/// Of the lower 32 capabilities these stay, permitted and effective.
+int set_capabilities(std::uint32_t kept) {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    const std::array<__user_cap_data_struct, 2> none{};
-    return ::syscall(SYS_capset, &header, none.data()) == 0 ? 0 : errno;
+    std::array<__user_cap_data_struct, 2> data{};
+    data[0].effective = data[0].permitted = kept;
+    return ::syscall(SYS_capset, &header, data.data()) == 0 ? 0 : errno;
 }
+
+}  // namespace
+
+int clear_capabilities() { return set_capabilities(0); }
+
+int keep_capability_to_kill() { return set_capabilities(1U << CAP_KILL); }
 
 Result<void> confine(const Confinement& wanted, const AcceptedLayers& accepted) {
     ::umask(077);

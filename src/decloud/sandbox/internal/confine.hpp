@@ -42,5 +42,7 @@ struct Confinement {
 void drop_capability_bounds();
 /// Drops every capability; for good if the bounds were dropped. Only system calls. 0 or errno.
 [[nodiscard]] int clear_capabilities();
+/// Drops every capability but CAP_KILL, which no exec keeps. Only system calls. 0 or errno.
+[[nodiscard]] int keep_capability_to_kill();
 
 }  // namespace decloud::sandbox::internal

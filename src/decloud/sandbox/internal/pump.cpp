@@ -72,7 +72,10 @@ async::Task<Result<std::uint64_t>> pump_out(
     }
 }
 
-async::Task<void> keep_tail(UniqueFd pipe, std::string* tail, std::size_t limit) {
+async::Task<void> keep_tail(UniqueFd pipe,
+    std::string* tail,
+    std::size_t limit,
+    std::function<void(std::string_view)> heard) {
     asio::posix::stream_descriptor source(co_await asio::this_coro::executor, pipe.release());
     Bytes chunk(kChunk / 8);
     while (true) {
@@ -80,7 +83,11 @@ async::Task<void> keep_tail(UniqueFd pipe, std::string* tail, std::size_t limit)
         if (error) {
             break;
         }
-        *tail += as_text(BytesView(chunk).first(count));
+        const std::string_view text = as_text(BytesView(chunk).first(count));
+        if (heard) {
+            heard(text);
+        }
+        *tail += text;
         if (tail->size() > 2 * limit) {
             tail->erase(0, tail->size() - limit);
         }

@@ -8,8 +8,10 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace decloud::sandbox::internal {
 
@@ -29,6 +31,10 @@ using InputPipe = std::shared_ptr<boost::asio::posix::stream_descriptor>;
     UniqueFd pipe, std::shared_ptr<ResponseSink> sink, std::uint64_t limit);
 
 /// Reads `pipe` to its end and keeps the last `limit` bytes in `*tail`, which outlives the task.
-[[nodiscard]] async::Task<void> keep_tail(UniqueFd pipe, std::string* tail, std::size_t limit);
+/// `heard`, if not empty, is told what comes.
+[[nodiscard]] async::Task<void> keep_tail(UniqueFd pipe,
+    std::string* tail,
+    std::size_t limit,
+    std::function<void(std::string_view)> heard = {});
 
 }  // namespace decloud::sandbox::internal

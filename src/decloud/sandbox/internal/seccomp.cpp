@@ -10,6 +10,7 @@
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -41,6 +42,9 @@ constexpr std::array kWasm{"pipe2", "pkey_alloc", "pkey_free", "pkey_mprotect"};
 constexpr std::array kOneShot{
     "fchmod", "fchmodat", "fsync", "mkdirat", "open", "openat", "umask", "unlinkat"};
 
+constexpr std::array kImage{"fchmod", "fchmodat", "fsync", "getdents64", "linkat", "mkdirat",
+    "open", "openat", "readlinkat", "symlinkat", "umask", "unlinkat"};
+
 /// What programs without network, kernel administration or debugging need. Path lookups are
 /// harmless: there is nothing but the package.
 constexpr std::array kNative{"accept", "accept4", "access", "alarm", "arch_prctl", "bind", "capget",
@@ -53,12 +57,11 @@ constexpr std::array kNative{"accept", "accept4", "access", "alarm", "arch_prctl
     "getcpu", "getcwd", "getdents", "getdents64", "getegid", "geteuid", "getgid", "getgroups",
     "getitimer", "getpeername", "getpgid", "getpgrp", "getpid", "getppid", "getpriority",
     "getrandom", "getresgid", "getresuid", "getrlimit", "getrusage", "getsid", "getsockname",
-    "getsockopt", "gettid", "gettimeofday", "getuid", "getxattr", "inotify_add_watch",
-    "inotify_init", "inotify_init1", "inotify_rm_watch", "kill", "link", "linkat", "listen",
-    "listxattr", "lseek", "lstat", "madvise", "membarrier", "memfd_create", "mincore", "mkdir",
-    "mkdirat", "mlock", "mlock2", "mlockall", "mmap", "mprotect", "mremap", "msync", "munlock",
-    "munlockall", "munmap", "nanosleep", "newfstatat", "open", "openat", "openat2", "pause", "pipe",
-    "pipe2", "poll", "ppoll", "prctl", "pread64", "preadv", "preadv2", "prlimit64", "pselect6",
+    "getsockopt", "gettid", "gettimeofday", "getuid", "getxattr", "kill", "link", "linkat",
+    "listen", "listxattr", "lseek", "lstat", "madvise", "membarrier", "memfd_create", "mincore",
+    "mkdir", "mkdirat", "mlock", "mlock2", "mlockall", "mmap", "mprotect", "mremap", "msync",
+    "munlock", "munlockall", "munmap", "nanosleep", "newfstatat", "open", "openat", "openat2",
+    "pause", "pipe", "pipe2", "poll", "ppoll", "prctl", "pread64", "preadv", "preadv2", "pselect6",
     "pwrite64", "pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat", "readv",
     "recvfrom", "recvmmsg", "recvmsg", "rename", "renameat", "renameat2", "restart_syscall",
     "rmdir", "rseq", "rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigqueueinfo",
@@ -66,10 +69,10 @@ constexpr std::array kNative{"accept", "accept4", "access", "alarm", "arch_prctl
     "sched_get_priority_max", "sched_get_priority_min", "sched_getaffinity", "sched_getattr",
     "sched_getparam", "sched_getscheduler", "sched_rr_get_interval", "sched_setaffinity",
     "sched_yield", "select", "sendfile", "sendmmsg", "sendmsg", "sendto", "set_robust_list",
-    "set_thread_area", "set_tid_address", "setitimer", "setpgid", "setpriority", "setrlimit",
-    "setsid", "setsockopt", "shutdown", "sigaltstack", "signalfd", "signalfd4", "splice", "stat",
-    "statfs", "statx", "symlink", "symlinkat", "sync_file_range", "sysinfo", "tee", "tgkill",
-    "time", "timer_create", "timer_delete", "timer_getoverrun", "timer_gettime", "timer_settime",
+    "set_thread_area", "set_tid_address", "setitimer", "setpgid", "setpriority", "setsid",
+    "setsockopt", "shutdown", "sigaltstack", "signalfd", "signalfd4", "splice", "stat", "statfs",
+    "statx", "symlink", "symlinkat", "sync_file_range", "sysinfo", "tee", "tgkill", "time",
+    "timer_create", "timer_delete", "timer_getoverrun", "timer_gettime", "timer_settime",
     "timerfd_create", "timerfd_gettime", "timerfd_settime", "times", "tkill", "truncate", "umask",
     "uname", "unlink", "unlinkat", "utime", "utimensat", "utimes", "vfork", "vmsplice", "wait4",
     "waitid", "write", "writev"};
@@ -150,6 +153,10 @@ scmp_arg_cmp masked(unsigned argument, std::uint64_t mask, std::uint64_t value) 
     return {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
 }
 
+scmp_arg_cmp differs(unsigned argument, std::uint64_t value) {
+    return {.arg = argument, .op = SCMP_CMP_NE, .datum_a = value, .datum_b = 0};
+}
+
 scmp_arg_cmp equals(unsigned argument, std::uint64_t value) {
     return {.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
 }
@@ -158,12 +165,22 @@ Result<SeccompProgram> make_native() {
     FilterBuilder filter(SCMP_ACT_ERRNO(ENOSYS));
     filter.add(SCMP_ACT_ALLOW, kNative);
     filter.add(SCMP_ACT_ERRNO(EPERM), kNativeRefused);
+    // Of these a user of the host has few, and the kernel counts those of sandboxes for the node's
+    // user: as if he had used them up.
+    filter.add(SCMP_ACT_ERRNO(EMFILE), std::array{"inotify_init", "inotify_init1"});
+    // With its limit for core dumps a program would decide whether the host's handler is started.
+    for (std::uint64_t resource = 0; resource < RLIM_NLIMITS; ++resource) {
+        const bool is_core = resource == RLIMIT_CORE;
+        const std::uint32_t action = is_core ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW;
+        filter.add(action, SCMP_SYS(setrlimit), {equals(0, resource)});
+        filter.add(action, SCMP_SYS(prlimit64), {equals(1, resource), differs(2, 0)});
+        filter.add(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), {equals(1, resource), equals(2, 0)});
+    }
     // clone3 hides its flags behind a pointer: the C library falls back to clone on ENOSYS.
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(clone), {masked(0, kNamespaceFlags, 0)});
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socketpair), {equals(0, AF_UNIX)});
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socket), {equals(0, AF_UNIX)});
-    filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket),
-        {{.arg = 0, .op = SCMP_CMP_NE, .datum_a = AF_UNIX, .datum_b = 0}});
+    filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {differs(0, AF_UNIX)});
     for (const std::uint64_t request : {TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX}) {
         filter.add(SCMP_ACT_ALLOW, SCMP_SYS(ioctl), {masked(1, 0xffffffff, request)});
     }
@@ -196,6 +213,8 @@ Result<SeccompProgram> make_seccomp_program(SystemCalls list) {
             return make_own(kWasm);
         case SystemCalls::one_shot:
             return make_own(kOneShot);
+        case SystemCalls::image:
+            return make_own(kImage);
         case SystemCalls::native:
             return make_native();
     }

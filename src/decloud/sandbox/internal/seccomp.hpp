@@ -15,6 +15,8 @@ enum class SystemCalls {
     wasm,
     /// Our own code that compiles or unpacks and ends.
     one_shot,
+    /// The same with links and listing folders.
+    image,
     /// An arbitrary native program without network.
     native,
 };

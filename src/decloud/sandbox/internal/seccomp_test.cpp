@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +14,12 @@ namespace decloud::sandbox::internal {
 namespace {
 
 /// Makes one system call in a child under a filter; the errno it got, 0, or −signal.
-int try_call(SystemCalls list, long number, long first = 0, long second = 0) {
+int try_call(SystemCalls list,
+    long number,
+    long first = 0,
+    long second = 0,
+    long third = 0,
+    long fourth = 0) {
     const auto program = make_seccomp_program(list);
     EXPECT_TRUE(program) << program.error().message();
     const pid_t child = ::fork();
@@ -23,7 +29,7 @@ int try_call(SystemCalls list, long number, long first = 0, long second = 0) {
             ::_exit(250);
         }
         errno = 0;
-        const long result = ::syscall(number, first, second, 0, 0, 0, 0);
+        const long result = ::syscall(number, first, second, third, fourth, 0, 0);
         ::_exit(result < 0 ? errno : 0);
     }
     int status = 0;
@@ -58,6 +64,26 @@ TEST(Seccomp, NativeProgramsCannotAdministerTheKernel) {
     EXPECT_EQ(try_call(SystemCalls::native, SYS_clone3), ENOSYS);
     EXPECT_EQ(try_call(SystemCalls::native, SYS_socket, 2, 1), EAFNOSUPPORT);
     EXPECT_EQ(try_call(SystemCalls::native, SYS_socket, 1, 1), 0);
+}
+
+TEST(Seccomp, NativeProgramsTakeNothingThatTheHostsUserHasFewOf) {
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_inotify_init), EMFILE);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_inotify_init1), EMFILE);
+}
+
+TEST(Seccomp, ALimitForCoreDumpsCanBeReadAndNotChanged) {
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_CORE, &limit), 0);
+    const auto place = reinterpret_cast<long>(&limit);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_setrlimit, RLIMIT_CORE, place), EPERM);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_prlimit64, 0, RLIMIT_CORE, place), EPERM);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_prlimit64, 0, RLIMIT_CORE, 0, place), 0);
+    // The kernel looks at half of the argument only.
+    EXPECT_NE(
+        try_call(SystemCalls::native, SYS_setrlimit, (1L << 32) | long{RLIMIT_CORE}, place), 0);
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_setrlimit, RLIMIT_NOFILE, place), 0);
+    EXPECT_EQ(try_call(SystemCalls::native, SYS_prlimit64, 0, RLIMIT_NOFILE, place), 0);
 }
 
 #if defined(__x86_64__)

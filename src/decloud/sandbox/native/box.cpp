@@ -1,6 +1,7 @@
 #include "box.hpp"
 
 #include "../internal/confine.hpp"
+#include "../internal/weak_layers.hpp"
 #include "mounts.hpp"
 
 #include <fcntl.h>
@@ -30,10 +31,24 @@ using internal::UniqueFd;
 namespace {
 
 /// The descriptors of a `run`, in this order.
-enum Descriptor : std::size_t { input, output, error, package, count };
+enum Descriptor : std::size_t { input, output, error, package, count, listener = count };
+
+/// Where a server finds its listening socket.
+constexpr int kListener = 3;
+/// The control socket moves out of its way.
+constexpr int kControl = 16;
+/// A core dump of this size is none, also where the host hands dumps to a program of its own: that
+/// one is started for any other limit, also for 0.
+constexpr std::uint64_t kNoCoreDump = 1;
+/// Queued signals and timers. The kernel counts them for the node's user too, whom all sandboxes
+/// together must not bring to his own limit.
+constexpr std::uint64_t kPendingSignals = 256;
+/// Of what is told of a failure: the launcher reads no more than 8 KiB.
+constexpr std::size_t kMostText = 2000;
 
 [[noreturn]] void report(int control, MessageKind kind, std::string_view text) {
-    static_cast<void>(internal::send_message(control, encode_text(kind, text), {}, 0));
+    static_cast<void>(
+        internal::send_message(control, encode_text(kind, text.substr(0, kMostText)), {}, 0));
     ::_exit(1);
 }
 
@@ -71,8 +86,17 @@ void wait_for_go(int control) {
     }
 }
 
+/// The program's process; what `pass_on` may read.
+volatile pid_t program_process = 0;
+
+void pass_on(int signal) { ::kill(program_process, signal); }
+
 /// Reaps whatever ends until it is the program, ends the rest, and reports.
 [[noreturn]] void watch_over(int control, pid_t program) {
+    program_process = program;
+    struct sigaction action{};
+    action.sa_handler = pass_on;
+    ::sigaction(SIGTERM, &action, nullptr);
     siginfo_t info{};
     while (true) {
         if (::waitid(P_ALL, 0, &info, WEXITED) != 0) {
@@ -112,10 +136,10 @@ int set_limit(__rlimit_resource resource, std::uint64_t value) {
 }
 
 Result<void> set_limits(const RunNumbers& numbers, bool use_resource_limits) {
-    int failed = set_limit(RLIMIT_CORE, 0) | set_limit(RLIMIT_NOFILE, numbers.files) |
+    int failed = set_limit(RLIMIT_CORE, kNoCoreDump) | set_limit(RLIMIT_NOFILE, numbers.files) |
                  set_limit(RLIMIT_FSIZE, numbers.tmp_bytes) | set_limit(RLIMIT_MSGQUEUE, 0) |
                  set_limit(RLIMIT_MEMLOCK, 64 * 1024) | set_limit(RLIMIT_NICE, 0) |
-                 set_limit(RLIMIT_RTPRIO, 0);
+                 set_limit(RLIMIT_RTPRIO, 0) | set_limit(RLIMIT_SIGPENDING, kPendingSignals);
     if (use_resource_limits) {
         failed |=
             set_limit(RLIMIT_AS, numbers.memory_bytes) | set_limit(RLIMIT_NPROC, numbers.pids + 1);
@@ -141,15 +165,60 @@ Result<void> take_standard_descriptors(std::span<UniqueFd> fds) {
             return fail(from_errno("dup2"));
         }
     }
+    const bool serves = fds.size() > listener;
+    if (serves && ::dup2(fds[listener].get(), kListener) < 0) {
+        return fail(from_errno("dup2"));
+    }
     // The control socket too goes when the program starts.
-    if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+    if (::close_range(serves ? kListener + 1 : kListener, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
         return fail(from_errno("close_range"));
     }
     return {};
 }
 
+/// Of the sandbox's users the one that the program wants.
+Result<void> become_user(const BoxSettings& settings, const RunNumbers& numbers) {
+    const bool is_it = numbers.user == kInnerUser && numbers.group == kInnerUser;
+    if (is_it || settings.one_user) {
+        return {};
+    }
+    if (::setresgid(numbers.group, numbers.group, numbers.group) != 0 ||
+        ::setresuid(numbers.user, numbers.user, numbers.user) != 0) {
+        return fail(from_errno("changing the user"));
+    }
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        return fail(from_errno("prctl"));
+    }
+    return {};
+}
+
+/// As execvp, but with the environment that the program gets.
+void start_program(char* const* arguments, char* const* environment) {
+    const std::string_view name(arguments[0]);
+    if (name.find('/') != std::string_view::npos) {
+        ::execve(arguments[0], arguments, environment);
+        return;
+    }
+    std::string_view path;
+    for (char* const* variable = environment; *variable != nullptr; ++variable) {
+        if (const std::string_view text(*variable); text.starts_with("PATH=")) {
+            path = text.substr(5);
+        }
+    }
+    errno = ENOENT;
+    while (!path.empty()) {
+        const std::size_t colon = path.find(':');
+        const std::string file = std::string(path.substr(0, colon)) + "/" + std::string(name);
+        path = colon == std::string_view::npos ? std::string_view() : path.substr(colon + 1);
+        ::execve(file.c_str(), arguments, environment);
+        if (errno != ENOENT && errno != ENOTDIR) {
+            return;
+        }
+    }
+}
+
 Result<void> give_up_everything(const BoxSettings& settings) {
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    if (!internal::is_left_out("no_new_privs") && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return fail(from_errno("no_new_privs"));
     }
     if (const int failed = internal::clear_capabilities(); failed != 0) {
@@ -171,13 +240,18 @@ Result<void> contain(
     if (::setsid() < 0) {
         return fail(from_errno("setsid"));
     }
-    TRY_VOID(set_limits(request.numbers, settings.use_resource_limits));
+    if (!internal::is_left_out("limits")) {
+        TRY_VOID(set_limits(request.numbers, settings.use_resource_limits));
+    }
+    TRY_VOID(become_user(settings, request.numbers));
     return give_up_everything(settings);
 }
 
 }  // namespace
 
-void run_boxed(const BoxSettings& settings, int proc_mount) {
+void run_boxed(const BoxSettings& given, int proc_mount) {
+    BoxSettings settings = given;
+    settings.control = ::fcntl(given.control, F_DUPFD_CLOEXEC, kControl);
     // Not cleared: only the pages that the message needs are touched.
     const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(internal::kMaximumMessage);
     auto message = internal::receive_message(
@@ -186,24 +260,32 @@ void run_boxed(const BoxSettings& settings, int proc_mount) {
         ::_exit(0);
     }
     auto request = parse_run(message->data);
-    if (!request || message->fds.size() != Descriptor::count) {
+    if (!request || message->fds.size() < Descriptor::count ||
+        message->fds.size() > Descriptor::listener + 1) {
         report(settings.control, MessageKind::failed, "a request that makes no sense");
     }
-    const std::string path = "/" + request->entry;
     auto environment = pointers_into(request->environment);
-    std::string name = path;
-    std::array<char*, 2> arguments{name.data(), nullptr};
+    auto arguments = pointers_into(request->arguments);
+    if (arguments.front() == nullptr) {
+        report(settings.control, MessageKind::failed, "a request that makes no sense");
+    }
     const auto contained = contain(settings, *request, message->fds, proc_mount);
     if (!contained) {
         report_failure(settings.control, contained.error());
     }
     ::umask(022);
-    ::execve(path.c_str(), arguments.data(), environment.data());
+    // The launcher ignores it, and what is ignored stays so in a new program.
+    ::signal(SIGPIPE, SIG_DFL);
+    if (::chdir(request->folder.c_str()) != 0) {
+        report(settings.control, MessageKind::unstartable,
+            fmt::format("the working directory {}: {}", request->folder, std::strerror(errno)));
+    }
+    start_program(arguments.data(), environment.data());
     const int failure = errno;
     report(settings.control, MessageKind::unstartable,
         fmt::format("{} cannot be started: {} (it must be a static program for this processor, or "
                     "bring its loader and libraries)",
-            path, std::strerror(failure)));
+            arguments.front(), std::strerror(failure)));
 }
 
 namespace {
@@ -261,7 +343,9 @@ void box_main(const BoxSettings& settings) {
     if (!proc) {
         report_failure(settings.control, proc.error());
     }
-    internal::drop_capability_bounds();
+    if (!internal::is_left_out("capabilities")) {
+        internal::drop_capability_bounds();
+    }
     const Bytes prepared = encode_text(MessageKind::prepared, "");
     const Start start{.settings = settings, .proc_mount = proc->get()};
     const pid_t program = start_child(start);
@@ -271,7 +355,8 @@ void box_main(const BoxSettings& settings) {
     ::close(proc->release());
     static_cast<void>(internal::send_message(settings.control, prepared, {}, 0));
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    static_cast<void>(internal::clear_capabilities());
+    // The program may be of another user; all that can be signalled is in this sandbox.
+    static_cast<void>(internal::keep_capability_to_kill());
     watch_over(settings.control, program);
 }
 

@@ -8,9 +8,6 @@
 
 namespace decloud::sandbox::native {
 
-/// User and group inside every sandbox.
-inline constexpr std::uint32_t kInnerUser = 65534;
-
 /// What the first process of a sandbox gets from the launcher.
 struct BoxSettings {
     /// A SOCK_SEQPACKET to the launcher.
@@ -19,6 +16,8 @@ struct BoxSettings {
     const internal::SeccompProgram* seccomp = nullptr;
     /// No cgroup limits memory and processes: resource limits must do, as well as they can.
     bool use_resource_limits = false;
+    /// The sandbox has one user only.
+    bool one_user = false;
 };
 
 /// The first process of a sandbox, after clone3 with its namespaces: waits until the launcher has

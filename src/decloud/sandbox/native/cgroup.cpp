@@ -28,6 +28,8 @@ constexpr std::string_view kPrefix = "decloud.";
 constexpr std::uint64_t kCpuPeriod = 100'000;
 /// Empty groups that are kept: making and removing one costs more than starting a program.
 constexpr std::size_t kKeptGroups = 64;
+/// Memory that still counts for an empty group that is used again.
+constexpr std::uint64_t kMostLeftBytes = std::uint64_t{2} * 1024 * 1024;
 
 std::string read_text(const fs::path& path) {
     std::ifstream file(path);
@@ -262,7 +264,8 @@ Result<Cgroup> CgroupTree::take() {
 }
 
 void CgroupTree::give_back(Cgroup group) {
-    if (free_.size() < kKeptGroups) {
+    // What the kernel has not freed yet would be taken from the next run's limit.
+    if (free_.size() < kKeptGroups && group.memory_in_use() <= kMostLeftBytes) {
         group.reset_usage();
         free_.push_back(std::move(group));
     }
@@ -346,6 +349,16 @@ CgroupUsage Cgroup::usage() const {
             read_keyed(cpu->second.folder / "cpu.stat", "usage_usec") - earlier_cpu_;
     }
     return usage;
+}
+
+std::uint64_t Cgroup::memory_in_use() const {
+    const auto memory = folders_.find("memory");
+    if (memory == folders_.end()) {
+        return 0;
+    }
+    const bool first = memory->second.version == 1;
+    return read_number(
+        memory->second.folder / (first ? "memory.usage_in_bytes" : "memory.current"));
 }
 
 void Cgroup::reset_usage() {

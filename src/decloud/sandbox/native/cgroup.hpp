@@ -65,6 +65,8 @@ class Cgroup {
     [[nodiscard]] Result<void> add(pid_t pid) const;
     /// Read from the kernel now. Processor time is known on v2 only, else 0.
     [[nodiscard]] CgroupUsage usage() const;
+    /// Memory that counts for the group now, also what ended processes left to the kernel.
+    [[nodiscard]] std::uint64_t memory_in_use() const;
     /// Forgets what was used so far: the group serves again. It must be empty.
     void reset_usage();
     /// Removes the folders that are empty; the object then limits nothing.
@@ -95,7 +97,7 @@ class CgroupTree {
     /// An empty group, made or used before. Without controllers (the operator accepted that): one
     /// that limits nothing.
     [[nodiscard]] Result<Cgroup> take();
-    /// Takes back one that is empty.
+    /// Takes back one that is empty. Kept for `take`, unless much memory still counts for it.
     void give_back(Cgroup group);
 
   private:

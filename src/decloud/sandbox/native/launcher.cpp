@@ -1,6 +1,7 @@
 #include "launcher.hpp"
 
 #include "../internal/fd.hpp"
+#include "../internal/weak_layers.hpp"
 #include "../internal/wire.hpp"
 #include "sandbox_box.hpp"
 
@@ -26,7 +27,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-/// User ids of sandboxes on the host are taken from here on, one each.
+/// User ids of sandboxes on the host are taken from here on, a range for each.
 constexpr uid_t kFirstUser = 2'100'000'000;
 constexpr std::uint32_t kUsers = 10'000;
 /// After so many failures in a row the launcher gives up: the next call starts another one.
@@ -83,7 +84,7 @@ class Launcher {
     SandboxBox::Settings settings() {
         const uid_t user = ::geteuid();
         return {.cgroups = cgroups_,
-            .seccomp = has_seccomp_ ? &seccomp_ : nullptr,
+            .seccomp = has_seccomp_ && !internal::is_left_out("seccomp") ? &seccomp_ : nullptr,
             .use_resource_limits = !has_cgroups_,
             .first_user = user == 0 ? kFirstUser : user,
             .own_user_only = user != 0};
@@ -100,9 +101,11 @@ class Launcher {
     bool wants_spare();
     void make_spare();
     bool receive();
+    void refuse_cut_off();
     void start_waiting();
     void start(Boxes::iterator box, WaitingRun run);
     void kill_run(std::uint64_t id);
+    void terminate_run(std::uint64_t id);
     void kill_overdue();
     void finish(Boxes::iterator box);
     int poll_timeout() const;
@@ -229,6 +232,10 @@ void Launcher::make_spare() {
 bool Launcher::receive() {
     while (true) {
         auto message = internal::receive_message(socket_, buffer_, MSG_DONTWAIT);
+        if (!message && message.error() == make_error_code(CommonError::corrupt)) {
+            refuse_cut_off();
+            continue;
+        }
         if (!message) {
             return message.error() == make_error_code(CommonError::unavailable);
         }
@@ -240,14 +247,31 @@ bool Launcher::receive() {
             kill_run(reader.get<std::uint64_t>());
             continue;
         }
+        if (static_cast<MessageKind>(message->data.front()) == MessageKind::terminate) {
+            internal::WireReader reader(message->data.subspan(1));
+            terminate_run(reader.get<std::uint64_t>());
+            continue;
+        }
         auto request = parse_run(message->data);
-        if (!request || message->fds.size() != 3) {
+        if (!request || (message->fds.size() != 3 && message->fds.size() != 4)) {
             return false;
         }
         waiting_.push_back({.request = std::move(*request),
             .message = to_bytes(message->data),
             .fds = std::move(message->fds)});
         start_waiting();
+    }
+}
+
+/// A message was longer than any may be, or there was no room for its descriptors: the other runs
+/// go on. Its beginning is there.
+void Launcher::refuse_cut_off() {
+    internal::WireReader reader(buffer_);
+    if (reader.get<MessageKind>() == MessageKind::run) {
+        RunDone done;
+        done.id = reader.get<RunNumbers>().id;
+        done.detail = "its request was cut off";
+        say(encode(done));
     }
 }
 
@@ -286,6 +310,16 @@ void Launcher::kill_run(std::uint64_t id) {
         done.end = Outcome::End::killed;
         say(encode(done));
     }
+}
+
+void Launcher::terminate_run(std::uint64_t id) {
+    const auto box = std::ranges::find(boxes_, std::optional(id), &SandboxBox::run_id);
+    if (box != boxes_.end()) {
+        box->terminate();
+        return;
+    }
+    // Not started yet.
+    kill_run(id);
 }
 
 void Launcher::kill_overdue() {
@@ -387,6 +421,7 @@ int launcher_main(int socket, const internal::AcceptedLayers& accepted, std::uin
     ::signal(SIGPIPE, SIG_IGN);
     // Ends by itself when the node is gone, after tidying up: see `serve`.
     ::prctl(PR_SET_PDEATHSIG, 0);
+    internal::leave_out(accepted);
     Launcher launcher(socket, spares);
     return launcher.open(accepted) ? launcher.serve() : 1;
 }

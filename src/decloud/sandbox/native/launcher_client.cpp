@@ -54,16 +54,29 @@ void LauncherClient::start(
         run.done.set();
         return;
     }
+    if (message.size() > internal::kMaximumMessage) {
+        // The launcher could not read it.
+        run.result.emplace();
+        run.result->id = id;
+        run.result->end = Outcome::End::limit;
+        run.result->detail = "its command and environment are too long";
+        run.done.set();
+        return;
+    }
     runs_[id] = &run;
     channel_->send(std::move(message), std::move(fds));
 }
 
-void LauncherClient::kill_run(std::uint64_t id) {
+void LauncherClient::kill_run(std::uint64_t id) { send_about(MessageKind::kill, id); }
+
+void LauncherClient::terminate_run(std::uint64_t id) { send_about(MessageKind::terminate, id); }
+
+void LauncherClient::send_about(MessageKind kind, std::uint64_t id) {
     if (!runs_.contains(id)) {
         return;
     }
     WireWriter writer;
-    writer.put(MessageKind::kill);
+    writer.put(kind);
     writer.put(id);
     channel_->send(writer.take());
 }

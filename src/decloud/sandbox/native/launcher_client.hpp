@@ -31,11 +31,14 @@ class LauncherClient {
 
     /// Waits until it has tried all layers. Error: unavailable, with those that are missing.
     [[nodiscard]] async::Task<Result<void>> ready();
-    /// Starts a run; `run` lives until it is done or forgotten. `fds`: stdin, stdout, stderr.
+    /// Starts a run; `run` lives until it is done or forgotten. `fds`: stdin, stdout, stderr. One
+    /// whose message is too long ends at once.
     void start(
         PendingRun& run, std::uint64_t id, Bytes message, std::vector<internal::UniqueFd> fds);
     /// Asks the launcher to kill a run; its `done` still comes. Nothing if it has ended.
     void kill_run(std::uint64_t id);
+    /// Has a run's program get SIGTERM. Nothing if it has ended.
+    void terminate_run(std::uint64_t id);
     /// The launcher does not answer: ends it, and with it every run.
     void kill() { channel_->kill(); }
     /// A number for the next run, never given before.
@@ -46,6 +49,7 @@ class LauncherClient {
     [[nodiscard]] async::Task<void> stop();
 
   private:
+    void send_about(MessageKind kind, std::uint64_t id);
     bool on_message(BytesView message);
     bool on_ready(BytesView message);
     void on_end(const std::string& how);

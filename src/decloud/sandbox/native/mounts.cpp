@@ -1,5 +1,7 @@
 #include "mounts.hpp"
 
+#include "../internal/weak_layers.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/mount.h>
@@ -52,8 +54,10 @@ Result<void> attach(int mount, const char* path) {
 Result<UniqueFd> make_proc() {
     UniqueFd context(static_cast<int>(::syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC)));
     // Only processes: no /proc/sys, no keys, no kernel memory.
+    const bool everything = internal::is_left_out("proc");
     if (!context ||
-        ::syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, "subset", "pid", 0) != 0 ||
+        (!everything &&
+            ::syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, "subset", "pid", 0) != 0) ||
         ::syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
         return failed("fresh /proc");
     }
@@ -127,7 +131,9 @@ Result<void> enter_root(int package, int proc, std::uint64_t tmp_bytes, std::uin
     }
     TRY_VOID(attach(proc, "/tmp/root/proc"));
     const std::string options =
-        fmt::format("size={},nr_inodes={},mode=1777", tmp_bytes, tmp_inodes);
+        internal::is_left_out("tmp")
+            ? std::string("mode=1777")
+            : fmt::format("size={},nr_inodes={},mode=1777", tmp_bytes, tmp_inodes);
     if (::mount("tmpfs", "/tmp/root/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
         return failed("mounting /tmp");
     }

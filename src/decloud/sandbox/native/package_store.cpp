@@ -29,14 +29,16 @@ namespace {
 constexpr std::chrono::seconds kUnpackTime{60};
 
 /// A cid's text as it is; anything else by its hash.
-std::string folder_name(const std::string& program_key, const std::string& entry) {
+std::string folder_name(
+    const std::string& program_key, const std::string& entry, PackageStore::Form form) {
     const bool plain =
         !program_key.empty() && program_key.size() <= 128 &&
         std::ranges::all_of(program_key, [](char c) {
             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         });
     const std::string key = plain ? program_key : to_hex(crypto::sha256(program_key));
-    return fmt::format("{}-{}", key, to_hex(crypto::sha256(entry)).substr(0, 8));
+    return fmt::format("{}-{}{}", key, to_hex(crypto::sha256(entry)).substr(0, 8),
+        form == PackageStore::Form::image ? "-image" : "");
 }
 
 Result<void> make_folder(const fs::path& folder) {
@@ -50,23 +52,24 @@ Result<void> make_folder(const fs::path& folder) {
 
 }  // namespace
 
-bool PackageStore::contains(const std::string& program_key, const std::string& entry) const {
+bool PackageStore::contains(
+    const std::string& program_key, const std::string& entry, Form form) const {
     std::error_code ignored;
-    return fs::is_directory(folder_ / folder_name(program_key, entry), ignored);
+    return fs::is_directory(folder_ / folder_name(program_key, entry, form), ignored);
 }
 
 async::Task<Result<PackageStore::Package>> PackageStore::unpack(
-    std::string program_key, std::string entry, Bytes zip) {
-    const std::string name = folder_name(program_key, entry);
+    std::string program_key, std::string entry, Bytes zip, Form form) {
+    const std::string name = folder_name(program_key, entry, form);
     Package package{.path = folder_ / name, .use = index_.use(name)};
-    if (contains(program_key, entry)) {
+    if (contains(program_key, entry, form)) {
         internal::touch(package.path);
         make_room();
         co_return package;
     }
-    if (auto unpacked = co_await unpack_to(package.path, entry, std::move(zip)); !unpacked) {
+    if (auto unpacked = co_await unpack_to(package.path, entry, std::move(zip), form); !unpacked) {
         package.use.reset();
-        if (!contains(program_key, entry)) {
+        if (!contains(program_key, entry, form)) {
             index_.forget(name);
         }
         co_return fail(unpacked.error());
@@ -90,7 +93,8 @@ void PackageStore::make_room() {
     internal::make_room(index_, remove, settings_.release_unused);
 }
 
-async::Task<Result<void>> PackageStore::unpack_to(fs::path path, std::string entry, Bytes zip) {
+async::Task<Result<void>> PackageStore::unpack_to(
+    fs::path path, std::string entry, Bytes zip, Form form) {
     if (zip.empty()) {
         co_return fail(CommonError::not_found, "the package is needed to unpack the program");
     }
@@ -107,7 +111,8 @@ async::Task<Result<void>> PackageStore::unpack_to(fs::path path, std::string ent
     fds.push_back(std::move(*memory));
     fds.emplace_back(::open(temporary.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     auto unpacked = co_await internal::run_one_shot(executor_, settings_.worker_executable,
-        {"unpack", fmt::format("{}", fmt::join(settings_.accept_missing, ","))},
+        {form == Form::image ? "image" : "unpack",
+            fmt::format("{}", fmt::join(settings_.accept_missing, ","))},
         internal::make_unpack_request(entry, settings_.unpacked_bytes), std::move(fds),
         kUnpackTime);
     // The sandbox's user must be able to enter; who else might is kept out by the folder above.
@@ -118,7 +123,11 @@ async::Task<Result<void>> PackageStore::unpack_to(fs::path path, std::string ent
         errno != ENOTEMPTY) {
         unpacked = fail(errno_error("renaming " + temporary.string()));
     }
-    internal::remove_tree(temporary);
+    // Of a large image this takes long.
+    co_await async::offload(pool_, [temporary] {
+        internal::remove_tree(temporary);
+        return true;
+    });
     if (!unpacked) {
         co_return fail(unpacked.error());
     }

@@ -28,6 +28,8 @@ class PackageStore {
         index_.scan(folder_);
     }
 
+    /// What is unpacked: the files of a package, or the image that one of them is.
+    enum class Form { package, image };
     /// An unpacked package.
     struct Package {
         std::filesystem::path path;
@@ -35,15 +37,16 @@ class PackageStore {
         internal::CacheUse use;
     };
     /// True if it is on disk. Blocks for one look at the folder.
-    [[nodiscard]] bool contains(const std::string& program_key, const std::string& entry) const;
+    [[nodiscard]] bool contains(
+        const std::string& program_key, const std::string& entry, Form form = Form::package) const;
     /// Unpacks it in a confined process, unless it is there. Errors: the package's
     /// (invalid_input, limit_exceeded); not_found if it is needed and `zip` is empty.
     [[nodiscard]] async::Task<Result<Package>> unpack(
-        std::string program_key, std::string entry, Bytes zip);
+        std::string program_key, std::string entry, Bytes zip, Form form = Form::package);
 
   private:
     [[nodiscard]] async::Task<Result<void>> unpack_to(
-        std::filesystem::path path, std::string entry, Bytes zip);
+        std::filesystem::path path, std::string entry, Bytes zip, Form form);
     void make_room();
 
     async::Executor executor_;

@@ -6,8 +6,7 @@ using internal::WireReader;
 using internal::WireWriter;
 
 Bytes encode_run(std::uint64_t id,
-    const std::string& package,
-    const std::string& entry,
+    const ProgramStart& start,
     const Environment& environment,
     const Limits& limits) {
     std::string text;
@@ -27,9 +26,17 @@ Bytes encode_run(std::uint64_t id,
         .cpu_millis = limits.cpu_millis,
         .tmp_inodes = limits.tmp_inodes,
         .files = limits.files,
-        .environment_count = static_cast<std::uint32_t>(environment.size())});
-    writer.put_text(package);
-    writer.put_text(entry);
+        .environment_count = static_cast<std::uint32_t>(environment.size()),
+        .user = start.user,
+        .group = start.group});
+    writer.put_text(start.root);
+    writer.put_text(start.folder);
+    std::string arguments;
+    for (const std::string& argument : start.arguments) {
+        arguments += argument;
+        arguments += '\0';
+    }
+    writer.put_text(arguments);
     writer.put_text(text);
     return writer.take();
 }
@@ -40,7 +47,8 @@ std::optional<RunRequest> parse_run(BytesView message) {
     RunRequest request;
     request.numbers = reader.get<RunNumbers>();
     request.package = reader.get_text();
-    request.entry = reader.get_text();
+    request.folder = reader.get_text();
+    request.arguments = reader.get_text();
     request.environment = reader.get_text();
     return reader.complete() && kind == MessageKind::run ? std::optional(std::move(request))
                                                          : std::nullopt;

@@ -12,10 +12,12 @@ namespace decloud::sandbox::native {
 
 /// First byte of each message between the node, the launcher and a sandbox's first process.
 enum class MessageKind : std::uint8_t {
-    /// Node to launcher, passed on to the sandbox. run: descriptors stdin, stdout, stderr (and the
-    /// package's mount, added by the launcher).
+    /// Node to launcher, passed on to the sandbox. run: descriptors stdin, stdout, stderr, the
+    /// package's mount (added by the launcher), and for a server its listening socket. terminate:
+    /// SIGTERM to the program.
     run = 1,
     kill,
+    terminate,
     /// Launcher to node. ready: a first sandbox could be made, or why not.
     ready = 10,
     done,
@@ -32,27 +34,48 @@ struct RunNumbers {
     std::uint64_t id = 0;
     std::uint64_t memory_bytes = 0;
     std::uint64_t tmp_bytes = 0;
+    /// 0: no limit.
     std::uint32_t wall_ms = 0;
     std::uint32_t pids = 0;
     std::uint32_t cpu_millis = 0;
     std::uint32_t tmp_inodes = 0;
     std::uint32_t files = 0;
     std::uint32_t environment_count = 0;
+    std::uint32_t user = 0;
+    std::uint32_t group = 0;
+};
+
+/// User and group inside every sandbox, unless a program has its own.
+inline constexpr std::uint32_t kInnerUser = 65534;
+
+/// What is started, and as whom.
+struct ProgramStart {
+    /// The folder that becomes the root.
+    std::string root;
+    /// The first is the program: a path, or a name that is looked for in the environment's PATH.
+    std::vector<std::string> arguments;
+    /// The working directory.
+    std::string folder = "/";
+    /// Numbers inside the sandbox. Where a sandbox can have one user only (the node is not root),
+    /// they are 65534 whatever is wanted.
+    std::uint32_t user = kInnerUser;
+    std::uint32_t group = kInnerUser;
 };
 
 /// A `run` message: what to run, with what.
 struct RunRequest {
     RunNumbers numbers;
     std::string package;
-    std::string entry;
+    std::string folder;
+    /// One after the other, each with a NUL behind it.
+    std::string arguments;
     /// "NAME=VALUE\0" one after the other.
     std::string environment;
 };
 
-/// `package` is the unpacked folder's path; of `limits` what `RunNumbers` has.
+/// Of `limits` what `RunNumbers` has. No `wall`: no limit.
 [[nodiscard]] Bytes encode_run(std::uint64_t id,
-    const std::string& package,
-    const std::string& entry,
+    const ProgramStart& start,
     const Environment& environment,
     const Limits& limits);
 /// Nothing if it is malformed.

@@ -4,7 +4,7 @@
 #include "../internal/process.hpp"
 #include "../internal/pump.hpp"
 #include "launcher_client.hpp"
-#include "package_store.hpp"
+#include "program.hpp"
 
 #include <decloud/async/task_group.hpp>
 #include <decloud/base/log.hpp>
@@ -29,23 +29,6 @@ constexpr std::size_t kMaximumEnvironment = 128 * 1024;
 constexpr std::size_t kPipeBytes = 64 * 1024;
 /// How long the launcher may be late before it counts as dead.
 constexpr std::chrono::seconds kGrace{5};
-
-class NativeArtifact final : public Artifact {
-  public:
-    NativeArtifact(
-        std::string program_key, std::string package, std::string entry, internal::CacheUse use)
-        : Artifact("native", std::move(program_key)),
-          package_(std::move(package)),
-          entry_(std::move(entry)),
-          use_(std::move(use)) {}
-    [[nodiscard]] const std::string& package() const { return package_; }
-    [[nodiscard]] const std::string& entry() const { return entry_; }
-
-  private:
-    std::string package_;
-    std::string entry_;
-    internal::CacheUse use_;
-};
 
 /// The program's ends of its standard descriptors, and ours.
 struct Streams {
@@ -128,7 +111,7 @@ class Invocation {
           input_(executor_),
           stderr_(executor_) {}
 
-    async::Task<Outcome> run(std::string package, std::string entry, Environment environment) {
+    async::Task<Outcome> run(const ProgramStart& start, Environment environment) {
         const Bytes* whole = body_->whole();
         auto streams = open_streams(whole);
         if (!streams) {
@@ -137,8 +120,8 @@ class Invocation {
         id_ = launcher_->next_id();
         const auto registration =
             cancel_.on_cancel([this] { end(Outcome::End::killed, "cancelled"); });
-        launcher_->start(run_, id_, encode_run(id_, package, entry, environment, limits_),
-            std::move(streams->theirs));
+        launcher_->start(
+            run_, id_, encode_run(id_, start, environment, limits_), std::move(streams->theirs));
         if (streams->input) {
             input_pipe_ = std::make_shared<boost::asio::posix::stream_descriptor>(
                 executor_, streams->input.release());
@@ -230,26 +213,22 @@ class Invocation {
 
 class NativeRuntime final : public Runtime {
   public:
-    NativeRuntime(
-        async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool)
-        : executor_(executor),
-          settings_(settings),
-          packages_(executor, settings, pool),
-          gate_(executor, settings.native_runs, settings.native_queue),
-          retired_(executor) {}
+    explicit NativeRuntime(std::shared_ptr<Host> host)
+        : host_(std::move(host)),
+          gate_(host_->executor(), host_->settings().native_runs, host_->settings().native_queue) {}
 
     async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
         std::string program_key, std::string, Bytes package_zip, Manifest manifest) override {
         CO_TRY(auto package,
-            co_await packages_.unpack(program_key, manifest.entry, std::move(package_zip)));
-        co_return std::make_shared<const NativeArtifact>(std::move(program_key),
-            std::filesystem::absolute(package.path).string(), manifest.entry,
-            std::move(package.use));
+            co_await host_->packages().unpack(program_key, manifest.entry, std::move(package_zip)));
+        ProgramStart start = start_of_package(package.path, manifest.entry);
+        co_return std::make_shared<const ProgramArtifact>(std::move(program_key),
+            std::move(manifest), std::move(start), Environment{}, std::move(package.use));
     }
     bool is_prepared(const std::string& program_key,
         const std::string&,
         const Manifest& manifest) const override {
-        return packages_.contains(program_key, manifest.entry);
+        return host_->packages().contains(program_key, manifest.entry);
     }
     async::Task<Outcome> invoke(std::shared_ptr<const Artifact> artifact,
         Environment environment,
@@ -260,38 +239,9 @@ class NativeRuntime final : public Runtime {
     async::Task<void> stop() override;
 
   private:
-    async::Task<Result<std::shared_ptr<LauncherClient>>> launcher();
-    static async::Task<void> stop_launcher(std::shared_ptr<LauncherClient> launcher) {
-        co_await launcher->stop();
-    }
-
-    async::Executor executor_;
-    const SandboxSettings& settings_;
-    PackageStore packages_;
+    std::shared_ptr<Host> host_;
     internal::Gate gate_;
-    std::shared_ptr<LauncherClient> launcher_;
-    bool stopped_ = false;
-    async::TaskGroup retired_;
 };
-
-async::Task<Result<std::shared_ptr<LauncherClient>>> NativeRuntime::launcher() {
-    if (stopped_) {
-        co_return fail(CommonError::cancelled, "the sandbox is stopping");
-    }
-    if (launcher_ && launcher_->ended()) {
-        retired_.spawn(stop_launcher(std::exchange(launcher_, nullptr)));
-    }
-    if (!launcher_) {
-        CO_TRY(auto process,
-            internal::WorkerProcess::start(settings_.worker_executable,
-                {"launch", fmt::format("{}", fmt::join(settings_.accept_missing, ",")),
-                    std::to_string(settings_.native_spares)}));
-        launcher_ = std::make_shared<LauncherClient>(executor_, std::move(process));
-    }
-    const auto launcher = launcher_;
-    CO_TRY_VOID(co_await launcher->ready());
-    co_return launcher;
-}
 
 async::Task<Outcome> NativeRuntime::invoke(std::shared_ptr<const Artifact> artifact,
     Environment environment,
@@ -299,7 +249,7 @@ async::Task<Outcome> NativeRuntime::invoke(std::shared_ptr<const Artifact> artif
     std::shared_ptr<ResponseSink> sink,
     Limits limits,
     async::CancellationToken cancel) {
-    const auto program = std::dynamic_pointer_cast<const NativeArtifact>(artifact);
+    const auto program = std::dynamic_pointer_cast<const ProgramArtifact>(artifact);
     if (!program) {
         co_return sandbox_failure("not a native program");
     }
@@ -307,6 +257,7 @@ async::Task<Outcome> NativeRuntime::invoke(std::shared_ptr<const Artifact> artif
     if (whole != nullptr && whole->size() > limits.request_bytes) {
         co_return ended_by(Outcome::End::limit, "the request is larger than allowed");
     }
+    environment = program->with_own(std::move(environment));
     if (size_of(environment) > kMaximumEnvironment) {
         co_return ended_by(Outcome::End::limit, "the request's headers are larger than allowed");
     }
@@ -314,35 +265,30 @@ async::Task<Outcome> NativeRuntime::invoke(std::shared_ptr<const Artifact> artif
         co_return sandbox_failure("overloaded: too many native programs are waiting");
     }
     Outcome outcome;
-    auto launcher = co_await this->launcher();
+    auto launcher = co_await host_->launcher();
     if (!launcher) {
         outcome = sandbox_failure(launcher.error().message());
     } else if (cancel.cancelled()) {
         outcome = ended_by(Outcome::End::killed, "cancelled");
     } else {
-        Invocation invocation(executor_, std::move(*launcher), std::move(body), std::move(sink),
-            limits, std::move(cancel));
-        outcome =
-            co_await invocation.run(program->package(), program->entry(), std::move(environment));
+        Invocation invocation(host_->executor(), std::move(*launcher), std::move(body),
+            std::move(sink), limits, std::move(cancel));
+        outcome = co_await invocation.run(program->start(), std::move(environment));
     }
     gate_.leave();
     co_return outcome;
 }
 
 async::Task<void> NativeRuntime::stop() {
-    stopped_ = true;
+    // The host ends the runs.
     gate_.close();
-    if (const auto launcher = std::exchange(launcher_, nullptr)) {
-        co_await launcher->stop();
-    }
-    co_await retired_.join();
+    co_return;
 }
 
 }  // namespace
 
-std::unique_ptr<Runtime> make_native_runtime(
-    async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool) {
-    return std::make_unique<NativeRuntime>(std::move(executor), settings, pool);
+std::unique_ptr<Runtime> make_native_runtime(std::shared_ptr<Host> host) {
+    return std::make_unique<NativeRuntime>(std::move(host));
 }
 
 }  // namespace decloud::sandbox::native

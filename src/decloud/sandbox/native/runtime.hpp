@@ -1,16 +1,13 @@
 #pragma once
 
 #include "../sandbox.hpp"
+#include "host.hpp"
 
 #include <memory>
-#include <string>
-#include <vector>
 
 namespace decloud::sandbox::native {
 
-/// ELF programs, one process tree for each call, started by the launcher. `settings` and `pool`
-/// outlive it.
-[[nodiscard]] std::unique_ptr<Runtime> make_native_runtime(
-    async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool);
+/// ELF programs, one process tree for each call, started by the host's launcher.
+[[nodiscard]] std::unique_ptr<Runtime> make_native_runtime(std::shared_ptr<Host> host);
 
 }  // namespace decloud::sandbox::native

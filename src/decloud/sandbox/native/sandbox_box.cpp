@@ -2,6 +2,7 @@
 
 #include "../internal/confine.hpp"
 #include "../internal/process.hpp"
+#include "../internal/weak_layers.hpp"
 #include "mounts.hpp"
 
 #include <fcntl.h>
@@ -27,9 +28,18 @@ namespace {
 constexpr std::uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 
+/// Users and groups that a sandbox has.
+constexpr std::uint32_t kInnerUsers = 65'536;
+
 pid_t clone_with_namespaces(int& pidfd) {
     clone_args arguments{};
     arguments.flags = kNamespaces | CLONE_PIDFD;
+    if (internal::is_left_out("network")) {
+        arguments.flags &= ~std::uint64_t{CLONE_NEWNET};
+    }
+    if (internal::is_left_out("ipc")) {
+        arguments.flags &= ~std::uint64_t{CLONE_NEWIPC};
+    }
     arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     arguments.exit_signal = SIGCHLD;
     return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
@@ -66,7 +76,8 @@ Result<SandboxBox> SandboxBox::make(const Settings& settings, std::uint32_t numb
         ::close_range(control + 1, ~0U, 0);
         box_main({.control = control,
             .seccomp = settings.seccomp,
-            .use_resource_limits = settings.use_resource_limits});
+            .use_resource_limits = settings.use_resource_limits,
+            .one_user = settings.own_user_only});
     }
     box.pidfd_ = UniqueFd(pidfd);
     box.control_ = std::move(sockets[0]);
@@ -79,20 +90,23 @@ Result<SandboxBox> SandboxBox::make(const Settings& settings, std::uint32_t numb
 }
 
 Result<void> SandboxBox::set_up(const Settings& settings, pid_t pid, std::uint32_t number) {
-    const uid_t user = settings.first_user + (settings.own_user_only ? 0 : number);
-    const gid_t group = settings.own_user_only ? ::getegid() : user;
+    // As root each sandbox has users of its own, all that an image may name.
+    const std::string users =
+        settings.own_user_only
+            ? fmt::format("{} {} 1", kInnerUser, settings.first_user)
+            : fmt::format("0 {} {}", settings.first_user + number * kInnerUsers, kInnerUsers);
+    const std::string groups =
+        settings.own_user_only ? fmt::format("{} {} 1", kInnerUser, ::getegid()) : users;
     const auto fail_with = [](std::string_view layer, const Error& error) {
         return fail(CommonError::unavailable, fmt::format("{}: {}", layer, error.message()));
     };
     if (auto done = write_process_file(pid, "setgroups", "deny"); !done) {
         return fail_with("namespaces", done.error());
     }
-    if (auto done = write_process_file(pid, "uid_map", fmt::format("{} {} 1", kInnerUser, user));
-        !done) {
+    if (auto done = write_process_file(pid, "uid_map", users); !done) {
         return fail_with("namespaces", done.error());
     }
-    if (auto done = write_process_file(pid, "gid_map", fmt::format("{} {} 1", kInnerUser, group));
-        !done) {
+    if (auto done = write_process_file(pid, "gid_map", groups); !done) {
         return fail_with("namespaces", done.error());
     }
     if (auto done = cgroup_.add(pid); !done) {
@@ -136,6 +150,7 @@ void SandboxBox::read_control() {
             }
             case MessageKind::run:
             case MessageKind::kill:
+            case MessageKind::terminate:
             case MessageKind::ready:
             case MessageKind::done:
                 break;
@@ -147,14 +162,28 @@ Result<void> SandboxBox::start(
     const RunRequest& request, BytesView message, std::span<UniqueFd> fds) {
     state_ = State::running;
     run_id_ = request.numbers.id;
-    deadline_ =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(request.numbers.wall_ms);
-    TRY_VOID(cgroup_.set_limits({.memory_bytes = request.numbers.memory_bytes,
-        .pids = request.numbers.pids,
-        .cpu_millis = request.numbers.cpu_millis}));
+    if (request.numbers.wall_ms != 0) {
+        deadline_ =
+            std::chrono::steady_clock::now() + std::chrono::milliseconds(request.numbers.wall_ms);
+    }
+    if (!internal::is_left_out("cgroup")) {
+        TRY_VOID(cgroup_.set_limits({.memory_bytes = request.numbers.memory_bytes,
+            .pids = request.numbers.pids,
+            .cpu_millis = request.numbers.cpu_millis}));
+    }
     TRY(const UniqueFd package, clone_read_only(request.package));
-    const std::array<int, 4> numbers{fds[0].get(), fds[1].get(), fds[2].get(), package.get()};
+    std::vector<int> numbers{fds[0].get(), fds[1].get(), fds[2].get(), package.get()};
+    if (fds.size() > 3) {
+        numbers.push_back(fds[3].get());
+    }
     return internal::send_message(control_.get(), message, numbers, MSG_DONTWAIT);
+}
+
+void SandboxBox::terminate() const {
+    if (state_ == State::running) {
+        // The first process passes it on to the program.
+        internal::pidfd_send_signal(pidfd_.get(), SIGTERM);
+    }
 }
 
 void SandboxBox::kill(Outcome::End reason) {

@@ -49,6 +49,8 @@ class SandboxBox {
     /// Starts the run; `message` is as the node sent it.
     [[nodiscard]] Result<void> start(
         const RunRequest& request, BytesView message, std::span<internal::UniqueFd> fds);
+    /// Asks its program to end.
+    void terminate() const;
     /// Kills everything in it, for `reason`.
     void kill(Outcome::End reason);
     /// How its run ended, once all of its processes are gone but the first: empty before.

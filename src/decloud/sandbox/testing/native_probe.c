@@ -230,6 +230,11 @@ int main(int count, char** arguments) {
     if (!strcmp(mode, "identity")) {
         return show_identity();
     }
+    if (!strcmp(mode, "whoami")) {
+        char folder[256] = "";
+        printf("%d %d %s\n", (int)getuid(), (int)getgid(), getcwd(folder, sizeof folder));
+        return 0;
+    }
     if (!strcmp(mode, "descriptors")) {
         return show_descriptors();
     }

@@ -21,6 +21,7 @@ enum class MessageKind : std::uint8_t {
     cancel,
     /// To the node. ready: after confinement, or why it failed.
     ready = 10,
+    /// Module number; 1 if the program itself is why it could not be loaded; why, or nothing.
     loaded,
     /// A run's output streams: descriptor: the pipe to read.
     stream,

@@ -71,14 +71,16 @@ TEST(WasmProtocol, AnUnknownEndIsRefused) {
 TEST(NativeProtocol, ARunSurvivesTheJourney) {
     Limits limits;
     limits.pids = 11;
-    const Bytes message =
-        native::encode_run(5, "/cache/packages/x", "bin/run", {{"K", "v"}}, limits);
+    const Bytes message = native::encode_run(
+        5, {.root = "/cache/packages/x", .arguments = {"/bin/run", "-v"}}, {{"K", "v"}}, limits);
     const auto run = native::parse_run(message);
     ASSERT_TRUE(run);
     EXPECT_EQ(run->numbers.id, 5U);
     EXPECT_EQ(run->numbers.pids, 11U);
     EXPECT_EQ(run->package, "/cache/packages/x");
-    EXPECT_EQ(run->entry, "bin/run");
+    EXPECT_EQ(run->arguments, std::string("/bin/run\0-v\0", 12));
+    EXPECT_EQ(run->folder, "/");
+    EXPECT_EQ(run->numbers.user, native::kInnerUser);
     EXPECT_EQ(run->environment, std::string("K=v\0", 4));
     for (std::size_t size = 0; size < message.size(); ++size) {
         EXPECT_FALSE(native::parse_run(BytesView(message).first(size))) << size;

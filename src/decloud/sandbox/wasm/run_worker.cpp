@@ -25,6 +25,10 @@ using internal::WireWriter;
 
 namespace {
 
+/// What Wasmtime says of a module that is larger than the engine's settings allow; it has no code
+/// for that.
+constexpr std::string_view kTooLarge = "does not fit in pooling allocator requirements";
+
 /// The worker's programs and runs. Used by all threads of the crew.
 class RunWorker {
   public:
@@ -76,10 +80,19 @@ class RunWorker {
     void load(Message message) {
         WireReader reader(message.data.subspan(1));
         const auto number = reader.get<std::uint32_t>();
-        auto program = load_program(message);
+        auto module = read_module(message);
+        bool at_fault = !module && module.error() == make_error_code(CommonError::limit_exceeded);
+        Result<Program> program = fail(CommonError::internal);
+        if (module) {
+            program = Program::make(*linker_, std::move(*module));
+            at_fault = !program;
+        } else {
+            program = fail(std::move(module.error()));
+        }
         WireWriter reply;
         reply.put(MessageKind::loaded);
         reply.put(number);
+        reply.put(std::uint8_t{at_fault});
         reply.put_text(program ? "" : program.error().message());
         if (program) {
             const std::lock_guard lock(mutex_);
@@ -88,7 +101,7 @@ class RunWorker {
         say(reply.bytes());
     }
 
-    Result<Program> load_program(Message& message) {
+    Result<Owned<wasmtime_module_t>> read_module(Message& message) {
         if (message.fds.size() != 1) {
             return fail(CommonError::internal, "no code came");
         }
@@ -97,9 +110,14 @@ class RunWorker {
         const Owned<wasmtime_error_t> error(wasmtime_module_deserialize(
             engine_.get(), code.view().data(), code.view().size(), &module));
         if (error) {
-            return fail(CommonError::corrupt, describe(*error));
+            // The code is as our own compiler made it: it asks for more than any program gets, or
+            // this worker cannot read it.
+            std::string why = describe(*error);
+            const bool too_large = why.contains(kTooLarge);
+            return fail(
+                too_large ? CommonError::limit_exceeded : CommonError::corrupt, std::move(why));
         }
-        return Program::make(*linker_, Owned<wasmtime_module_t>(module));
+        return Owned<wasmtime_module_t>(module);
     }
 
     void unload(BytesView message) {

@@ -169,6 +169,16 @@ void WasmRuntime::account(const std::string& name, internal::CacheUse& use) {
         settings_.release_unused);
 }
 
+Outcome not_loaded(const Error& error) {
+    if (error != make_error_code(CommonError::limit_exceeded)) {
+        return sandbox_failure(error.message());
+    }
+    Outcome outcome;
+    outcome.end = Outcome::End::limit;
+    outcome.detail = error.detail();
+    return outcome;
+}
+
 async::Task<Outcome> WasmRuntime::invoke(std::shared_ptr<const Artifact> artifact,
     Environment environment,
     std::shared_ptr<BodySource> body,
@@ -195,7 +205,7 @@ async::Task<Outcome> WasmRuntime::invoke(std::shared_ptr<const Artifact> artifac
         if (!number) {
             const auto loaded = co_await worker->load(program, cache_, pool_);
             if (!loaded) {
-                co_return sandbox_failure(loaded.error().message());
+                co_return not_loaded(loaded.error());
             }
             number = *loaded;
         }

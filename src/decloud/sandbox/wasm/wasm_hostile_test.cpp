@@ -123,6 +123,54 @@ TEST_F(WasmHostile, DeepRecursionAndTrapsHarmNobody) {
     EXPECT_EQ(probe("echo", "", "fine").output, "fine");
 }
 
+/// A command with a table of 2^30 elements.
+Bytes module_with_huge_table() {
+    constexpr std::string_view kText(
+        "\0asm\1\0\0\0"
+        "\1\4\1\x60\0\0"
+        "\3\2\1\0"
+        "\4\x08\1\x70\0\x80\x80\x80\x80\4"
+        "\5\3\1\0\1"
+        "\7\x13\2\6_start\0\0\6memory\2\0"
+        "\x0a\4\1\2\0\x0b",
+        60);
+    return to_bytes(as_bytes(kText));
+}
+
+TEST_F(WasmHostile, AProgramThatCannotBeLoadedIsToBlameItself) {
+    const std::string text(as_text(module_with_huge_table()));
+    const auto package = testing::make_zip({{.path = "huge", .content = text}});
+    const auto artifact = prepare("wasm", "huge", "owner", package);
+    ASSERT_TRUE(artifact) << artifact.error().message();
+    const Answer answer = call(*artifact, {});
+    EXPECT_EQ(answer.outcome.end, End::limit) << answer.outcome.detail;
+    EXPECT_NE(answer.outcome.detail.find("table"), std::string::npos) << answer.outcome.detail;
+}
+
+TEST_F(WasmHostile, AWorkerThatDiesWhileItLoadsIsTheProvidersFault) {
+    ASSERT_EQ(probe("exit").outcome.end, End::exited);
+    const auto other = prepare("wasm", "wasm_hello");
+    ASSERT_TRUE(other) << other.error().message();
+    const auto running = workers(std::string("wasm") + '\0');
+    ASSERT_EQ(running.size(), 1U);
+    freeze(running[0]);
+    std::optional<Outcome> outcome;
+    boost::asio::co_spawn(context_,
+        sandbox_->invoke(*other, {}, std::make_shared<MemoryBody>(Bytes{}),
+            std::make_shared<CollectingSink>(), {}, {}),
+        [&](std::exception_ptr, Outcome ended) { outcome = std::move(ended); });
+    context_.restart();
+    // The program is sent to the worker at once.
+    context_.poll();
+    ASSERT_FALSE(outcome);
+    ::kill(running[0], SIGKILL);
+    while (!outcome) {
+        context_.run_one();
+    }
+    EXPECT_TRUE(outcome->provider_fault()) << outcome->detail;
+    EXPECT_EQ(call(*other, {}).outcome.end, End::exited);
+}
+
 TEST_F(WasmHostile, SeesNoFiles) {
     EXPECT_EQ(probe("files").output,
         "/etc/passwd refused\n/proc/self/environ refused\n../secret refused\n/ refused\n");

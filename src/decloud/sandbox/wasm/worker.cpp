@@ -72,6 +72,9 @@ void WasmWorker::forget_oldest_program() {
 async::Task<Result<std::uint32_t>> WasmWorker::load(std::shared_ptr<const WasmArtifact> artifact,
     const CodeCache& cache,
     boost::asio::thread_pool& pool) {
+    if (ended_) {
+        co_return fail(CommonError::unavailable, failure_);
+    }
     if (const auto number = loaded(*artifact)) {
         co_return *number;
     }
@@ -95,7 +98,7 @@ async::Task<Result<std::uint32_t>> WasmWorker::load(std::shared_ptr<const WasmAr
         if (!code) {
             programs_.erase(name);
             answered->set();
-            co_return fail(code.error());
+            co_return fail(CommonError::unavailable, code.error().message());
         }
         WireWriter writer;
         writer.put(MessageKind::load);
@@ -110,7 +113,9 @@ async::Task<Result<std::uint32_t>> WasmWorker::load(std::shared_ptr<const WasmAr
         co_return fail(CommonError::unavailable, "the program could not be loaded");
     }
     if (!place->second.loaded) {
-        auto error = fail(CommonError::unavailable, "loading: " + place->second.error);
+        auto error = fail(place->second.at_fault && !ended_ ? CommonError::limit_exceeded
+                                                            : CommonError::unavailable,
+            place->second.error);
         programs_.erase(place);
         co_return error;
     }
@@ -198,6 +203,7 @@ bool WasmWorker::on_message(Message message) {
 bool WasmWorker::on_loaded(BytesView message) {
     WireReader reader(message.subspan(1));
     const auto number = reader.get<std::uint32_t>();
+    const bool at_fault = reader.get<std::uint8_t>() != 0;
     const std::string_view error = reader.get_text();
     if (!reader.complete()) {
         return false;
@@ -205,6 +211,7 @@ bool WasmWorker::on_loaded(BytesView message) {
     for (auto& [name, program] : programs_) {
         if (program.number == number) {
             program.loaded = error.empty();
+            program.at_fault = at_fault;
             program.error = error.substr(0, 1000);
             program.last_used = ++program_clock_;
             program.answered->set();
@@ -257,6 +264,7 @@ void WasmWorker::on_end(const std::string& how) {
     ready_.set();
     for (auto& [name, program] : programs_) {
         program.loaded = false;
+        program.at_fault = false;
         program.error = how;
         program.answered->set();
     }

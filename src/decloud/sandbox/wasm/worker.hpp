@@ -49,7 +49,9 @@ class WasmWorker : public std::enable_shared_from_this<WasmWorker> {
 
     /// Waits until it is confined and ready. Error: unavailable with the reason.
     [[nodiscard]] async::Task<Result<void>> ready();
-    /// The number of the program in the worker, loading it if need be.
+    /// The number of the program in the worker, loading it if need be. Error: limit_exceeded if the
+    /// worker says that it asks for more than any program gets; all else is the provider's own
+    /// failure.
     [[nodiscard]] async::Task<Result<std::uint32_t>> load(
         std::shared_ptr<const WasmArtifact> artifact,
         const CodeCache& cache,
@@ -101,6 +103,8 @@ class WasmWorker : public std::enable_shared_from_this<WasmWorker> {
         std::uint32_t number = 0;
         std::uint64_t last_used = 0;
         bool loaded = false;
+        /// That it is not loaded is its own doing.
+        bool at_fault = false;
         std::shared_ptr<async::Event> answered;
         std::string error;
     };

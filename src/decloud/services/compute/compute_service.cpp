@@ -1,6 +1,7 @@
 #include "compute_service.hpp"
 
 #include <decloud/identity/signed_structs.hpp>
+#include <decloud/protocol/known_answer.hpp>
 
 namespace decloud::services {
 
@@ -17,8 +18,8 @@ constexpr std::uint64_t kMaxRevocationBytes = 64 * kKiB;
 /// `POST /oc/v1/compute/revoke?arg=CID` with a signed `Revocation`; free.
 class RevokeCall final : public PreparedCall {
   public:
-    RevokeCall(Deployments& deployments, multiformats::Cid cid)
-        : deployments_(deployments), cid_(std::move(cid)) {
+    RevokeCall(Deployments& deployments, CallLogs& logs, multiformats::Cid cid)
+        : deployments_(deployments), logs_(logs), cid_(std::move(cid)) {
         terms_.subject = cid_.to_string();
         terms_.max_request_bytes = kMaxRevocationBytes;
     }
@@ -43,6 +44,7 @@ class RevokeCall final : public PreparedCall {
         if (!revoked) {
             co_return Completion::charged_problem({}, std::move(revoked.error()));
         }
+        logs_.forget(cid_.to_v1().to_string());
         net::http::ResponseHead head;
         head.headers.add("Content-Type", "application/json");
         (void)responder.send(std::move(head), to_bytes("{\"revoked\":true}\n"));
@@ -51,14 +53,15 @@ class RevokeCall final : public PreparedCall {
 
   private:
     Deployments& deployments_;
+    CallLogs& logs_;
     multiformats::Cid cid_;
     protocol::Terms terms_;
 };
 
 class ComputeService final : public protocol::Service {
   public:
-    ComputeService(Deployments& deployments, FunctionCallContext& context)
-        : deployments_(deployments), context_(context) {}
+    ComputeService(Deployments& deployments, FunctionCallContext& context, LogsContext& logs)
+        : deployments_(deployments), context_(context), logs_(logs) {}
 
     [[nodiscard]] std::string_view name() const override { return "compute"; }
     [[nodiscard]] protocol::ServiceDescription description() const override {
@@ -79,14 +82,26 @@ class ComputeService final : public protocol::Service {
                 {.name = "revoke",
                     .summary = "Ends a deployment. The body is its owner's signed Revocation.",
                     .arguments = protocol::arguments_schema({"content id of the deployment"}, 1),
-                    .request = "application/json"}}};
+                    .request = "application/json"},
+                {.name = "describe",
+                    .summary = "Whether a deployment runs here, and at what price. Free.",
+                    .arguments = protocol::arguments_schema({"content id of the deployment"}, 1)},
+                {.name = "logs",
+                    .summary = "What the calls of a deployment wrote to standard error and how "
+                               "they failed, one JSON object a line, for its owner alone: with a "
+                               "CallAuthorization of maxPrice 0.",
+                    .arguments = protocol::arguments_schema(
+                        {"content id of the deployment", "\"follow\": goes on as calls come"}, 1),
+                    .response = "application/x-ndjson"}}};
     }
 
     [[nodiscard]] async::Task<Checked<std::unique_ptr<PreparedCall>>> prepare(
         std::shared_ptr<const protocol::Call> call) override {
-        if (call->method != "call" && call->method != "revoke") {
+        if (call->method != "call" && call->method != "revoke" && call->method != "describe" &&
+            call->method != "logs") {
             co_return refuse(404, Status::method_unsupported,
-                "compute has the methods call and revoke, not \"" + call->method + "\"");
+                "compute has the methods call, revoke, describe and logs, not \"" + call->method +
+                    "\"");
         }
         auto cid =
             multiformats::Cid::parse(call->args.empty() ? std::string() : call->args.front());
@@ -94,7 +109,13 @@ class ComputeService final : public protocol::Service {
             co_return refuse(400, Status::bad_request, "not a content id: " + cid.error().detail());
         }
         if (call->method == "revoke") {
-            co_return std::make_unique<RevokeCall>(deployments_, std::move(*cid));
+            co_return std::make_unique<RevokeCall>(deployments_, context_.logs, std::move(*cid));
+        }
+        if (call->method == "logs") {
+            co_return make_logs_call(logs_, std::move(*cid), std::move(call));
+        }
+        if (call->method == "describe") {
+            co_return co_await describe(std::move(*cid));
         }
         if (call->head.headers.contains("Service-Worker")) {
             co_return refuse(
@@ -108,15 +129,33 @@ class ComputeService final : public protocol::Service {
     }
 
   private:
+    /// What does not run here is no failure of whoever asks: gateways ask everybody.
+    [[nodiscard]] async::Task<Checked<std::unique_ptr<PreparedCall>>> describe(
+        multiformats::Cid cid) {
+        std::string subject = cid.to_string();
+        json::Object answer{{"cid", subject}};
+        if (const auto found = co_await deployments_.find(std::move(cid))) {
+            answer["runs"] = true;
+            answer["price"] = to_string(context_.price);
+            answer["currency"] = context_.asset.text;
+        } else if (found.error().http_status == 500 || found.error().http_status == 503) {
+            co_return std::unexpected(found.error());
+        } else {
+            answer["runs"] = false;
+        }
+        co_return protocol::make_known_answer(std::move(subject), std::move(answer));
+    }
+
     Deployments& deployments_;
     FunctionCallContext& context_;
+    LogsContext& logs_;
 };
 
 }  // namespace
 
 std::unique_ptr<protocol::Service> make_compute_service(
-    Deployments& deployments, FunctionCallContext& context) {
-    return std::make_unique<ComputeService>(deployments, context);
+    Deployments& deployments, FunctionCallContext& context, LogsContext& logs) {
+    return std::make_unique<ComputeService>(deployments, context, logs);
 }
 
 }  // namespace decloud::services

@@ -8,6 +8,7 @@
 #include <decloud/content/reader.hpp>
 #include <decloud/crypto/aead.hpp>
 #include <decloud/identity/jwe.hpp>
+#include <decloud/protocol/not_here.hpp>
 #include <decloud/protocol/program_encryption.hpp>
 
 #include <algorithm>
@@ -38,6 +39,13 @@ std::unexpected<protocol::Problem> refuse_unfit(const std::string& reason) {
 
 std::unexpected<protocol::Problem> refuse_revoked() {
     return refuse(410, Status::declined, "the owner has revoked this deployment");
+}
+
+/// It is not for this provider; another one may run it.
+std::unexpected<protocol::Problem> refuse_here(std::string detail, std::string help = {}) {
+    auto refusal = refuse(403, Status::declined, std::move(detail), std::move(help));
+    refusal.error().headers.emplace_back(protocol::kNotHereHeader, "?1");
+    return refusal;
 }
 
 bool is_fault_of_package(const Error& error) {
@@ -90,7 +98,7 @@ Checked<OpenedSpec> open_spec(const content::BlockStore& blocks,
         }
         auto plain = jwe->decrypt(keys);
         if (!plain) {
-            return refuse(403, Status::declined, "this deployment is not for this provider",
+            return refuse_here("this deployment is not for this provider",
                 "decloud deploy --provider names the providers that may run it");
         }
         content = std::move(*plain);
@@ -176,6 +184,21 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(multif
     co_return loading->result;
 }
 
+async::Task<Checked<Address>> Deployments::owner_of(multiformats::Cid cid) {
+    const std::string text = cid.to_v1().to_string();
+    if (const auto found = find_loaded(text)) {
+        co_return found->spec().owner;
+    }
+    if (revoked_cids_.contains(text)) {
+        co_return refuse_revoked();
+    }
+    const auto spec = co_await open(std::move(cid));
+    if (!spec) {
+        co_return std::unexpected(spec.error());
+    }
+    co_return spec->spec.owner;
+}
+
 async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::load(multiformats::Cid cid) {
     auto spec = co_await open(cid);
     if (!spec) {
@@ -205,8 +228,7 @@ Checked<void> Deployments::check(const SignedSpec& spec, bool encrypted) const {
         return refuse_revoked();
     }
     if (fields.escrow != settings_.domain.escrow || fields.chain_id != settings_.domain.chain_id) {
-        return refuse(
-            403, Status::declined, "this deployment was signed for another escrow or chain");
+        return refuse_here("this deployment was signed for another escrow or chain");
     }
     if (auto verified = identity::verify(spec.signature, settings_.domain); !verified) {
         return refuse(403, Status::invalid_signature,
@@ -216,7 +238,7 @@ Checked<void> Deployments::check(const SignedSpec& spec, bool encrypted) const {
     const bool names_us =
         std::ranges::find(fields.providers, settings_.provider_node) != fields.providers.end();
     if (!is_public && !names_us) {
-        return refuse(403, Status::declined, "the owner has not named this provider",
+        return refuse_here("the owner has not named this provider",
             "decloud deploy --provider names the providers that may run it");
     }
     const bool key_named = std::ranges::any_of(keys_, [&fields](const crypto::RsaPrivateKey& key) {
@@ -224,7 +246,7 @@ Checked<void> Deployments::check(const SignedSpec& spec, bool encrypted) const {
                fields.key_thumbprints.end();
     });
     if (encrypted && !key_named) {
-        return refuse(403, Status::declined, "the owner has not named a key of this provider");
+        return refuse_here("the owner has not named a key of this provider");
     }
     return {};
 }
@@ -237,7 +259,7 @@ async::Task<Checked<Bytes>> Deployments::load_package(SignedSpec signed_spec) {
     if (content && spec.program_key) {
         auto plain = protocol::open_program(*spec.program_key, *content);
         if (!plain) {
-            co_return refuse(403, Status::declined, "the program cannot be decrypted");
+            co_return refuse_here("the program cannot be decrypted");
         }
         co_return std::move(*plain);
     }
@@ -295,7 +317,8 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
         .signed_spec = std::move(signed_spec),
         .artifact = std::move(**artifact),
         .limits = manifest.limits,
-        .variables = {}});
+        .variables = {},
+        .program = std::make_shared<const std::string>(program)});
     deployment->variables = deployment->spec().environment;
     deployment->variables.insert(deployment->variables.end(), deployment->spec().secrets.begin(),
         deployment->spec().secrets.end());

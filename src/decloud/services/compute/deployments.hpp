@@ -36,6 +36,9 @@ struct Deployment {
     /// The environment and the secrets, as the program gets them.
     protocol::Variables variables;
 
+    /// The program's content id, version 1.
+    std::shared_ptr<const std::string> program;
+
     /// As the owner wrote it.
     [[nodiscard]] const protocol::DeploymentSpec& spec() const { return signed_spec.spec; }
 };
@@ -73,6 +76,9 @@ class Deployments {
     /// revoked; 400 for what is no deployment; 500 for a damaged block, by name.
     [[nodiscard]] async::Task<protocol::Checked<std::shared_ptr<const Deployment>>> find(
         multiformats::Cid cid);
+
+    /// Who signed a deployment, whether or not it can run here. Problems as `find`.
+    [[nodiscard]] async::Task<protocol::Checked<Address>> owner_of(multiformats::Cid cid);
 
     /// Forgets the longest unused of those that are kept ready. False if there is none.
     bool release_one();

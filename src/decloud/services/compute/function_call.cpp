@@ -3,6 +3,8 @@
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/log.hpp>
 
+#include <boost/asio/this_coro.hpp>
+
 #include <utility>
 
 namespace decloud::services {
@@ -21,7 +23,9 @@ class CallBody final : public sandbox::BodySource {
     [[nodiscard]] const Bytes* whole() const override { return body_.whole(); }
     [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> target) override {
         auto count = co_await body_.read(target);
-        if (!count) {
+        // A body that is not wanted any more has not failed.
+        const auto state = co_await boost::asio::this_coro::cancellation_state;
+        if (!count && state.cancelled() == boost::asio::cancellation_type::none) {
             error_ = count.error();
         }
         co_return count;
@@ -61,6 +65,7 @@ class FunctionCall final : public protocol::PreparedCall {
         terms_.asset = context_.asset;
         terms_.max_price = context_.price;
         terms_.subject = deployment_->cid;
+        terms_.program = deployment_->program;
         terms_.max_request_bytes = spec.manifest.limits.request_bytes;
         terms_.sponsor = protocol::Sponsor{
             .owner = spec.owner, .terms = spec.owner_pays, .max_price = spec.max_price};
@@ -73,10 +78,15 @@ class FunctionCall final : public protocol::PreparedCall {
         protocol::Charge& /*charge*/,
         async::CancellationToken gone) override {
         auto source = std::make_shared<CallBody>(body);
-        auto output = std::make_shared<CallOutput>(responder, context_.slow_answers,
-            deployment_->spec().manifest.output, call_->prefix, context_.executor);
-        const Outcome outcome = co_await context_.sandbox.invoke(deployment_->artifact,
-            environment(body), source, output, deployment_->limits, std::move(gone));
+        auto output = std::make_shared<CallOutput>(
+            responder, context_.slow_answers, output_mode(), call_->prefix, context_.executor);
+        const auto began = std::chrono::steady_clock::now();
+        const Outcome outcome =
+            co_await context_.sandbox.answer(deployment_->artifact, request(body),
+                deployment_->variables, source, output, deployment_->limits, std::move(gone));
+        context_.runs.record(
+            deployment_->artifact->runtime(), outcome, std::chrono::steady_clock::now() - began);
+        keep_log(outcome);
         if (outcome.succeeded()) {
             const auto finished = co_await output->finish();
             if (finished) {
@@ -89,7 +99,21 @@ class FunctionCall final : public protocol::PreparedCall {
     }
 
   private:
-    [[nodiscard]] sandbox::Environment environment(const protocol::RequestBody& body) const {
+    /// Nothing of what the program said there ever goes to the caller. A server's is kept as it
+    /// comes, as it belongs to no call.
+    void keep_log(const Outcome& outcome) const {
+        const bool is_server = deployment_->spec().manifest.server.has_value();
+        context_.logs.keep(
+            deployment_->cid, outcome, is_server ? std::string_view() : outcome.stderr_tail);
+    }
+
+    /// A server's answer always has its head.
+    [[nodiscard]] protocol::OutputMode output_mode() const {
+        const protocol::FunctionManifest& manifest = deployment_->spec().manifest;
+        return manifest.server ? protocol::OutputMode::cgi : manifest.output;
+    }
+
+    [[nodiscard]] sandbox::CgiRequest request(const protocol::RequestBody& body) const {
         sandbox::CgiRequest request;
         request.method = call_->head.method;
         request.script_name = call_->prefix;
@@ -109,7 +133,7 @@ class FunctionCall final : public protocol::PreparedCall {
         }
         request.cid = deployment_->cid;
         request.deadline = deployment_->limits.wall;
-        return sandbox::make_cgi_environment(request, deployment_->variables);
+        return request;
     }
 
     /// Nothing is charged to anybody for a failure of the provider; everything else is the
@@ -199,6 +223,11 @@ sandbox::Manifest sandbox_manifest(const protocol::FunctionManifest& manifest) {
     out.limits.request_bytes = manifest.limits.request_bytes;
     out.limits.response_bytes = manifest.limits.response_bytes;
     out.limits.tmp_bytes = manifest.limits.tmp_bytes;
+    if (manifest.server) {
+        out.serves = true;
+        out.concurrency = static_cast<std::uint32_t>(manifest.server->concurrency);
+        out.idle = manifest.server->idle;
+    }
     return out;
 }
 

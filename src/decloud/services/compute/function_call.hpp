@@ -1,7 +1,9 @@
 #pragma once
 
+#include "call_logs.hpp"
 #include "call_output.hpp"
 #include "deployments.hpp"
+#include "run_metrics.hpp"
 
 #include <decloud/protocol/service.hpp>
 #include <decloud/sandbox/sandbox.hpp>
@@ -20,6 +22,8 @@ struct FunctionCallContext {
     SlowAnswers& slow_answers;
     AssetId asset;
     Amount price;
+    RunMetrics& runs;
+    CallLogs& logs;
 };
 
 /// One call of a deployment.

@@ -21,6 +21,13 @@ namespace {
 
 constexpr std::size_t kReadBytes = 256 * 1024;
 
+/// A spec that is not encrypted: `{spec, signature}` instead of a JWE.
+bool is_readable_spec(BytesView block) {
+    const auto value = json::parse(as_text(block));
+    return value && value->is_object() && value->get_object().contains("spec") &&
+           value->get_object().contains("signature");
+}
+
 class ImportCall final : public PreparedCall {
   public:
     ImportCall(ContentContext& context, std::optional<std::uint64_t> length)
@@ -96,6 +103,9 @@ class ImportCall final : public PreparedCall {
         protocol::RequestBody& body, async::CancellationToken gone, std::uint64_t quota) {
         content::CarLimits limits;
         limits.max_total_bytes = quota + quota / 16 + kMiB;
+        limits.before_commit = [this](const auto& roots, const auto& received, const auto& blocks) {
+            return note_visibility(context_, roots, received, blocks);
+        };
         auto begun = co_await async::offload(context_.pool,
             [this, limits] { return content::CarImport::begin(context_.blocks, limits); });
         if (!begun) {
@@ -228,6 +238,23 @@ std::string deployment_pin(const content::Cid& root) {
     return "deployment:" + root.to_v1().to_string();
 }
 
+Result<void> note_visibility(ContentContext& context,
+    const std::vector<content::Cid>& roots,
+    const std::unordered_set<content::Cid>& received,
+    const content::StagedBlocks& blocks) {
+    if (context.private_blocks == nullptr) {
+        return {};
+    }
+    bool is_public = false;
+    for (const content::Cid& root : roots) {
+        TRY(const auto data, blocks.get(root));
+        is_public = is_public || (data && is_readable_spec(*data));
+    }
+    return is_public ? context.private_blocks->publish(received)
+                     : context.private_blocks->add(
+                           received, context.blocks, context.clock.unix_seconds());
+}
+
 protocol::Problem car_problem(const Error& error) {
     for (const CommonError fault :
         {CommonError::invalid_input, CommonError::corrupt, CommonError::not_found}) {
@@ -282,6 +309,21 @@ async::Task<Result<void>> review_pins(ContentContext& context) {
     co_return Result<void>{};
 }
 
+namespace {
+
+/// Of what is no longer held; a part of them each time.
+Result<void> forget_private_blocks(ContentContext& context, UnixSeconds now) {
+    constexpr std::uint64_t kArriving = 24 * 3600;
+    constexpr std::size_t kMostLookedAt = 100'000;
+    if (context.private_blocks != nullptr) {
+        TRY_VOID(context.private_blocks->sweep(
+            context.blocks, UnixSeconds{now.value - kArriving}, kMostLookedAt));
+    }
+    return {};
+}
+
+}  // namespace
+
 async::Task<Result<content::GarbageResult>> collect_garbage(
     ContentContext& context, content::DiskBlockStore& store) {
     const UnixSeconds now = context.clock.unix_seconds();
@@ -292,9 +334,12 @@ async::Task<Result<content::GarbageResult>> collect_garbage(
         CO_TRY(const bool more,
             co_await async::offload(context.pool, [&collection] { return collection.step(); }));
         if (!more) {
-            co_return collection.result();
+            break;
         }
     }
+    CO_TRY_VOID(co_await async::offload(
+        context.pool, [&context, now] { return forget_private_blocks(context, now); }));
+    co_return collection.result();
 }
 
 }  // namespace decloud::services

@@ -3,6 +3,7 @@
 #include "quota.hpp"
 
 #include <decloud/content/pins.hpp>
+#include <decloud/content/private_blocks.hpp>
 #include <decloud/payments/channel_directory.hpp>
 #include <decloud/payments/ledger.hpp>
 #include <decloud/protocol/service.hpp>
@@ -24,6 +25,8 @@ struct ContentContext {
     QuotaRules quota;
     /// Asked before content is refused for lack of money, which may have come just now.
     payments::ChannelDirectory* channels = nullptr;
+    /// Learns what is not served under `/ipfs`.
+    content::PrivateBlocks* private_blocks = nullptr;
 };
 
 /// Reserved and unclaimed money on `owner`'s channels that are not closing.
@@ -31,6 +34,13 @@ struct ContentContext {
 
 /// Why the roots of one import are pinned: they are one deployment's, which `root` names.
 [[nodiscard]] std::string deployment_pin(const content::Cid& root);
+
+/// Takes down before they are visible whether blocks that came from somebody are for everybody:
+/// only those of a public deployment are, whose spec anybody can read.
+[[nodiscard]] Result<void> note_visibility(ContentContext& context,
+    const std::vector<content::Cid>& roots,
+    const std::unordered_set<content::Cid>& received,
+    const content::StagedBlocks& blocks);
 
 /// Why a CAR was not taken: 400 for what is wrong with the file itself, naming the block where it
 /// is one; else as `protocol::problem_from`.

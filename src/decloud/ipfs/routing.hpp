@@ -1,0 +1,71 @@
+#pragma once
+
+#include "gateway.hpp"
+#include "refusal.hpp"
+
+#include <decloud/async/task.hpp>
+#include <decloud/crypto/ed25519.hpp>
+#include <decloud/multiformats/cid.hpp>
+#include <decloud/multiformats/ipns_record.hpp>
+#include <decloud/net/http/server.hpp>
+#include <decloud/net/url.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace decloud::ipfs {
+
+/// A node as others find it (the "peer" schema of Delegated Routing V1).
+struct PeerRecord {
+    /// The libp2p peer id of its Ed25519 key, "12D3Koo…".
+    std::string id;
+    /// Multiaddrs; without any nobody can be led to it.
+    std::vector<std::string> addresses;
+};
+
+/// The peer id of a key: its multihash in base58btc.
+[[nodiscard]] std::string peer_id(const crypto::Ed25519PublicKey& key);
+
+/// Where HTTP is spoken, as a multiaddr: "/ip4/…/tcp/…/http", with "/tls" in front of "/http" for
+/// https. Nothing for a URL that has none: with a path, or a Unix socket.
+[[nodiscard]] std::optional<std::string> multiaddr_of(const net::Url& url);
+
+/// A GET of `/routing/v1/…`.
+struct RoutingRequest {
+    /// Who has a cid.
+    struct Providers {
+        multiformats::Cid cid;
+    };
+    /// Where a peer is.
+    struct Peers {
+        multiformats::IpnsName id;
+    };
+    /// The newest record of a name.
+    struct Ipns {
+        multiformats::IpnsName name;
+    };
+    std::variant<Providers, Peers, Ipns> what;
+    /// IPIP-484, in lower case; empty: all.
+    std::vector<std::string> address_filters{};
+    std::vector<std::string> protocol_filters{};
+    /// One JSON value a line instead of one object.
+    bool streamed = false;
+};
+
+/// Refusals: 400 for a path that is none, 422 for a key that cannot be read, 406 for an IPNS record
+/// in another form, 501 for methods that write.
+[[nodiscard]] Answered<RoutingRequest> parse_routing_request(const net::http::RequestHead& head);
+
+/// The record as the filters leave it; nothing if they leave none.
+[[nodiscard]] std::optional<PeerRecord> filter_peer(PeerRecord peer, const RoutingRequest& request);
+
+/// Answers `/routing/v1/{providers,peers,ipns}/…` (ipfs/specs http-routing-v1) of this node alone:
+/// it provides what it holds and the public may read, and nothing is asked of others. Single
+/// threaded; the disk is read on the gateway's pool. The contexts outlive the answer.
+[[nodiscard]] async::Task<void> answer_routing(
+    net::http::Exchange exchange, const GatewayContext& context, const PeerRecord& self);
+
+}  // namespace decloud::ipfs

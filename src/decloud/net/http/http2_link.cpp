@@ -1,0 +1,79 @@
+#include "http2_link.hpp"
+
+#include "../internal/http2_client.hpp"
+#include "../internal/http2_server.hpp"
+
+#include <decloud/async/task_group.hpp>
+#include <decloud/async/timeout.hpp>
+
+#include <utility>
+
+namespace decloud::net::http {
+
+namespace {
+
+constexpr std::chrono::milliseconds kTick{250};
+
+async::Task<void> keep_time(std::shared_ptr<internal::Http2Session> session) {
+    while (!session->ended()) {
+        co_await async::delay(kTick);
+        session->tick(std::chrono::steady_clock::now());
+    }
+}
+
+async::Task<void> run_link(std::shared_ptr<internal::Http2Session> session) {
+    async::TaskGroup timer(session->executor());
+    timer.spawn(keep_time(session));
+    co_await session->run({});
+    timer.cancel();
+    co_await timer.join();
+}
+
+}  // namespace
+
+Http2Settings shared_link_settings() {
+    Http2Settings settings;
+    settings.max_concurrent_streams = 4096;
+    settings.stream_window_bytes = 64 * 1024;
+    settings.connection_window_bytes = 128 * 1024 * 1024;
+    settings.reset_burst = 1'000'000;
+    settings.resets_per_second = 1'000'000;
+    return settings;
+}
+
+Http2Requester::Http2Requester(async::Executor executor,
+    std::unique_ptr<Stream> stream,
+    const ClientSettings& settings,
+    const Http2Settings& http2,
+    Liveness liveness)
+    : session_(std::make_shared<internal::Http2Client>(
+          std::move(executor), std::move(stream), settings, http2)) {
+    session_->keep_alive(liveness.ping_after, liveness.dead_after);
+}
+
+Http2Requester::~Http2Requester() { session_->close(); }
+async::Task<void> Http2Requester::run() { return run_link(session_); }
+async::Task<Result<ClientResponse>> Http2Requester::request(ClientRequest request) {
+    return session_->request(std::make_shared<ClientRequest>(std::move(request)));
+}
+void Http2Requester::close() { session_->close(); }
+bool Http2Requester::ended() const { return session_->ended() || !session_->takes_requests(); }
+std::size_t Http2Requester::active() const { return session_->streams(); }
+
+Http2Responder::Http2Responder(async::Executor executor,
+    std::unique_ptr<Stream> stream,
+    PeerAddress peer,
+    const ServerSettings& settings,
+    Handler handler,
+    Liveness liveness)
+    : session_(std::make_shared<internal::Http2Server>(
+          std::move(executor), std::move(stream), peer, settings, std::move(handler))) {
+    session_->keep_alive(liveness.ping_after, liveness.dead_after);
+}
+
+Http2Responder::~Http2Responder() { session_->close(); }
+async::Task<void> Http2Responder::run() { return run_link(session_); }
+void Http2Responder::drain() { session_->drain(); }
+void Http2Responder::close() { session_->close(); }
+
+}  // namespace decloud::net::http

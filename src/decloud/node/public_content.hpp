@@ -1,0 +1,47 @@
+#pragma once
+
+#include <decloud/content/private_blocks.hpp>
+#include <decloud/ipfs/gateway.hpp>
+#include <decloud/ipfs/routing.hpp>
+#include <decloud/policy/policy_keeper.hpp>
+
+#include <boost/asio/thread_pool.hpp>
+
+namespace decloud::node {
+
+/// What of the node's content anybody may read: blocks that the policy of the moment denies are
+/// denied, private ones are hidden. Domains in `IPFS_NS_MAP` lead where it says.
+class PublicContent {
+  public:
+    /// All of it outlives this.
+    PublicContent(const content::BlockStore& blocks,
+        const content::PrivateBlocks& private_blocks,
+        const policy::PolicyKeeper& policy,
+        const ipfs::IpnsRecords& records,
+        const Clock& clock,
+        ipfs::PeerRecord self);
+
+    /// Lives as long as this object.
+    [[nodiscard]] const ipfs::GatewayContext& gateway() const { return gateway_; }
+    /// This node, as others are told of it. Lives as long as this object.
+    [[nodiscard]] const ipfs::PeerRecord& self() const { return self_; }
+
+  private:
+    /// Of its own, so that strangers who read large trees do not hold up calls and the ledger.
+    boost::asio::thread_pool pool_{2};
+    ipfs::KnownLinks links_;
+    ipfs::GatewayContext gateway_;
+    ipfs::PeerRecord self_;
+};
+
+/// The node with this key, at its public URL.
+[[nodiscard]] ipfs::PeerRecord peer_record(
+    const crypto::Ed25519PublicKey& key, std::string_view public_url);
+
+/// The operator's `POST …/record?name=NAME`: keeps an IPNS record.
+[[nodiscard]] async::Task<void> keep_record(net::http::Exchange exchange,
+    ipfs::IpnsRecords& records,
+    boost::asio::thread_pool& pool,
+    const Clock& clock);
+
+}  // namespace decloud::node

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "../native/host.hpp"
+#include "listener.hpp"
+
+#include <decloud/async/event.hpp>
+#include <decloud/async/task_group.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace decloud::sandbox::server {
+
+/// What is started: the same for every instance of a deployment.
+struct ServerProgram {
+    std::shared_ptr<const Artifact> artifact;
+    native::ProgramStart start;
+    Environment environment;
+    Limits limits;
+    std::uint32_t concurrency = 1;
+    std::chrono::milliseconds idle{60'000};
+    /// The deployment's cid.
+    std::string deployment;
+};
+
+/// One warm process tree of one deployment, from its start to its end. Single threaded.
+class Instance {
+  public:
+    /// Called when calls may find something changed.
+    using Changed = std::function<void()>;
+
+    Instance(native::Host& host, std::shared_ptr<const ServerProgram> program, Changed changed);
+
+    /// Its whole life; ends when the process has.
+    [[nodiscard]] async::Task<void> live();
+
+    /// It may take another call.
+    [[nodiscard]] bool has_room() const;
+    [[nodiscard]] bool idle() const { return busy_ == 0 && !stopping_ && !ended_.is_set(); }
+    /// It has been told to end, or has ended: its place becomes free by itself.
+    [[nodiscard]] bool leaving() const {
+        return stopping_ || run_.done.is_set() || ended_.is_set();
+    }
+    /// When its last call ended, or it was made.
+    [[nodiscard]] std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
+    /// One more call. `leave` when it is over; `retire`: it is ended after its other calls.
+    void enter() { ++busy_; }
+    void leave(bool retire);
+    /// Asks it to end: SIGTERM, and SIGKILL if that does not help.
+    void stop();
+
+    /// A new connection. Errors: from errno.
+    [[nodiscard]] Result<internal::UniqueFd> connect() const;
+    /// Waits until the process has ended; false if it goes on.
+    [[nodiscard]] async::Task<bool> ended_within(std::chrono::milliseconds limit);
+    [[nodiscard]] bool ended() const { return ended_.is_set(); }
+    /// It ended though nobody had asked for it, by its own fault.
+    [[nodiscard]] bool crashed() const {
+        return ended_.is_set() && !stopping_ && !outcome_.provider_fault();
+    }
+    /// How it ended; after `ended`.
+    [[nodiscard]] const Outcome& outcome() const { return outcome_; }
+
+  private:
+    [[nodiscard]] async::Task<Result<void>> start();
+    [[nodiscard]] Result<void> start_in(native::LauncherClient& launcher);
+    [[nodiscard]] async::Task<void> wait_for_end();
+    [[nodiscard]] async::Task<void> end_it();
+    [[nodiscard]] async::Task<void> watch_run();
+    [[nodiscard]] std::chrono::steady_clock::duration until_idle() const;
+    void tell_errors(std::string_view text) const;
+    void finish();
+
+    native::Host& host_;
+    std::shared_ptr<const ServerProgram> program_;
+    Changed changed_;
+    std::shared_ptr<native::LauncherClient> launcher_;
+    Listener listener_;
+    Result<void> listening_;
+    std::uint64_t id_ = 0;
+    native::PendingRun run_;
+    async::Event wake_;
+    async::Event ended_;
+    Outcome outcome_;
+    std::string output_;
+    std::string errors_;
+    std::uint32_t busy_ = 0;
+    bool retired_ = false;
+    bool stopping_ = false;
+    std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
+    async::TaskGroup tasks_;
+};
+
+}  // namespace decloud::sandbox::server

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "../native/host.hpp"
+
+#include <memory>
+
+namespace decloud::sandbox::server {
+
+/// Programs that speak HTTP on the listening socket they get as descriptor 3. They stay warm
+/// between calls; an instance serves one deployment only.
+[[nodiscard]] std::unique_ptr<Runtime> make_server_runtime(std::shared_ptr<native::Host> host);
+
+}  // namespace decloud::sandbox::server

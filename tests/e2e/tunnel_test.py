@@ -1,0 +1,168 @@
+"""A provider that nobody can dial sells calls through a tunnel, which only the name's own key opens."""
+
+import base64
+import contextlib
+import copy
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import http1
+from edge import Gateway, make_certificate, register
+from ethereum import development_account
+from harness import (PRICE, PROGRAM, USDC, Cloud, clean_environment, ends_with_parent, expect, expect_equal, in_threads,
+                     probe, wait_for)
+from providers_test import good, namespace
+
+OWNER = development_account(3)
+# Nobody listens there: what is not tunnelled fails.
+NOWHERE = "http://127.0.0.1:9"
+
+
+class Tunnelled:
+    """A provider with a name in the registry, a tunnel, and no port that leads to it."""
+
+    def __init__(self, cloud, folder, name, gateways, prefix=(), environment=None):
+        self.name, self.gateways, self.prefix = f"{name}.decloud", gateways, prefix
+        self.more = environment or {}
+        self.home, self.account, registered = register(cloud, folder, name, NOWHERE)
+        cloud.chain.rpc("anvil_setBalance", registered["settler"], hex(10**19))
+        config = self.home / "config" / "config.toml"
+        text = re.sub(r"(?m)^listen = .127.0.0.1:8402.$", f'listen = "unix:{self.home}/public"', config.read_text())
+        text = re.sub(r"(?m)^console = .127.0.0.1:8401.$", f'console = "unix:{self.home}/console"', text)
+        expect_equal(text.count("unix:"), 2, text)
+        config.write_text(text)
+        self.start()
+
+    def start(self):
+        self.log_file = open(self.home / "log", "ab")
+        options = [word for url in self.gateways for word in ("--tunnel", url)]
+        self.process = subprocess.Popen(
+            [*self.prefix, PROGRAM, "provider", "run", *options], stdin=subprocess.DEVNULL, stdout=self.log_file,
+            stderr=self.log_file, env=clean_environment(DECLOUD_HOME=str(self.home)) | self.more,
+            preexec_fn=ends_with_parent)
+
+    def log(self):
+        return (self.home / "log").read_text(errors="replace")
+
+    def is_reached(self, url):
+        expect(self.process.poll() is None, lambda: f"{self.name} ended: {self.log()[-2000:]}")
+        with contextlib.suppress(OSError):
+            return http1.request(f"{url}/p/{self.name}/readyz", timeout=5).status == 200
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        expect_equal(self.process.wait(40), 0, f"{self.name}'s exit code: {self.log()[-2000:]}")
+
+
+def fund(cloud, tunnelled):
+    usdc = cloud.info["chain"]["usdc"]
+    cloud.send(development_account(0).address, usdc, "mint(address,uint256)", OWNER.address, 10 * USDC)
+    cloud.send(OWNER.address, usdc, "approve(address,uint256)", cloud.escrow, 10 * USDC)
+    cloud.send(OWNER.address, cloud.escrow, "deposit(uint128)", 10 * USDC)
+    cloud.send(OWNER.address, cloud.escrow, "approve(address,uint128,uint128)", tunnelled.account.address, PRICE, USDC)
+    wait_for("the provider to see the money", lambda: OWNER.address in good(
+        tunnelled.home, "provider", "status", "--json").out.lower(), 40, 0.5)
+
+
+def test_a_provider_in_a_network_of_its_own_is_called_and_paid_through_a_tunnel(cloud, folder):
+    ports = [http1.address_of(url)[1] for url in (cloud.info["chain"]["rpc"], cloud.gateway_url)]
+    with namespace(folder, ports) as prefix:
+        tina = Tunnelled(cloud, folder, "tina", [cloud.gateway_url], prefix)
+        wait_for("tina to be reached", lambda: tina.is_reached(cloud.gateway_url), 60)
+        fund(cloud, tina)
+        through = Cloud(cloud.home)
+        through.info = cloud.info | {"provider": {
+            "url": f"{cloud.gateway_url}/p/{tina.name}", "address": tina.account.address, "console": "", "name": "tina"}}
+        cid = through.upload(OWNER, {"program.wasm": probe("wasm").read_bytes()})
+        base = f"{cloud.gateway_url}/p/{tina.name}/{cid}"
+        body = os.urandom(300_000)
+        answers = in_threads(8, lambda _: http1.request(f"{base}?echo=1", "POST", (), body))
+        for answer in answers:
+            expect(answer.status == 200 and answer.body == body, f"{answer.status} {answer.text[:300]}")
+        good(tina.home, "provider", "settle")
+
+        def claimed():
+            return cloud.chain.view(cloud.escrow, "allowance(address,address)", OWNER.address, tina.account.address)[4]
+
+        wait_for("the calls to be settled", lambda: claimed() == 8 * PRICE, 60)
+        tina.stop()
+        expect(http1.request(base).status in (502, 504), "who has gone is not reached")
+
+
+def test_the_public_endpoints_and_nothing_else_pass(cloud, folder):
+    tim = Tunnelled(cloud, folder, "tim", [cloud.gateway_url])
+    wait_for("tim to be reached", lambda: tim.is_reached(cloud.gateway_url), 60)
+    base = f"{cloud.gateway_url}/p/{tim.name}"
+    expect_equal(http1.request(base + "/.well-known/decloud").status, 200, "public")
+    for path in ("/metrics", "/operator/status", "/operator/v1/status"):
+        expect_equal(http1.request(base + path).status, 404, path)
+    tim.stop()
+
+
+def test_a_later_process_takes_the_name_over_from_one_that_is_frozen(cloud, folder):
+    old = Tunnelled(cloud, folder, "tess", [cloud.gateway_url])
+    wait_for("tess to be reached", lambda: old.is_reached(cloud.gateway_url), 60)
+    old.process.send_signal(signal.SIGSTOP)
+    twin = copy.copy(old)
+    twin.home = folder / "twin"
+    shutil.copytree(old.home, twin.home, ignore=shutil.ignore_patterns("public", "console", "*.sock", "log"))
+    config = twin.home / "config" / "config.toml"
+    config.write_text(config.read_text().replace(str(old.home), str(twin.home)))
+    twin.start()
+    wait_for("the twin to be let in", lambda: "is reached through" in twin.log(), 60)
+    expect(twin.is_reached(cloud.gateway_url), "the frozen one still has the name")
+    twin.stop()
+    old.process.kill()
+    old.process.wait()
+
+
+def test_a_tunnel_over_tls_comes_back_when_its_gateway_does(cloud, folder):
+    files = make_certificate(folder)
+    with Gateway(cloud, folder / "gateway", tls=files) as gateway:
+        port = gateway.port
+        url = f"https://localhost:{port}"
+        tom = Tunnelled(cloud, folder, "tom", [url], environment={"SSL_CERT_FILE": str(files[0])})
+
+        def reached():
+            expect(tom.process.poll() is None, tom.log)
+            done = subprocess.run(["curl", "-sS", "--max-time", "5", "--cacert", str(files[0]), "-o", "/dev/null", "-w",
+                                   "%{http_code}", f"{url}/p/{tom.name}/readyz"], capture_output=True)
+            return done.stdout == b"200"
+
+        wait_for("tom to be reached", reached, 60)
+    with Gateway(cloud, folder / "gateway2", tls=files, listen=f"127.0.0.1:{port}"):
+        wait_for("tom to be reached again", reached, 60)
+    tom.stop()
+
+
+def test_nobody_opens_a_tunnel_for_a_name_that_is_not_his(cloud, folder):
+    host, port = http1.address_of(cloud.gateway_url)
+    key = base64.b64encode(os.urandom(16)).decode()
+    request = (f"GET /.well-known/decloud/tunnel HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: Upgrade\r\n"
+               f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+               "Sec-WebSocket-Protocol: decloud-tunnel-1\r\n\r\n").encode()
+
+    def say(message, masked=True):
+        with socket.create_connection((host, port), 20) as connection:
+            connection.sendall(request)
+            answer = b""
+            while b"\r\n\r\n" not in answer or b"nonce" not in answer:
+                answer += connection.recv(4096)
+            expect(answer.startswith(b"HTTP/1.1 101"), answer)
+            head = bytes([0x82, (0x80 if masked else 0) | 126]) + len(message).to_bytes(2, "big")
+            connection.sendall(head + (bytes(4) if masked else b"") + message)
+            rest = b""
+            while data := connection.recv(4096):
+                rest += data
+            return rest
+
+    claim = (b'{"name":"alice.decloud","epoch":"1","instance":"x","signature":"' + b"A" * 86 + b'","delegation":{}}')
+    for message in (claim, b"{" * 300, b"\xff" * 300):
+        expect(b"error" in say(message), "an untrue claim was taken")
+    expect(b"ok" not in say(claim, masked=False), "a frame without a mask was taken")
+    expect_equal(http1.request(cloud.gateway_url + "/.well-known/decloud/tunnel").status, 400, "no upgrade")
+    expect_equal(http1.request(cloud.gateway(cloud.cid("hello"))).status, 200, "alice is still there")
