@@ -109,7 +109,11 @@ struct Encoder {
                                                : "-" + std::to_string(value.rest + 1);
     }
     void operator()(double value) const {
-        const std::string text = fmt::format("{}", value);
+        std::string text = fmt::format("{}", value);
+        // fmt writes exponents with two digits or more, others with as few as there are.
+        if (const std::size_t e = text.find('e'); e != std::string::npos && text[e + 2] == '0') {
+            text.erase(e + 2, 1);
+        }
         out += text;
         if (text.find_first_of(".e") == std::string::npos) {
             out += ".0";
