@@ -28,6 +28,15 @@ std::vector<std::string> reasons(const std::vector<Source>& sources, bool droppe
     return out;
 }
 
+CommonError kind_of_failure(const std::vector<Source>& sources) {
+    if (std::ranges::any_of(sources, &Source::lied)) {
+        return CommonError::corrupt;
+    }
+    const bool all_lack = std::ranges::all_of(
+        sources, [](const Source& source) { return !source.dropped && source.failures == 0; });
+    return all_lack && !sources.empty() ? CommonError::not_found : CommonError::unavailable;
+}
+
 /// The cid at the end of the path, once the blocks that lead there have been fetched.
 async::Task<Result<Cid>> walk(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
@@ -83,13 +92,16 @@ async::Task<Result<Fetched>> fetch_content(net::http::Client& client,
         co_await boost::asio::this_coro::executor, client, sources, *staged, blocks, limits);
     auto end = co_await fetch_all(fetcher, blocks, sources, root, std::move(path));
     if (!end && end.error() == make_error_code(CommonError::unavailable)) {
-        co_return fail(CommonError::unavailable,
+        co_return fail(kind_of_failure(sources),
             fmt::format("no gateway gave {}: {}", root.to_string(),
                 sources.empty() ? "none was asked"
                                 : fmt::to_string(fmt::join(reasons(sources, false), "; "))));
     }
     if (!end) {
         co_return fail(std::move(end.error()));
+    }
+    if (limits.before_commit) {
+        CO_TRY_VOID(limits.before_commit(fetcher.kept()));
     }
     CO_TRY_VOID(staged->commit());
     co_return Fetched{

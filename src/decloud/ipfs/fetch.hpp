@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace decloud::ipfs {
@@ -23,6 +25,11 @@ struct FetchLimits {
     std::chrono::milliseconds block_time = std::chrono::seconds(20);
     /// Requests that one gateway has at once.
     std::size_t requests = 4;
+    /// Told of all that was brought before it becomes visible; its error ends the fetch. May be
+    /// empty.
+    std::function<Result<void>(const std::unordered_set<content::Cid>&)> before_commit{};
+    /// Told after each block how many bytes have been brought. May be empty.
+    std::function<void(std::uint64_t)> progress{};
 };
 
 /// What was brought.
@@ -38,10 +45,11 @@ struct Fetched {
 /// into `store`, from trustless gateways: from one as a CAR and, if that is cut short, on from what
 /// has arrived; from several at once block by block. Every block is verified as it arrives, and one
 /// that was not asked for is refused. A gateway that lies, sends too much, is slow or fails three
-/// times running is asked no more. All blocks become visible at once, none on failure. Ends within
-/// `limits.time`, and must not be cancelled from outside. `store` is written on the caller's thread
-/// and outlives the task. Errors: unavailable, saying of each gateway why not; limit_exceeded;
-/// not_found for a path that is not there; the store's.
+/// times running is asked no more. All blocks become visible at once, none on failure or when it is
+/// cancelled. Ends within `limits.time`. `store` is written on the caller's thread and outlives the
+/// task. Errors, which say of each gateway why not: not_found if they all lack it, corrupt if one
+/// lied, unavailable; timeout; limit_exceeded; not_found also for a path that is not there; the
+/// store's.
 [[nodiscard]] async::Task<Result<Fetched>> fetch_content(net::http::Client& client,
     std::vector<net::Url> gateways,
     content::Cid root,

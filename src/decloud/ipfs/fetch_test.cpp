@@ -1,6 +1,7 @@
 #include "fetch.hpp"
 
 #include <decloud/async/event.hpp>
+#include <decloud/async/timeout.hpp>
 #include <decloud/content/car_transfer.hpp>
 #include <decloud/content/importer.hpp>
 #include <decloud/content/reader.hpp>
@@ -33,6 +34,7 @@ enum class Manner {
     lacks,
     lacks_leaves,
     never_ends,
+    trickles,
     never_answers,
     refuses,
     strays,
@@ -123,6 +125,15 @@ class TestGateway {
         }
         head.headers.add("Content-Type", "application/vnd.ipld.car; version=1");
         (void)co_await exchange.start(std::move(head));
+        for (std::size_t at = 0; manner_ == Manner::trickles && at < size; at += size / 8) {
+            (void)co_await exchange.write(
+                BytesView(car).subspan(at, std::min(size / 8, size - at)));
+            co_await async::delay(std::chrono::milliseconds(500));
+        }
+        if (manner_ == Manner::trickles) {
+            (void)co_await exchange.finish();
+            co_return;
+        }
         (void)co_await exchange.write(BytesView(car).first(size));
         if (manner_ == Manner::never_ends) {
             co_await repeat(std::move(exchange), section(root));
@@ -180,6 +191,12 @@ class TestGateway {
     net::testing::TestServer server_;
 };
 
+/// As a time-out has to give something else.
+async::Task<Result<std::optional<Fetched>>> optional_of(async::Task<Result<Fetched>> task) {
+    CO_TRY(Fetched fetched, co_await std::move(task));
+    co_return std::optional(std::move(fetched));
+}
+
 struct Outcome {
     Result<Fetched> fetched = fail(CommonError::internal);
     std::unique_ptr<content::BlockStore> store = content::make_memory_block_store();
@@ -231,12 +248,15 @@ class FetchTest : public ::testing::Test {
         ASSERT_FALSE(alone.fetched);
         EXPECT_THAT(alone.fetched.error().message(), HasSubstr(why));
         EXPECT_FALSE(alone.store->has(root_).value());
+        kind_ = alone.fetched.error();
         const Outcome both = fetch({manner, Manner::honest}, limits);
         expect_whole(both);
     }
 
     std::unique_ptr<content::BlockStore> source_ = content::make_memory_block_store();
     Cid root_ = Cid::parse("bafkqaaa").value();
+    /// Of the last refusal.
+    Error kind_ = CommonError::internal;
 };
 
 TEST_F(FetchTest, TakesACarFromOneGateway) {
@@ -260,12 +280,18 @@ TEST_F(FetchTest, GoesOnFromWhatHasArrivedAfterACut) {
     EXPECT_THAT(outcome.asked, ElementsAre(3));
 }
 
-TEST_F(FetchTest, RefusesTamperedBlocks) { expect_refused(Manner::tampers, "corrupt"); }
+TEST_F(FetchTest, RefusesTamperedBlocks) {
+    expect_refused(Manner::tampers, "corrupt");
+    EXPECT_EQ(kind_, make_error_code(CommonError::corrupt));
+}
 TEST_F(FetchTest, RefusesTruncatedAnswers) { expect_refused(Manner::truncates, "closed"); }
 TEST_F(FetchTest, RefusesBlocksThatWereNotAskedFor) {
     expect_refused(Manner::strays, "not asked for");
 }
-TEST_F(FetchTest, SaysWhoLacksABlock) { expect_refused(Manner::lacks, "404"); }
+TEST_F(FetchTest, SaysWhoLacksABlock) {
+    expect_refused(Manner::lacks, "it lacks");
+    EXPECT_EQ(kind_, make_error_code(CommonError::not_found));
+}
 TEST_F(FetchTest, SaysWhoAnswersWithAnError) { expect_refused(Manner::refuses, "500"); }
 TEST_F(FetchTest, RefusesAnswersWithoutAnEnd) {
     expect_refused(Manner::never_ends, "again and again");
@@ -310,6 +336,41 @@ TEST_F(FetchTest, EndsInTime) {
     const Outcome outcome =
         fetch({Manner::never_answers, Manner::never_answers}, {.time = std::chrono::seconds(1)});
     EXPECT_FALSE(outcome.fetched);
+}
+
+TEST_F(FetchTest, EndsInTimeWhileACarStreamsOn) {
+    const Outcome outcome = fetch({Manner::trickles}, {.time = std::chrono::seconds(1)});
+    ASSERT_FALSE(outcome.fetched);
+    EXPECT_EQ(outcome.fetched.error(), make_error_code(CommonError::timeout));
+}
+
+TEST_F(FetchTest, EndsItsWorkWhenItIsCancelled) {
+    net::testing::run_loop([&](async::Executor executor) -> async::Task<void> {
+        TestGateway silent(executor, *source_, Manner::never_answers);
+        const auto store = content::make_memory_block_store();
+        net::http::Client client(executor, {}, net::OutboundPolicy::trusted());
+        for (const std::size_t gateways : {1, 2}) {
+            const auto fetched = co_await async::with_timeout(std::chrono::milliseconds(100),
+                optional_of(fetch_content(
+                    client, std::vector<net::Url>(gateways, silent.url()), root_, "", *store)));
+            EXPECT_FALSE(fetched);
+            EXPECT_FALSE(store->has(root_).value());
+        }
+        co_await client.stop();
+        co_await silent.stop();
+    });
+}
+
+TEST_F(FetchTest, TellsOfAllBeforeItIsVisible) {
+    std::size_t told = 0;
+    const FetchLimits limits{.before_commit = [&told](const auto& cids) -> Result<void> {
+        told = cids.size();
+        return fail(CommonError::permission_denied, "not wanted");
+    }};
+    const Outcome outcome = fetch({Manner::honest}, limits);
+    EXPECT_EQ(told, 5U);
+    EXPECT_EQ(outcome.fetched.error(), make_error_code(CommonError::permission_denied));
+    EXPECT_FALSE(outcome.store->has(root_).value());
 }
 
 TEST_F(FetchTest, SaysThatNobodyWasAsked) {

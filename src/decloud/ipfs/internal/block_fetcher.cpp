@@ -3,12 +3,12 @@
 #include "../pages.hpp"
 #include "gateway_client.hpp"
 
-#include <decloud/async/task_group.hpp>
 #include <decloud/async/timeout.hpp>
 #include <decloud/content/car_transfer.hpp>
 #include <decloud/content/reader.hpp>
 #include <decloud/multiformats/car.hpp>
 
+#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,6 +25,7 @@ using content::Cid;
 constexpr std::size_t kReadBytes = std::size_t{256} << 10U;
 constexpr std::string_view kCar = "application/vnd.ipld.car";
 constexpr int kMostFailures = 3;
+constexpr int kGone = 410;
 /// Blocks sent twice are borne up to this, or as much as was new.
 constexpr std::uint64_t kRepeatedBytes = std::uint64_t{16} << 20U;
 
@@ -96,6 +97,9 @@ async::Task<Result<std::optional<net::http::ClientResponse>>> open_car(
     net::Url url) {
     CO_TRY(auto response, co_await get_following(client, std::move(url),
                               std::string(kCar) + "; version=1; order=dfs; dups=n"));
+    if (response.status() == 404 || response.status() == kGone) {
+        co_return fail(CommonError::not_found);
+    }
     const std::string type(response.head().headers.find("Content-Type").value_or(""));
     if (response.status() != 200 || !type.starts_with(kCar)) {
         co_return fail(CommonError::conflict,
@@ -119,7 +123,8 @@ BlockFetcher::BlockFetcher(async::Executor executor,
       blocks_(blocks),
       limits_(limits),
       deadline_(std::chrono::steady_clock::now() + limits.time),
-      changed_(executor) {}
+      changed_(executor),
+      idle_(executor) {}
 
 std::chrono::steady_clock::duration BlockFetcher::time_left() const {
     const auto left = deadline_ - std::chrono::steady_clock::now();
@@ -138,15 +143,28 @@ void BlockFetcher::blame(Source& source, const Error& error) {
                         ? "it is slow: " + error.message()
                         : error.message();
     ++source.failures;
+    source.lied |= is_lie(error) && error != make_error_code(CommonError::timeout);
     source.dropped = is_lie(error) || source.failures >= kMostFailures;
+}
+
+Result<void> BlockFetcher::check_time() const {
+    return std::chrono::steady_clock::now() < deadline_
+               ? Result<void>{}
+               : fail(CommonError::timeout, "it took too long");
 }
 
 Result<void> BlockFetcher::keep(const Cid& cid, BytesView data) {
     bytes_ += data.size();
     ++count_;
+    if (limits_.progress) {
+        limits_.progress(bytes_);
+    }
     if (bytes_ > limits_.max_bytes || count_ > limits_.max_blocks) {
         return fail(CommonError::limit_exceeded,
             fmt::format("more than {} bytes or {} blocks", limits_.max_bytes, limits_.max_blocks));
+    }
+    if (limits_.before_commit) {
+        kept_.insert(cid);
     }
     return staged_.put(cid, data);
 }
@@ -213,7 +231,8 @@ Result<void> BlockFetcher::settle(std::size_t number, Want want, Result<std::opt
     if (data) {
         source.failures = 0;
         TRY_VOID(keep(want.cid, *data));
-        return follow(want, *data);
+        TRY_VOID(follow(want, *data));
+        return wanted_.empty() ? Result<void>{} : check_time();
     }
     if (got) {
         want.asked.resize(sources_.size());
@@ -222,9 +241,7 @@ Result<void> BlockFetcher::settle(std::size_t number, Want want, Result<std::opt
     } else {
         blame(source, got.error());
     }
-    if (std::chrono::steady_clock::now() >= deadline_) {
-        return fail(CommonError::timeout, "it took too long");
-    }
+    TRY_VOID(check_time());
     wanted_.push_back(std::move(want));
     if (std::ranges::any_of(wanted_, [this](const Want& each) { return is_hopeless(each); })) {
         return fail(CommonError::unavailable);
@@ -249,6 +266,26 @@ async::Task<void> BlockFetcher::work(std::size_t source) {
         changed_.set();
         changed_.reset();
     }
+    if (--working_ == 0) {
+        idle_.set();
+    }
+}
+
+async::Task<void> BlockFetcher::join(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    async::TaskGroup& workers) {
+    // They use this object: whoever cancels waits until they have ended.
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    while (working_ > 0) {
+        const auto waited = co_await idle_.wait(limits_.block_time);
+        if (!waited && waited.error() == make_error_code(CommonError::cancelled)) {
+            end(waited.error());
+            workers.cancel();
+            break;
+        }
+    }
+    co_await workers.join();
+    co_await boost::asio::this_coro::throw_if_cancelled(true);
 }
 
 async::Task<Result<void>> BlockFetcher::fetch(std::vector<Cid> roots, bool whole) {
@@ -260,13 +297,16 @@ async::Task<Result<void>> BlockFetcher::fetch(std::vector<Cid> roots, bool whole
     if (wanted_.empty()) {
         co_return Result<void>{};
     }
+    idle_.reset();
+    working_ = 0;
     async::TaskGroup workers(executor_);
     for (std::size_t i = 0; i < sources_.size(); ++i) {
         for (std::size_t slot = 0; slot < limits_.requests && !sources_[i].dropped; ++slot) {
+            ++working_;
             workers.spawn(work(i));
         }
     }
-    co_await workers.join();
+    co_await join(workers);
     if (failed_) {
         co_return fail(*failed_);
     }
@@ -282,7 +322,8 @@ async::Task<Result<void>> BlockFetcher::take_car(
     if (failed_) {
         co_return fail(*failed_);
     }
-    if (!read) {
+    CO_TRY_VOID(check_time());
+    if (!read && read.error() != make_error_code(CommonError::not_found)) {
         blame(source, read.error());
     }
     co_return Result<void>{};
@@ -319,6 +360,7 @@ async::Task<Result<void>> BlockFetcher::read_car(
             co_return reader.finish();
         }
         CO_TRY_VOID(reader.write(BytesView(buffer).first(size)));
+        CO_TRY_VOID(check_time());
         const auto now = std::chrono::steady_clock::now();
         newest = std::exchange(blocks, filter.received()) == filter.received() ? newest : now;
         if (now - newest > limits_.block_time) {

@@ -4,6 +4,7 @@
 #include "fetched_blocks.hpp"
 
 #include <decloud/async/event.hpp>
+#include <decloud/async/task_group.hpp>
 
 #include <deque>
 #include <optional>
@@ -17,6 +18,8 @@ struct Source {
     /// Failures since it last gave something.
     int failures = 0;
     bool dropped = false;
+    /// It sent what is no right answer to what it was asked.
+    bool lied = false;
     /// What it did last that was not right; may be empty.
     std::string reason{};
 };
@@ -43,6 +46,8 @@ class BlockFetcher {
 
     /// Of all that was fetched.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    /// All that was fetched, if the limits have somebody to tell of it.
+    [[nodiscard]] const std::unordered_set<content::Cid>& kept() const { return kept_; }
 
   private:
     struct Want {
@@ -53,6 +58,8 @@ class BlockFetcher {
     };
 
     [[nodiscard]] async::Task<void> work(std::size_t source);
+    /// Waits for the workers, and ends them first if the fetch is cancelled.
+    [[nodiscard]] async::Task<void> join(async::TaskGroup& workers);
     [[nodiscard]] async::Task<Result<void>> read_car(
         Source& source, content::Cid root, std::string path);
     [[nodiscard]] async::Task<Result<std::optional<Bytes>>> ask(Source& source, content::Cid cid);
@@ -66,6 +73,8 @@ class BlockFetcher {
     [[nodiscard]] Result<void> settle(
         std::size_t source, Want want, Result<std::optional<Bytes>> got);
     void blame(Source& source, const Error& error);
+    /// Error: timeout once the fetch has taken longer than it may.
+    [[nodiscard]] Result<void> check_time() const;
     [[nodiscard]] bool is_hopeless(const Want& want) const;
     [[nodiscard]] std::chrono::steady_clock::duration time_left() const;
     void end(Error error);
@@ -78,6 +87,8 @@ class BlockFetcher {
     FetchLimits limits_;
     std::chrono::steady_clock::time_point deadline_;
     async::Event changed_;
+    async::Event idle_;
+    std::size_t working_ = 0;
 
     std::deque<Want> wanted_;
     std::unordered_set<content::Cid> seen_;
@@ -86,6 +97,7 @@ class BlockFetcher {
     std::optional<Error> failed_;
     std::uint64_t bytes_ = 0;
     std::uint64_t count_ = 0;
+    std::unordered_set<content::Cid> kept_;
 };
 
 }  // namespace decloud::ipfs::internal
