@@ -70,6 +70,9 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     for (const std::string& peer : config.provider.peers) {
         TRY(settings.peers.emplace_back(), net::parse_url(peer));
     }
+    for (const std::string& source : config.provider.content_sources) {
+        TRY(settings.content_sources.emplace_back(), net::parse_url(source));
+    }
     settings.outbound.allow_loopback = config.gateway.allow_local_providers;
     settings.outbound.allow_private = config.gateway.allow_local_providers;
     for (const std::string& gateway : config.provider.gateways) {

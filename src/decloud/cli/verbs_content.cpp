@@ -32,7 +32,14 @@ struct ContentOptions {
     std::string pin = "user";
     bool incomplete = false;
     std::vector<std::string> sources{};
+    std::string owner{};
+    std::string reason{};
+    std::uint32_t min_age = 3600;
 };
+
+using ContentVerb = Outcome (*)(const Context&, const ContentOptions&);
+/// Adds a verb by name, help, what its target is (null: it has none) and what it does.
+using VerbAdder = std::function<CLI::App*(const char*, const char*, const char*, ContentVerb)>;
 
 Outcome ask_node(
     const Context& context, std::function<async::Task<Outcome>(client::OperatorClient&)> work) {
@@ -269,13 +276,105 @@ Outcome list(const Context& context, const ContentOptions&) {
     });
 }
 
+Outcome pin(const Context& context, const ContentOptions& options) {
+    TRY(const ContentPath path, parse_path(options.target));
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY(const json::Object answer,
+            co_await node.pin_content(path.root.to_string(), options.pin));
+        context.print(answer, fmt::format("{}  {} blocks, {} bytes", path.root.to_string(),
+                                  json::uint_member(answer, "blocks").value_or(0),
+                                  json::uint_member(answer, "bytes").value_or(0)));
+        co_return ExitCode::ok;
+    });
+}
+
+Outcome unpin(const Context& context, const ContentOptions& options) {
+    TRY(const ContentPath path, parse_path(options.target));
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY(const json::Object answer,
+            co_await node.unpin_content(path.root.to_string(), options.owner, options.reason));
+        context.print(answer, fmt::format("{}  {} pins removed", path.root.to_string(),
+                                  json::uint_member(answer, "removed").value_or(0)));
+        co_return ExitCode::ok;
+    });
+}
+
+void warn_of_missing(const json::Object& answer) {
+    const auto missing = json::array_member(answer, "missing");
+    for (const json::Value& cid : missing ? *missing : json::Array{}) {
+        fmt::print(stderr, "pinned, and damaged or missing: {}\n",
+            std::string(cid.is_string() ? cid.get_string() : "?"));
+    }
+}
+
+Outcome collect(const Context& context, const ContentOptions& options) {
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY(const json::Object answer,
+            co_await node.collect_content(std::chrono::seconds(options.min_age)));
+        warn_of_missing(answer);
+        context.print(answer, fmt::format("removed {} blocks, {} bytes; {} bytes given back",
+                                  json::uint_member(answer, "blocks").value_or(0),
+                                  json::uint_member(answer, "bytes").value_or(0),
+                                  json::uint_member(answer, "freed").value_or(0)));
+        co_return ExitCode::ok;
+    });
+}
+
+std::string damaged_lines(const json::Object& answer) {
+    std::string text;
+    const auto damaged = json::array_member(answer, "damaged");
+    for (const json::Value& row : damaged ? *damaged : json::Array{}) {
+        if (row.is_object()) {
+            text += fmt::format("damaged: {}  {} at {}\n",
+                json::string_member(row.get_object(), "cid").value_or("?"),
+                json::string_member(row.get_object(), "segment").value_or("?"),
+                json::uint_member(row.get_object(), "offset").value_or(0));
+        }
+    }
+    return text;
+}
+
+Outcome verify(const Context& context, const ContentOptions&) {
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY(const json::Object answer, co_await node.verify_content());
+        const std::uint64_t damaged = json::uint_member(answer, "damaged_blocks").value_or(0);
+        context.print(answer,
+            damaged_lines(answer) + fmt::format("{} blocks, {} bytes, {} damaged",
+                                        json::uint_member(answer, "blocks").value_or(0),
+                                        json::uint_member(answer, "bytes").value_or(0), damaged));
+        if (damaged > 0) {
+            fmt::print(stderr,
+                "help: bring what is damaged again, such as by decloud content "
+                "import\n");
+        }
+        co_return damaged == 0 ? ExitCode::ok : ExitCode::failure;
+    });
+}
+
+void add_upkeep_verbs(const VerbAdder& add, ContentOptions& options) {
+    add("pin", "Keep what your node holds under a cid", "CID", pin)
+        ->add_option("--pin", options.pin, "Why it is kept")
+        ->capture_default_str();
+    CLI::App* const unpin_verb = add("unpin", "Keep it no longer", "CID", unpin);
+    unpin_verb->add_option("--pin", options.reason, "Only what is kept for this reason");
+    unpin_verb->add_option("--owner", options.owner, "On whose account it is kept; default: yours")
+        ->type_name("ADDRESS");
+    add("gc", "Remove what nothing pins", nullptr, collect)
+        ->add_option("--min-age", options.min_age,
+            "Only what came longer ago than this; 0 takes what is arriving, too")
+        ->type_name("SECONDS")
+        ->capture_default_str();
+    (void)add("verify", "Read and hash every block; names what is damaged", nullptr, verify);
+}
+
 }  // namespace
 
 void add_content_verbs(CLI::App& app, Context& context) {
     CLI::App* verb = app.add_subcommand("content", "Files and folders by content id, in your node");
     verb->require_subcommand(1);
     const auto options = std::make_shared<ContentOptions>();
-    const auto add = [&](const char* name, const char* help, const char* what, auto work) {
+    const VerbAdder add = [&](const char* name, const char* help, const char* what,
+                              ContentVerb work) {
         CLI::App* inner = verb->add_subcommand(name, help);
         if (what != nullptr) {
             inner->add_option("target", options->target, what)->required();
@@ -317,6 +416,7 @@ void add_content_verbs(CLI::App& app, Context& context) {
             "file", options->output, "The record, as `ipfs routing get /ipns/NAME` gives it")
         ->required();
     (void)add("list", "What the node keeps, and for whom", nullptr, list);
+    add_upkeep_verbs(add, *options);
 }
 
 }  // namespace decloud::cli

@@ -125,6 +125,10 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
             return reader.wrong("runtimes", "some of \"wasm\", \"native\", \"server\", \"oci\"");
         }
     }
+    TRY_VOID(reader.texts("content_sources", provider.content_sources));
+    if (auto checked = check_urls(provider.content_sources); !checked) {
+        return reader.wrong("content_sources", checked.error().detail());
+    }
     TRY_VOID(reader.texts("peers", provider.peers));
     for (const std::string& peer : provider.peers) {
         if (const auto url = net::parse_url(peer);
@@ -338,6 +342,7 @@ std::string format_config(const Config& config) {
                 {"runtimes", list(config.provider.runtimes)},
                 {"gateways", list(config.provider.gateways)},
                 {"peers", list(config.provider.peers)},
+                {"content_sources", list(config.provider.content_sources)},
                 {"failed_attempts", integer(config.provider.failed_attempts)},
                 {"cache_bytes", integer(config.provider.cache_bytes)},
                 {"native_seconds", integer(config.provider.native_seconds)}}},

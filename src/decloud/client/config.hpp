@@ -70,6 +70,8 @@ struct ProviderConfig {
     GasMarket gas{.wei_per_gas = 0, .per_coin = Amount(3'000'000'000)};
     /// Storage for owners who have reserved nothing.
     std::uint64_t free_bytes = 0;
+    /// URLs of trustless gateways: what a call needs and this node lacks is fetched from them.
+    std::vector<std::string> content_sources;
     /// URLs of other nodes to begin with, besides those of the registry.
     std::vector<std::string> peers;
     /// Addresses of gateways whose word on who the client is (`Forwarded`) is believed.

@@ -141,6 +141,27 @@ async::Task<Result<json::Object>> OperatorClient::list_content() {
     co_return co_await ask("GET", "/operator/content/list");
 }
 
+async::Task<Result<json::Object>> OperatorClient::pin_content(std::string cid, std::string reason) {
+    co_return co_await ask("POST",
+        "/operator/content/pin?cid=" + percent_encode(cid) + "&reason=" + percent_encode(reason));
+}
+
+async::Task<Result<json::Object>> OperatorClient::unpin_content(
+    std::string cid, std::string owner, std::string reason) {
+    co_return co_await ask("POST", "/operator/content/unpin?cid=" + percent_encode(cid) +
+                                       "&owner=" + percent_encode(owner) +
+                                       "&reason=" + percent_encode(reason));
+}
+
+async::Task<Result<json::Object>> OperatorClient::collect_content(std::chrono::seconds min_age) {
+    co_return co_await ask_long(
+        "POST", "/operator/content/collect?min_age=" + std::to_string(min_age.count()));
+}
+
+async::Task<Result<json::Object>> OperatorClient::verify_content() {
+    co_return co_await ask_long("GET", "/operator/content/verify");
+}
+
 async::Task<Result<json::Object>> OperatorClient::import_content(
     std::string pin, net::http::BodySource car, bool incomplete) {
     CO_TRY(auto response, co_await exchange("POST",
@@ -178,6 +199,14 @@ async::Task<Result<json::Object>> OperatorClient::ask(std::string method, std::s
     }
     CO_TRY(auto response, co_await exchange(std::move(method), std::move(target), std::move(body)));
     co_return co_await read_object(std::move(response));
+}
+
+async::Task<Result<json::Object>> OperatorClient::ask_long(std::string method, std::string target) {
+    CO_TRY(json::Object answer, co_await ask(std::move(method), std::move(target)));
+    if (const auto error = json::string_member(answer, "error")) {
+        co_return fail(ClientError::remote, *error);
+    }
+    co_return answer;
 }
 
 async::Task<Result<json::Object>> OperatorClient::read_object(net::http::ClientResponse response) {

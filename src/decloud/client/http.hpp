@@ -63,9 +63,22 @@ class OperatorClient {
     [[nodiscard]] async::Task<Result<json::Object>> reload_services();
     /// What the node keeps, by pin.
     [[nodiscard]] async::Task<Result<json::Object>> list_content();
+    /// Keeps what the node holds under `cid`: `blocks`, `bytes`.
+    [[nodiscard]] async::Task<Result<json::Object>> pin_content(
+        std::string cid, std::string reason);
+    /// Removes the pins of `owner` (empty: the operator's) for `reason` (empty: all): `removed`.
+    [[nodiscard]] async::Task<Result<json::Object>> unpin_content(
+        std::string cid, std::string owner, std::string reason);
+    /// Removes what nothing pins and is older: `blocks`, `bytes`, `freed`, `missing`.
+    [[nodiscard]] async::Task<Result<json::Object>> collect_content(std::chrono::seconds min_age);
+    /// Has every block read and hashed: `blocks`, `bytes`, `damaged_blocks`, `damaged`.
+    [[nodiscard]] async::Task<Result<json::Object>> verify_content();
 
   private:
     [[nodiscard]] async::Task<Result<json::Object>> ask(std::string method, std::string target);
+    /// Errors also: what went wrong after the answer's head.
+    [[nodiscard]] async::Task<Result<json::Object>> ask_long(
+        std::string method, std::string target);
     [[nodiscard]] static async::Task<Result<json::Object>> read_object(
         net::http::ClientResponse response);
     using Body = decltype(net::http::ClientRequest::body);

@@ -9,21 +9,48 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <unordered_set>
 #include <utility>
 
 namespace decloud::content {
+
+namespace {
+
+constexpr std::size_t kVerifiedInOneStep = 1024;
+
+}  // namespace
 
 Result<std::unique_ptr<DiskBlockStore>> open_disk_store(
     const std::filesystem::path& folder, DiskStoreOptions options) {
     return internal::DiskStore::open(folder, options);
 }
 
+std::filesystem::path segment_file(std::uint64_t segment) {
+    return std::filesystem::path("segments") / fmt::format("{:08}.car", segment);
+}
+
+Result<DiskBlockStore::Verified> DiskBlockStore::verify() const {
+    Verified all;
+    for (;;) {
+        TRY(Verified some, verify_some(all.last, kVerifiedInOneStep));
+        if (!some.last) {
+            return all;
+        }
+        all.blocks += some.blocks;
+        all.bytes += some.bytes;
+        std::ranges::move(some.damaged, std::back_inserter(all.damaged));
+        all.last = std::move(some.last);
+    }
+}
+
 namespace internal {
 
 namespace {
 
-constexpr std::size_t kPage = 4096;
+/// Of a version, a codec, and a multihash of 64 bytes.
+constexpr std::uint64_t kLongestCid = 80;
 constexpr std::uint64_t kCompactBatch = std::uint64_t{8} << 20U;
 /// What framing adds to a block of the usual kind: CIDv1 and a varint.
 constexpr std::uint64_t kFrameBytes = 39;
@@ -363,25 +390,51 @@ Result<std::vector<DiskBlockStore::Entry>> DiskStore::list(
     return out;
 }
 
-Result<std::vector<Multihash>> DiskStore::verify() const {
-    std::vector<Multihash> damaged;
-    std::optional<Multihash> after;
-    for (;;) {
-        TRY(const std::vector<Entry> entries, list(after, kPage));
-        if (entries.empty()) {
-            return damaged;
-        }
-        for (const Entry& entry : entries) {
-            const auto data = get(Cid::v1(multiformats::Codec::raw, entry.hash));
-            if (!data && data.error().code() != CommonError::corrupt) {
-                return fail(data.error());
-            }
-            if (!data) {
-                damaged.push_back(entry.hash);
-            }
-        }
-        after = entries.back().hash;
+/// A section has the id right before the bytes.
+Cid DiskStore::cid_in_file(const Multihash& hash, const Location& location) const {
+    const Cid raw = Cid::v1(multiformats::Codec::raw, hash);
+    std::shared_ptr<const SegmentFile> file;
+    {
+        const std::lock_guard lock(index_mutex_);
+        const auto segment = segments_.find(location.segment);
+        file = segment == segments_.end() ? nullptr : segment->second.file;
     }
+    const std::uint64_t size = std::min(kLongestCid, location.offset);
+    const auto before = file ? file->read(location.offset - size, size) : Bytes();
+    for (std::size_t length = 2; before && length <= before->size(); ++length) {
+        auto cid = Cid::from_bytes(BytesView(*before).last(length));
+        if (cid && cid->hash() == hash) {
+            return std::move(*cid);
+        }
+    }
+    return raw;
+}
+
+Result<DiskBlockStore::Verified> DiskStore::verify_some(
+    const std::optional<Multihash>& after, std::size_t count) const {
+    std::vector<BlockIndex::Row> rows;
+    {
+        const std::lock_guard lock(index_mutex_);
+        TRY(rows, index_->page(after ? after->to_bytes() : Bytes(), count));
+    }
+    Verified out;
+    for (const BlockIndex::Row& row : rows) {
+        const auto data = get(Cid::v1(multiformats::Codec::raw, row.hash));
+        if (!data && data.error().code() != CommonError::corrupt) {
+            return fail(data.error());
+        }
+        ++out.blocks;
+        out.bytes += row.location.size;
+        if (!data) {
+            out.damaged.push_back({.cid = cid_in_file(row.hash, row.location),
+                .segment = row.location.segment,
+                .offset = row.location.offset});
+        }
+    }
+    if (!rows.empty()) {
+        out.last = std::move(rows.back().hash);
+    }
+    return out;
 }
 
 bool DiskStore::mostly_dead(const Segment& segment) {

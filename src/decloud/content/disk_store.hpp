@@ -59,9 +59,33 @@ class DiskBlockStore : public BlockStore {
     /// Rewrites one of them and gives its space back. Returns the bytes freed; 0 if it is gone, or
     /// stays because it holds damaged blocks.
     virtual Result<std::uint64_t> compact_segment(std::uint64_t id) = 0;
-    /// Reads and hashes every block. Returns the damaged ones.
-    [[nodiscard]] virtual Result<std::vector<multiformats::Multihash>> verify() const = 0;
+
+    /// A block that does not hash to its id, or whose segment is gone.
+    struct Damaged {
+        /// As it was put, if that can still be read; else of codec raw.
+        Cid cid;
+        std::uint64_t segment = 0;
+        /// Of the block's bytes in the segment's file.
+        std::uint64_t offset = 0;
+    };
+    /// What was read of the store.
+    struct Verified {
+        std::uint64_t blocks = 0;
+        std::uint64_t bytes = 0;
+        std::vector<Damaged> damaged{};
+        /// The last one that was read; nothing if there was none left.
+        std::optional<multiformats::Multihash> last{};
+    };
+    /// Reads and hashes up to `count` blocks in the order of their multihashes, after `after`;
+    /// without it from the first.
+    [[nodiscard]] virtual Result<Verified> verify_some(
+        const std::optional<multiformats::Multihash>& after, std::size_t count) const = 0;
+    /// All of them.
+    [[nodiscard]] Result<Verified> verify() const;
 };
+
+/// The file of a segment, within the store's folder.
+[[nodiscard]] std::filesystem::path segment_file(std::uint64_t segment);
 
 /// Opens or creates the store in `folder`. Errors: StoreError::in_use if another process has it
 /// open; StoreError::damaged naming the file; StoreError::newer_format; io, disk_full.

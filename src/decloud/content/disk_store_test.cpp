@@ -118,10 +118,16 @@ TEST(DiskBlockStore, RefusesADamagedBlockByNameAndHealsIt) {
     EXPECT_EQ(got.error().code(), CommonError::corrupt);
     EXPECT_NE(got.error().message().find(damaged.cid.to_string()), std::string::npos);
     EXPECT_EQ(*store->get(sound.cid), sound.data);
-    EXPECT_EQ(*store->verify(), std::vector{damaged.cid.hash()});
+    const auto found = *store->verify();
+    ASSERT_EQ(found.damaged.size(), 1U);
+    EXPECT_EQ(found.damaged.front().cid, damaged.cid);
+    EXPECT_EQ(home.path() / segment_file(found.damaged.front().segment), segment);
+    EXPECT_EQ(found.damaged.front().offset, offset_of(segment, "To be damaged"));
+    EXPECT_EQ(found.blocks, 2U);
+    EXPECT_EQ(found.bytes, damaged.data.size() + sound.data.size());
     ASSERT_TRUE(store->put(damaged.cid, damaged.data));
     EXPECT_EQ(*store->get(damaged.cid), damaged.data);
-    EXPECT_TRUE(store->verify()->empty());
+    EXPECT_TRUE(store->verify()->damaged.empty());
     EXPECT_EQ(store->bytes_used(), damaged.data.size() + sound.data.size());
 }
 
@@ -430,7 +436,7 @@ TEST(DiskBlockStore, ServesSeveralThreads) {
     }
     EXPECT_EQ(failures, 0);
     EXPECT_EQ(store->bytes_used(), 4U * 33U * 300U);
-    EXPECT_TRUE(store->verify()->empty());
+    EXPECT_TRUE(store->verify()->damaged.empty());
 }
 
 }  // namespace

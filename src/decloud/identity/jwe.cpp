@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view kEncryption = "A256GCM";
 constexpr std::string_view kKeyAlgorithm = "RSA-OAEP-256";
 constexpr std::size_t kMaxHeader = 16 * 1024;
+/// Each costs an RSA operation, and whoever wrote it may have put the same key there often.
+constexpr std::size_t kMostTried = 8;
 
 std::unexpected<Error> refuse(std::string why) {
     return fail(CommonError::invalid_input, "JWE: " + std::move(why));
@@ -184,9 +186,13 @@ Result<Bytes> Jwe::open(const crypto::RsaPrivateKey& key, const Recipient& recip
 Result<Bytes> Jwe::decrypt(const crypto::RsaPrivateKey& key) const {
     Error problem = IdentityError::not_a_recipient;
     const std::string id = key.public_key().key_id();
+    std::size_t tried = 0;
     for (const Recipient& recipient : recipients_) {
         if (!recipient.key_id.empty() && recipient.key_id != id) {
             continue;
+        }
+        if (++tried > kMostTried) {
+            break;
         }
         auto plaintext = open(key, recipient);
         if (plaintext) {

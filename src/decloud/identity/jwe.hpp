@@ -38,8 +38,8 @@ class Jwe {
     /// The `kid` of every RSA-OAEP-256 recipient, in order; empty texts for those without.
     [[nodiscard]] std::vector<std::string> key_ids() const;
 
-    /// Tries the recipients whose `kid` is the key's thumbprint, or who have none. Errors:
-    /// IdentityError::not_a_recipient; CryptoError::decryption_failed.
+    /// Tries the first eight recipients whose `kid` is the key's thumbprint, or who have none.
+    /// Errors: IdentityError::not_a_recipient; CryptoError::decryption_failed.
     [[nodiscard]] Result<Bytes> decrypt(const crypto::RsaPrivateKey& key) const;
     /// With the first of several keys (the current one and retired ones) that is a recipient.
     [[nodiscard]] Result<Bytes> decrypt(std::span<const crypto::RsaPrivateKey> keys) const;

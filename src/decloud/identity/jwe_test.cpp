@@ -112,6 +112,21 @@ TEST(Jwe, ReadsTheFlattenedForm) {
     EXPECT_EQ(jwe->decrypt(key(0)), to_bytes(std::string_view("text")));
 }
 
+TEST(Jwe, TriesFewOfManyRecipientsThatClaimToBeOneKey) {
+    json::Object object = parsed(make());
+    const json::Array rows = object.at("recipients").as_array();
+    json::Object liar = rows[1].as_object();
+    liar["header"] = rows[0].as_object().at("header");
+    const auto behind = [&](std::size_t liars) {
+        json::Array all(liars, liar);
+        all.push_back(rows[0]);
+        object["recipients"] = std::move(all);
+        return Jwe::parse(json::to_text(object))->decrypt(key(0));
+    };
+    EXPECT_EQ(behind(7), to_bytes(std::string_view("a secret spec")));
+    EXPECT_FALSE(behind(8));
+}
+
 TEST(Jwe, NeedsARecipient) { EXPECT_FALSE(encrypt_jwe(as_bytes("text"), {})); }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "node.hpp"
 
 #include "console.hpp"
+#include "content_sources.hpp"
 #include "declared_services.hpp"
 #include "edge.hpp"
 #include "exposure.hpp"
@@ -132,6 +133,11 @@ class Node::Impl {
           sender_(
               executor, client_, head_, *journal_, settler_key_, {.chain_id = settings_.chain_id}),
           sandbox_(executor, sandbox_settings(settings_, keys.module_cache)),
+          content_sources_(make_content_sources(executor,
+              settings_.content_sources,
+              *storage_.blocks,
+              *storage_.private_blocks,
+              clock)),
           deployments_(executor,
               *storage_.blocks,
               *storage_.pins,
@@ -139,7 +145,9 @@ class Node::Impl {
               sandbox_,
               std::move(keys.rsa),
               pool_,
-              {.domain = domain_, .provider_node = identity::namehash(settings_.provider_name)}),
+              {.domain = domain_,
+                  .provider_node = identity::namehash(settings_.provider_name),
+                  .fetcher = content_sources_.get()}),
           slow_answers_(executor),
           run_metrics_(*metrics_),
           call_logs_(executor, clock),
@@ -203,6 +211,7 @@ class Node::Impl {
     std::unique_ptr<payments::Debts> debts_;
 
     sandbox::Sandbox sandbox_;
+    std::unique_ptr<ContentSources> content_sources_;
     services::Deployments deployments_;
     services::SlowAnswers slow_answers_;
     services::RunMetrics run_metrics_;
@@ -364,9 +373,9 @@ Result<void> Node::Impl::listen() {
             process_gauges_.set();
             exposure_gauges_.set(measure_exposure(*ledger_, asset_, settings_.thresholds.row_cost));
         }});
-    operator_context_ = std::make_unique<OperatorContext>(
-        OperatorContext{settings_, asset_, *ledger_, *channels_, *settler_, *trials_, head_,
-            *content_context_, *declared_, *debts_, *storage_.ipns_records, clock_});
+    operator_context_ = std::make_unique<OperatorContext>(OperatorContext{settings_, asset_,
+        *ledger_, *channels_, *settler_, *trials_, head_, *content_context_, *storage_.blocks,
+        *declared_, *debts_, *storage_.ipns_records, clock_});
     TRY(public_server_,
         net::http::Server::listen(executor_, settings_.public_listen, settings_.public_server,
             [this](net::http::Exchange exchange) { return answer_public(std::move(exchange)); }));
@@ -431,6 +440,9 @@ async::Task<void> Node::Impl::stop() {
         co_return;
     }
     call_logs_.stop();
+    if (content_sources_) {
+        co_await content_sources_->stop();
+    }
     if (tunnels_) {
         co_await tunnels_->stop(kStopGrace);
     }

@@ -79,6 +79,8 @@ struct NodeSettings {
     std::vector<std::string> runtimes{"wasm", "native", "server", "oci"};
     /// How long a native program may run.
     std::chrono::milliseconds native_wall = std::chrono::seconds(15);
+    /// Trustless gateways from which what a call needs is fetched if it is not held here.
+    std::vector<net::Url> content_sources;
     /// Content that an owner may keep here without reserved money.
     std::uint64_t free_bytes = 0;
     /// Calls that are given away without a grant on the chain.

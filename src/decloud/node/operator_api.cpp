@@ -1,5 +1,6 @@
 #include "operator_api.hpp"
 
+#include "content_upkeep.hpp"
 #include "exposure.hpp"
 #include "public_content.hpp"
 
@@ -161,6 +162,14 @@ async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext&
         co_await export_content(std::move(exchange), context.content);
     } else if (path == "/operator/content/list" && !is_post) {
         co_await list_content(std::move(exchange), context.content);
+    } else if (path == "/operator/content/pin" && is_post) {
+        co_await pin_content(std::move(exchange), context.content);
+    } else if (path == "/operator/content/unpin" && is_post) {
+        co_await unpin_content(std::move(exchange), context.content);
+    } else if (path == "/operator/content/collect" && is_post) {
+        co_await collect_content(std::move(exchange), context.content, context.blocks);
+    } else if (path == "/operator/content/verify" && !is_post) {
+        co_await verify_content(std::move(exchange), context.content, context.blocks);
     } else {
         co_await pipeline::Pipeline::send_problem(std::move(exchange),
             protocol::refuse(404, protocol::Status::bad_request, "no such operator verb: " + path)

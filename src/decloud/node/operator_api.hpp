@@ -23,6 +23,7 @@ struct OperatorContext {
     const payments::AutomaticTrials& trials;
     chain::HeadFollower& head;
     services::ContentContext& content;
+    content::DiskBlockStore& blocks;
     DeclaredServices& declared;
     payments::Debts& debts;
     ipfs::IpnsRecords& ipns_records;
@@ -34,7 +35,8 @@ struct OperatorContext {
 /// `POST /operator/debts/forgive?id=…`, `POST
 /// /operator/settle`, `POST /operator/content/import`, `GET /operator/content/export?cid=…`, `GET
 /// /operator/content/list`, `POST /operator/content/record?name=…`, `POST
-/// /operator/services/reload`.
+/// /operator/content/pin`, `unpin`, `collect`, `GET /operator/content/verify`
+/// (`content_upkeep.hpp`), `POST /operator/services/reload`.
 [[nodiscard]] async::Task<void> answer_operator(
     net::http::Exchange exchange, OperatorContext& context);
 

@@ -40,7 +40,8 @@ class DiskStore final : public DiskBlockStore, public BatchTarget {
     Result<Removed> remove_old(std::span<const Multihash> hashes, UnixSeconds added_by) override;
     [[nodiscard]] std::vector<std::uint64_t> sparse_segments() const override;
     Result<std::uint64_t> compact_segment(std::uint64_t id) override;
-    [[nodiscard]] Result<std::vector<Multihash>> verify() const override;
+    [[nodiscard]] Result<Verified> verify_some(
+        const std::optional<Multihash>& after, std::size_t count) const override;
 
     Result<void> append_batch(const SectionBuffer& batch) override;
     Result<void> adopt_file(const std::filesystem::path& path,
@@ -82,6 +83,7 @@ class DiskStore final : public DiskBlockStore, public BatchTarget {
     void count(std::map<std::uint64_t, SegmentRow>& rows, const Location& place, bool added) const;
 
     // Under write_mutex_.
+    [[nodiscard]] Cid cid_in_file(const Multihash& hash, const Location& location) const;
     [[nodiscard]] Result<std::optional<Bytes>> read_intact(const Multihash& hash) const;
     [[nodiscard]] static std::vector<Multihash> hashes_of(const Entries& entries);
     [[nodiscard]] Result<Entries> not_held(const Entries& entries) const;

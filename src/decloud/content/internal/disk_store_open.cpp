@@ -213,8 +213,6 @@ Result<DiskStore::Tail> DiskStore::scan_tail(
     return found;
 }
 
-fs::path DiskStore::segment_path(std::uint64_t id) const {
-    return folder_ / "segments" / fmt::format("{:08}.car", id);
-}
+fs::path DiskStore::segment_path(std::uint64_t id) const { return folder_ / segment_file(id); }
 
 }  // namespace decloud::content::internal

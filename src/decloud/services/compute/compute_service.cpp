@@ -121,7 +121,7 @@ class ComputeService final : public protocol::Service {
             co_return refuse(
                 403, Status::declined, "functions of a shared origin cannot have service workers");
         }
-        auto deployment = co_await deployments_.find(std::move(*cid));
+        auto deployment = co_await deployments_.find(std::move(*cid), call->client);
         if (!deployment) {
             co_return std::unexpected(std::move(deployment.error()));
         }
@@ -129,7 +129,8 @@ class ComputeService final : public protocol::Service {
     }
 
   private:
-    /// What does not run here is no failure of whoever asks: gateways ask everybody.
+    /// What does not run here is no failure of whoever asks: gateways ask everybody, which is why
+    /// nothing is fetched for the answer.
     [[nodiscard]] async::Task<Checked<std::unique_ptr<PreparedCall>>> describe(
         multiformats::Cid cid) {
         std::string subject = cid.to_string();

@@ -26,6 +26,8 @@ constexpr std::string_view kRevokedPrefix = "revoked/";
 constexpr std::string_view kRevokedCidPrefix = "revoked-cid/";
 /// A program may have failed to compile in time on a busy machine.
 constexpr auto kUnfitFor = std::chrono::hours(1);
+/// Not for this provider, or not signed by its owner.
+constexpr int kRefusedForGood = 403;
 
 /// The engine that could not make it ready is this process's.
 std::string unfit_key(const std::string& program, const sandbox::Manifest& manifest) {
@@ -60,38 +62,28 @@ struct OpenedSpec {
     bool encrypted = false;
 };
 
-Checked<Bytes> read_content(
-    const content::BlockStore& blocks, const multiformats::Cid& cid, std::uint64_t max_bytes) {
-    auto bytes = content::read_file(blocks, cid, max_bytes);
-    if (bytes) {
-        return std::move(*bytes);
-    }
-    if (bytes.error() == make_error_code(CommonError::not_found)) {
+std::unexpected<protocol::Problem> refuse_content(
+    const Error& error, const multiformats::Cid& cid) {
+    if (error == make_error_code(CommonError::not_found)) {
         return refuse(404, Status::bad_request, "this provider does not hold " + cid.to_string(),
             "decloud deploy sends a deployment to a provider");
     }
-    if (bytes.error() == make_error_code(CommonError::corrupt)) {
-        log::error("services", "damaged content is not used: {}", bytes.error().message());
+    if (error == make_error_code(CommonError::corrupt)) {
+        log::error("services", "damaged content is not used: {}", error.message());
         return refuse(500, Status::server_error,
             "content of " + cid.to_string() + " is damaged at this provider; nothing was charged");
     }
-    if (bytes.error() == make_error_code(CommonError::invalid_input)) {
+    if (error == make_error_code(CommonError::invalid_input)) {
         return refuse(404, Status::bad_request, cid.to_string() + " is not a deployment");
     }
-    return std::unexpected(protocol::problem_from(bytes.error()));
+    return std::unexpected(protocol::problem_from(error));
 }
 
-Checked<OpenedSpec> open_spec(const content::BlockStore& blocks,
-    const multiformats::Cid& cid,
-    std::uint64_t max_bytes,
-    const std::vector<crypto::RsaPrivateKey>& keys) {
-    auto content = read_content(blocks, cid, max_bytes);
-    if (!content) {
-        return std::unexpected(std::move(content.error()));
-    }
-    const bool encrypted = protocol::is_encrypted_spec(as_text(*content));
+Checked<OpenedSpec> open_spec(
+    Bytes content, const multiformats::Cid& cid, const std::vector<crypto::RsaPrivateKey>& keys) {
+    const bool encrypted = protocol::is_encrypted_spec(as_text(content));
     if (encrypted) {
-        const auto jwe = identity::Jwe::parse(as_text(*content));
+        const auto jwe = identity::Jwe::parse(as_text(content));
         if (!jwe) {
             return refuse(
                 400, Status::bad_request, "the deployment cannot be read: " + jwe.error().detail());
@@ -103,7 +95,7 @@ Checked<OpenedSpec> open_spec(const content::BlockStore& blocks,
         }
         content = std::move(*plain);
     }
-    auto spec = protocol::parse_signed_spec(as_text(*content));
+    auto spec = protocol::parse_signed_spec(as_text(content));
     if (!spec) {
         return refuse(encrypted ? 403 : 404, Status::bad_request,
             cid.to_string() + " is not a deployment: " + spec.error().detail());
@@ -154,7 +146,8 @@ std::shared_ptr<const Deployment> Deployments::find_loaded(const std::string& ci
     return found->second.deployment;
 }
 
-async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(multiformats::Cid cid) {
+async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(
+    multiformats::Cid cid, std::optional<std::string> client) {
     const std::string text = cid.to_v1().to_string();
     if (auto found = find_loaded(text)) {
         co_return found;
@@ -162,10 +155,17 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(multif
     if (revoked_cids_.contains(text)) {
         co_return refuse_revoked();
     }
-    if (const std::string* reason = find_unfit(text)) {
-        co_return refuse_unfit(*reason);
+    if (const protocol::Problem* problem = find_unfit(text)) {
+        co_return std::unexpected(*problem);
     }
-    if (const auto running = loading_.find(text); running != loading_.end()) {
+    Asker asker;
+    if (client && settings_.fetcher != nullptr) {
+        asker = FetchAsker{.client = std::move(*client),
+            .until = std::chrono::steady_clock::now() + settings_.fetch_time};
+    }
+    // Whoever wants it fetched does not make do with what one finds who does not.
+    const std::string key = asker ? text : text + " held";
+    if (const auto running = loading_.find(key); running != loading_.end()) {
         const std::shared_ptr<Loading> loading = running->second;
         const auto waited = co_await loading->done.wait(std::chrono::minutes(2));
         if (!waited) {
@@ -174,9 +174,9 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(multif
         co_return loading->result;
     }
     const auto loading = std::make_shared<Loading>(executor_);
-    loading_.emplace(text, loading);
-    loading->result = co_await load(std::move(cid));
-    loading_.erase(text);
+    loading_.emplace(key, loading);
+    loading->result = co_await load(std::move(cid), std::move(asker));
+    loading_.erase(key);
     loading->done.set();
     if (loading->result) {
         remember(*loading->result);
@@ -199,23 +199,52 @@ async::Task<Checked<Address>> Deployments::owner_of(multiformats::Cid cid) {
     co_return spec->spec.owner;
 }
 
-async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::load(multiformats::Cid cid) {
-    auto spec = co_await open(cid);
+async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::load(
+    multiformats::Cid cid, Asker asker) {
+    auto spec = co_await open(cid, asker);
     if (!spec) {
         co_return std::unexpected(std::move(spec.error()));
     }
-    co_return co_await prepare(cid.to_v1().to_string(), std::move(*spec));
+    co_return co_await prepare(cid.to_v1().to_string(), std::move(*spec), std::move(asker));
 }
 
-async::Task<Checked<SignedSpec>> Deployments::open(multiformats::Cid cid) {
-    auto opened = co_await async::offload(pool_, [this, cid]() -> Checked<OpenedSpec> {
-        return open_spec(blocks_, cid, settings_.max_spec_bytes, keys_);
-    });
+async::Task<Checked<Bytes>> Deployments::read(
+    multiformats::Cid cid, std::uint64_t max_bytes, Asker asker) {
+    const auto read_held = [this, cid, max_bytes] {
+        return content::read_file(blocks_, cid, max_bytes);
+    };
+    auto bytes = co_await async::offload(pool_, read_held);
+    if (!bytes && bytes.error() == make_error_code(CommonError::not_found) && asker) {
+        auto fetched = co_await settings_.fetcher->fetch(cid, max_bytes, std::move(*asker));
+        if (!fetched) {
+            co_return std::unexpected(std::move(fetched.error()));
+        }
+        bytes = co_await async::offload(pool_, read_held);
+    }
+    if (!bytes) {
+        co_return refuse_content(bytes.error(), cid);
+    }
+    co_return std::move(*bytes);
+}
+
+async::Task<Checked<SignedSpec>> Deployments::open(multiformats::Cid cid, Asker asker) {
+    if (const protocol::Problem* known = find_unfit(cid.to_v1().to_string());
+        known != nullptr && known->http_status == kRefusedForGood) {
+        co_return std::unexpected(*known);
+    }
+    auto content = co_await read(cid, settings_.max_spec_bytes, std::move(asker));
+    if (!content) {
+        co_return std::unexpected(std::move(content.error()));
+    }
+    auto opened = co_await async::offload(
+        pool_, [this, cid, bytes = std::move(*content)]() mutable -> Checked<OpenedSpec> {
+            return open_spec(std::move(bytes), cid, keys_);
+        });
     if (!opened) {
-        co_return std::unexpected(std::move(opened.error()));
+        co_return refuse_spec(cid, std::move(opened.error()));
     }
     if (auto checked = check(opened->spec, opened->encrypted); !checked) {
-        co_return std::unexpected(std::move(checked.error()));
+        co_return refuse_spec(cid, std::move(checked.error()));
     }
     co_return std::move(opened->spec);
 }
@@ -251,11 +280,9 @@ Checked<void> Deployments::check(const SignedSpec& spec, bool encrypted) const {
     return {};
 }
 
-async::Task<Checked<Bytes>> Deployments::load_package(SignedSpec signed_spec) {
+async::Task<Checked<Bytes>> Deployments::load_package(SignedSpec signed_spec, Asker asker) {
     const protocol::DeploymentSpec& spec = signed_spec.spec;
-    auto content = co_await async::offload(pool_, [this, &spec]() -> Checked<Bytes> {
-        return read_content(blocks_, spec.program, settings_.max_package_bytes);
-    });
+    auto content = co_await read(spec.program, settings_.max_package_bytes, std::move(asker));
     if (content && spec.program_key) {
         auto plain = protocol::open_program(*spec.program_key, *content);
         if (!plain) {
@@ -267,7 +294,7 @@ async::Task<Checked<Bytes>> Deployments::load_package(SignedSpec signed_spec) {
 }
 
 async::Task<Checked<Deployments::Made>> Deployments::make_artifact(
-    SignedSpec signed_spec, std::string program, sandbox::Manifest manifest) {
+    SignedSpec signed_spec, std::string program, sandbox::Manifest manifest, Asker asker) {
     const std::string owner = to_string(signed_spec.spec.owner);
     if (sandbox_.is_prepared(program, owner, manifest)) {
         auto artifact = co_await sandbox_.prepare(program, owner, {}, manifest);
@@ -276,7 +303,7 @@ async::Task<Checked<Deployments::Made>> Deployments::make_artifact(
         }
         // What was kept of it turned out to be unusable.
     }
-    auto package = co_await load_package(std::move(signed_spec));
+    auto package = co_await load_package(std::move(signed_spec), std::move(asker));
     if (!package) {
         co_return std::unexpected(std::move(package.error()));
     }
@@ -284,21 +311,22 @@ async::Task<Checked<Deployments::Made>> Deployments::make_artifact(
 }
 
 async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
-    std::string cid, SignedSpec signed_spec) {
+    std::string cid, SignedSpec signed_spec, Asker asker) {
     const protocol::DeploymentSpec& spec = signed_spec.spec;
     const sandbox::Manifest manifest = sandbox_manifest(spec.manifest);
     const std::string program = spec.program.to_v1().to_string();
     if (const auto accepted = sandbox_.accepts(manifest); !accepted) {
-        remember_unfit(cid, accepted.error().detail());
-        co_return refuse_unfit(accepted.error().detail());
+        auto refusal = refuse_unfit(accepted.error().detail());
+        remember_unfit(cid, refusal.error());
+        co_return refusal;
     }
-    if (const std::string* known = find_unfit(unfit_key(program, manifest))) {
+    if (const protocol::Problem* known = find_unfit(unfit_key(program, manifest))) {
         // Remembering one may forget the other.
-        const std::string reason = *known;
-        remember_unfit(cid, reason);
-        co_return refuse_unfit(reason);
+        protocol::Problem problem = *known;
+        remember_unfit(cid, problem);
+        co_return std::unexpected(std::move(problem));
     }
-    auto artifact = co_await make_artifact(signed_spec, program, manifest);
+    auto artifact = co_await make_artifact(signed_spec, program, manifest, std::move(asker));
     if (!artifact) {
         co_return std::unexpected(std::move(artifact.error()));
     }
@@ -309,9 +337,10 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
             co_return refuse(503, Status::server_error,
                 "the provider could not make the program ready; nothing was charged");
         }
-        remember_unfit(cid, error.detail());
-        remember_unfit(unfit_key(program, manifest), error.detail());
-        co_return refuse_unfit(error.detail());
+        auto refusal = refuse_unfit(error.detail());
+        remember_unfit(cid, refusal.error());
+        remember_unfit(unfit_key(program, manifest), refusal.error());
+        co_return refusal;
     }
     auto deployment = std::make_shared<Deployment>(Deployment{.cid = std::move(cid),
         .signed_spec = std::move(signed_spec),
@@ -326,7 +355,7 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
 }
 
 void Deployments::remember(const std::shared_ptr<const Deployment>& deployment) {
-    if (revoked_.contains(deployment->signed_spec.spec_hash)) {
+    if (revoked_.contains(deployment->signed_spec.spec_hash) || loaded_.contains(deployment->cid)) {
         return;
     }
     recent_.push_front(deployment->cid);
@@ -345,9 +374,9 @@ bool Deployments::release_one() {
     return true;
 }
 
-void Deployments::remember_unfit(std::string key, std::string reason) {
+void Deployments::remember_unfit(std::string key, protocol::Problem problem) {
     const auto until = std::chrono::steady_clock::now() + kUnfitFor;
-    if (!unfit_.insert_or_assign(key, Unfit{std::move(reason), until}).second) {
+    if (!unfit_.insert_or_assign(key, Unfit{std::move(problem), until}).second) {
         return;
     }
     unfit_order_.push_back(std::move(key));
@@ -357,11 +386,19 @@ void Deployments::remember_unfit(std::string key, std::string reason) {
     }
 }
 
-const std::string* Deployments::find_unfit(const std::string& key) const {
+std::unexpected<protocol::Problem> Deployments::refuse_spec(
+    const multiformats::Cid& cid, protocol::Problem problem) {
+    if (problem.http_status == kRefusedForGood) {
+        remember_unfit(cid.to_v1().to_string(), problem);
+    }
+    return std::unexpected(std::move(problem));
+}
+
+const protocol::Problem* Deployments::find_unfit(const std::string& key) const {
     const auto found = unfit_.find(key);
     const bool holds =
         found != unfit_.end() && std::chrono::steady_clock::now() < found->second.until;
-    return holds ? &found->second.reason : nullptr;
+    return holds ? &found->second.problem : nullptr;
 }
 
 async::Task<Checked<void>> Deployments::revoke(

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "content_fetcher.hpp"
+
 #include <decloud/async/event.hpp>
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
@@ -19,6 +21,7 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -54,6 +57,10 @@ struct DeploymentsSettings {
     std::size_t max_unfit = 4096;
     std::uint64_t max_spec_bytes = 2 * kMiB;
     std::uint64_t max_package_bytes = 256 * kMiB;
+    /// Brings what is not held; null: nobody does. Outlives the deployments.
+    ContentFetcher* fetcher = nullptr;
+    /// For bringing one deployment, its spec and its program.
+    std::chrono::milliseconds fetch_time = std::chrono::seconds(30);
 };
 
 /// Finds deployments by cid and keeps them ready. Single threaded; what blocks happens on `pool`.
@@ -73,9 +80,11 @@ class Deployments {
     [[nodiscard]] async::Task<Result<void>> start();
 
     /// Problems: 404 not held here; 403 not for this provider, or not signed by its owner; 410
-    /// revoked; 400 for what is no deployment; 500 for a damaged block, by name.
+    /// revoked; 400 for what is no deployment; 500 for a damaged block, by name. With a `client`
+    /// (as `Call::client`) what is not held is fetched on its account; problems also
+    /// `ContentFetcher`'s.
     [[nodiscard]] async::Task<protocol::Checked<std::shared_ptr<const Deployment>>> find(
-        multiformats::Cid cid);
+        multiformats::Cid cid, std::optional<std::string> client = {});
 
     /// Who signed a deployment, whether or not it can run here. Problems as `find`.
     [[nodiscard]] async::Task<protocol::Checked<Address>> owner_of(multiformats::Cid cid);
@@ -111,20 +120,32 @@ class Deployments {
         std::list<std::string>::iterator recent;
     };
 
-    [[nodiscard]] async::Task<Found> load(multiformats::Cid cid);
-    [[nodiscard]] async::Task<protocol::Checked<protocol::SignedSpec>> open(multiformats::Cid cid);
+    /// For whom a load may fetch; nobody: it may not.
+    using Asker = std::optional<FetchAsker>;
+
+    [[nodiscard]] async::Task<Found> load(multiformats::Cid cid, Asker asker);
+    [[nodiscard]] async::Task<protocol::Checked<protocol::SignedSpec>> open(
+        multiformats::Cid cid, Asker asker = {});
+    /// A file that is held, or fetched.
+    [[nodiscard]] async::Task<protocol::Checked<Bytes>> read(
+        multiformats::Cid cid, std::uint64_t max_bytes, Asker asker);
     [[nodiscard]] protocol::Checked<void> check(
         const protocol::SignedSpec& spec, bool encrypted) const;
     /// The program as a package, decrypted if the spec has its key.
-    [[nodiscard]] async::Task<protocol::Checked<Bytes>> load_package(protocol::SignedSpec spec);
+    [[nodiscard]] async::Task<protocol::Checked<Bytes>> load_package(
+        protocol::SignedSpec spec, Asker asker);
     /// The sandbox's word on the program; problems are those of finding it.
     using Made = Result<std::shared_ptr<const sandbox::Artifact>>;
     [[nodiscard]] async::Task<protocol::Checked<Made>> make_artifact(
-        protocol::SignedSpec spec, std::string program, sandbox::Manifest manifest);
-    [[nodiscard]] async::Task<Found> prepare(std::string cid, protocol::SignedSpec spec);
+        protocol::SignedSpec spec, std::string program, sandbox::Manifest manifest, Asker asker);
+    [[nodiscard]] async::Task<Found> prepare(
+        std::string cid, protocol::SignedSpec spec, Asker asker);
     void remember(const std::shared_ptr<const Deployment>& deployment);
-    void remember_unfit(std::string key, std::string reason);
-    [[nodiscard]] const std::string* find_unfit(const std::string& key) const;
+    void remember_unfit(std::string key, protocol::Problem problem);
+    [[nodiscard]] const protocol::Problem* find_unfit(const std::string& key) const;
+    /// A spec's refusal, which stays as it is as long as the keys do.
+    [[nodiscard]] std::unexpected<protocol::Problem> refuse_spec(
+        const multiformats::Cid& cid, protocol::Problem problem);
 
     async::Executor executor_;
     content::BlockStore& blocks_;
@@ -141,11 +162,11 @@ class Deployments {
     /// Their cids, as their content may be gone.
     std::unordered_set<std::string> revoked_cids_;
     struct Unfit {
-        std::string reason;
+        protocol::Problem problem;
         std::chrono::steady_clock::time_point until;
     };
-    /// What cannot run here: deployments by cid, programs by `unfit_key`, so that neither is tried
-    /// again for each call.
+    /// What cannot run here: deployments by cid, programs by `unfit_key`, so that neither is
+    /// decrypted, verified or compiled again for each call.
     std::unordered_map<std::string, Unfit> unfit_;
     std::deque<std::string> unfit_order_;
 };

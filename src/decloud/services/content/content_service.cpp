@@ -324,17 +324,23 @@ Result<void> forget_private_blocks(ContentContext& context, UnixSeconds now) {
 
 }  // namespace
 
-async::Task<Result<content::GarbageResult>> collect_garbage(
-    ContentContext& context, content::DiskBlockStore& store) {
+async::Task<Result<content::GarbageResult>> collect_garbage(ContentContext& context,
+    content::DiskBlockStore& store,
+    std::chrono::seconds min_age,
+    CollectionStep between) {
     const UnixSeconds now = context.clock.unix_seconds();
-    CO_TRY(auto collection, co_await async::offload(context.pool, [&context, &store, now] {
-        return content::GarbageCollection::begin(store, context.pins, {.now = now});
+    CO_TRY(auto collection, co_await async::offload(context.pool, [&context, &store, now, min_age] {
+        return content::GarbageCollection::begin(
+            store, context.pins, {.min_age = min_age, .now = now});
     }));
     for (;;) {
         CO_TRY(const bool more,
             co_await async::offload(context.pool, [&collection] { return collection.step(); }));
         if (!more) {
             break;
+        }
+        if (between && !co_await between(collection.result())) {
+            co_return fail(CommonError::cancelled);
         }
     }
     CO_TRY_VOID(co_await async::offload(

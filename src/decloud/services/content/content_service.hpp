@@ -10,6 +10,8 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <chrono>
+#include <functional>
 #include <memory>
 
 namespace decloud::services {
@@ -54,9 +56,15 @@ struct ContentContext {
 /// ended.
 [[nodiscard]] async::Task<Result<void>> review_pins(ContentContext& context);
 
-/// Frees the space of what no pin reaches, in steps between which the pool does other work. `store`
-/// is the context's.
-[[nodiscard]] async::Task<Result<content::GarbageResult>> collect_garbage(
-    ContentContext& context, content::DiskBlockStore& store);
+/// Awaited between the steps of a collection; false ends it where it is.
+using CollectionStep = std::function<async::Task<bool>(const content::GarbageResult&)>;
+
+/// Frees the space of what no pin reaches and is older than `min_age`, in steps between which the
+/// pool does other work. `store` is the context's. Error: cancelled by `between`, which may be
+/// empty.
+[[nodiscard]] async::Task<Result<content::GarbageResult>> collect_garbage(ContentContext& context,
+    content::DiskBlockStore& store,
+    std::chrono::seconds min_age = content::GarbageOptions().min_age,
+    CollectionStep between = {});
 
 }  // namespace decloud::services

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <decloud/net/http/server.hpp>
+#include <decloud/services/content/content_service.hpp>
+
+namespace decloud::node {
+
+/// What the operator does with what is kept. `pin?cid=…&reason=…` keeps a tree that is held whole,
+/// as the operator's; `unpin?cid=…&owner=…&reason=…` removes pins (without an owner the operator's,
+/// without a reason all); `collect?min_age=…` (seconds) removes what nothing pins; `verify` reads
+/// and hashes every block. The last two go on for a while: blanks come before their JSON, so that
+/// nobody takes the node for dead. `store` is the context's; both outlive the tasks.
+[[nodiscard]] async::Task<void> pin_content(
+    net::http::Exchange exchange, services::ContentContext& context);
+[[nodiscard]] async::Task<void> unpin_content(
+    net::http::Exchange exchange, services::ContentContext& context);
+[[nodiscard]] async::Task<void> collect_content(net::http::Exchange exchange,
+    services::ContentContext& context,
+    content::DiskBlockStore& store);
+[[nodiscard]] async::Task<void> verify_content(net::http::Exchange exchange,
+    services::ContentContext& context,
+    const content::DiskBlockStore& store);
+
+}  // namespace decloud::node
