@@ -6,6 +6,7 @@ import concurrent.futures
 import dataclasses
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,7 +46,9 @@ class Done:
 
     @property
     def failure(self):
-        return "it took too long and was stopped" if self.exit_code is None else f"exit code {self.exit_code}"
+        how = "it took too long and was stopped" if self.exit_code is None else f"exit code {self.exit_code}"
+        # A full disk leaves no other word of itself: the logs are on it.
+        return f"{how}; {shutil.disk_usage(ROOT).free / 2**30:.1f} GiB free on the disk"
 
 
 def stop(process):

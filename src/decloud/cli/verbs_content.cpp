@@ -5,8 +5,9 @@
 #include <decloud/client/http.hpp>
 #include <decloud/content/block_store.hpp>
 #include <decloud/content/car_transfer.hpp>
-#include <decloud/content/importer.hpp>
+#include <decloud/content/file_stream.hpp>
 #include <decloud/content/reader.hpp>
+#include <decloud/content/source_tree.hpp>
 #include <decloud/ipfs/fetch.hpp>
 #include <decloud/multiformats/ipns_record.hpp>
 #include <decloud/net/url.hpp>
@@ -71,10 +72,8 @@ Outcome import_car(
 }
 
 Outcome add_content(const Context& context, const ContentOptions& options) {
-    TRY(const Workspace workspace, context.open());
-    TRY(const auto scratch, ScratchStore::make(workspace.home.cache));
-    TRY(const auto entry, content::import_path(scratch->blocks(), options.target));
-    return import_car(context, options, internal::car_source(scratch->blocks(), entry.cid));
+    TRY(const auto tree, content::read_source_tree(options.target));
+    return import_car(context, options, internal::car_source(tree->blocks(), tree->root().cid));
 }
 
 Outcome import_file(const Context& context, const ContentOptions& options) {
@@ -112,8 +111,8 @@ async::Task<Result<void>> load(
     content::BlockStore& store) {
     CO_TRY(const auto import,
         content::CarImport::begin(store, {.max_total_bytes = std::uint64_t{1} << 40U}));
-    CO_TRY_VOID(co_await node.export_content(
-        root.to_string(), [&import](BytesView bytes) { return import->write(bytes); }));
+    CO_TRY_VOID(co_await node.export_content(root.to_string(), content::Duplicates::left_out,
+        [&import](BytesView bytes) { return import->write(bytes); }));
     CO_TRY(const auto imported, import->finish());
     if (imported.roots != std::vector<multiformats::Cid>{root}) {
         co_return fail(CommonError::corrupt, "the node sent other content than was asked for");
@@ -178,7 +177,28 @@ Outcome write_file(const content::BlockStore& blocks, const multiformats::Cid& c
     return ExitCode::ok;
 }
 
+/// A whole file as it arrives from the node, every block verified.
+Outcome stream_file(const Context& context, const multiformats::Cid& cid) {
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY(auto output, OutputFile::open({}));
+        content::FileStream file(cid, [&](BytesView bytes) { return output.write(bytes); });
+        multiformats::CarReader car(
+            {}, [](const auto&) { return Result<void>{}; },
+            [&](const multiformats::Cid& id, BytesView data) { return file.write(id, data); });
+        CO_TRY_VOID(co_await node.export_content(cid.to_string(), content::Duplicates::sent,
+            [&](BytesView bytes) { return car.write(bytes); }));
+        CO_TRY_VOID(car.finish());
+        CO_TRY_VOID(file.finish());
+        CO_TRY_VOID(output.finish());
+        co_return ExitCode::ok;
+    });
+}
+
 Outcome cat(const Context& context, const ContentOptions& options) {
+    TRY(const ContentPath path, parse_path(options.target));
+    if (path.path.empty() && options.sources.empty()) {
+        return stream_file(context, path.root);
+    }
     return with_content(context, options, write_file);
 }
 
@@ -241,8 +261,9 @@ Outcome export_file(const Context& context, const ContentOptions& options) {
     TRY(const ContentPath path, parse_path(options.target));
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY(auto output, OutputFile::open(options.output));
-        CO_TRY_VOID(co_await node.export_content(
-            path.root.to_string(), [&output](BytesView bytes) { return output.write(bytes); }));
+        CO_TRY_VOID(
+            co_await node.export_content(path.root.to_string(), content::Duplicates::left_out,
+                [&output](BytesView bytes) { return output.write(bytes); }));
         CO_TRY_VOID(output.finish());
         co_return ExitCode::ok;
     });

@@ -179,9 +179,11 @@ async::Task<Result<json::Object>> OperatorClient::keep_record(std::string name, 
 }
 
 async::Task<Result<void>> OperatorClient::export_content(
-    std::string cid, std::function<Result<void>(BytesView)> sink) {
-    CO_TRY(auto response,
-        co_await exchange("GET", "/operator/content/export?cid=" + percent_encode(cid), {}));
+    std::string cid, content::Duplicates duplicates, std::function<Result<void>(BytesView)> sink) {
+    CO_TRY(auto response, co_await exchange("GET",
+                              "/operator/content/export?cid=" + percent_encode(cid) +
+                                  (duplicates == content::Duplicates::sent ? "&duplicates=1" : ""),
+                              {}));
     Bytes buffer(kReadBytes);
     for (;;) {
         CO_TRY(const std::size_t count, co_await response.read(buffer));

@@ -4,6 +4,7 @@
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
+#include <decloud/content/car_transfer.hpp>
 #include <decloud/net/http/client.hpp>
 #include <decloud/net/url.hpp>
 
@@ -55,10 +56,11 @@ class OperatorClient {
         std::string pin, net::http::BodySource car, bool incomplete = false);
     /// Keeps an IPNS record, which the node verifies, and gives its name as the node spells it.
     [[nodiscard]] async::Task<Result<json::Object>> keep_record(std::string name, Bytes record);
-    /// Everything under `cid` as a CAR, in pieces, as it arrives. On error what `sink` got is not
-    /// whole. Errors also: the sink's.
-    [[nodiscard]] async::Task<Result<void>> export_content(
-        std::string cid, std::function<Result<void>(BytesView)> sink);
+    /// Everything under `cid` as a CAR, depth first, in pieces, as it arrives. On error what `sink`
+    /// got is not whole. Errors also: the sink's.
+    [[nodiscard]] async::Task<Result<void>> export_content(std::string cid,
+        content::Duplicates duplicates,
+        std::function<Result<void>(BytesView)> sink);
     /// Has the node read its services' files again: `services`, `errors`.
     [[nodiscard]] async::Task<Result<json::Object>> reload_services();
     /// What the node keeps, by pin.

@@ -1,6 +1,13 @@
 #include "block_store.hpp"
 
+#include "internal/checked_block.hpp"
+
 namespace decloud::content {
+
+Result<void> StagedBlocks::put(const Cid& cid, BytesView data) {
+    TRY_VOID(internal::check_block(cid, data));
+    return put_verified(cid, data);
+}
 
 Result<void> BlockStore::put(const Cid& cid, BytesView data) {
     const Block block{.cid = cid, .data = to_bytes(data)};

@@ -23,7 +23,10 @@ class StagedBlocks {
     virtual ~StagedBlocks() = default;
     /// Verifies the hash. Errors: corrupt naming the cid, limit_exceeded over 2 MiB, invalid_input
     /// for a hash function that is not known, disk_full.
-    virtual Result<void> put(const Cid& cid, BytesView data) = 0;
+    Result<void> put(const Cid& cid, BytesView data);
+    /// The same of bytes that the caller knows to have that hash: it made the cid, or verified it.
+    /// Errors: limit_exceeded, disk_full.
+    virtual Result<void> put_verified(const Cid& cid, BytesView data) = 0;
     /// Nothing if `cid` was not staged here, whatever the store holds.
     [[nodiscard]] virtual Result<std::optional<Bytes>> get(const Cid& cid) const = 0;
     /// True if it was staged here, whatever the store holds.

@@ -18,6 +18,12 @@ using multiformats::HashCode;
 
 bool is_inline(const Cid& cid) { return cid.hash().code() == HashCode::identity; }
 
+/// Of a codec that has no links, whatever the bytes are.
+bool is_leaf(const Cid& cid) {
+    return cid.codec() == Codec::raw || cid.codec() == Codec::json ||
+           cid.codec() == multiformats::kCborCodec;
+}
+
 /// Follows links through received blocks and finds what is missing or too deep.
 class Completeness {
   public:
@@ -71,8 +77,15 @@ class Completeness {
             }
             return {};
         }
-        TRY(const Bytes data, load(path, cid));
         reached_.insert(cid.to_v1());
+        if (is_leaf(cid) && staged_.has(cid)) {
+            heights_.emplace(cid, 0);
+            if (!path.empty()) {
+                path.back().height = std::max<std::size_t>(path.back().height, 1);
+            }
+            return {};
+        }
+        TRY(const Bytes data, load(path, cid));
         TRY(std::vector<Cid> links, block_links(cid, data));
         path.push_back({.cid = cid, .links = std::move(links), .next = 0, .height = 0});
         return {};
@@ -159,7 +172,7 @@ struct CarImport::State {
                   if (!is_inline(cid)) {
                       received.insert(cid.to_v1());
                   }
-                  return staged->put(cid, data);
+                  return staged->put_verified(cid, data);
               }) {}
 
     BlockStore& store;
@@ -218,8 +231,11 @@ Result<CarImported> car_import(BlockStore& store, BytesView car, const CarLimits
     return import->finish();
 }
 
-CarExport::CarExport(const BlockStore& store, std::vector<Cid> roots)
-    : store_(&store), roots_(std::move(roots)), pending_(roots_.rbegin(), roots_.rend()) {}
+CarExport::CarExport(const BlockStore& store, std::vector<Cid> roots, Duplicates duplicates)
+    : store_(&store),
+      roots_(std::move(roots)),
+      duplicates_(duplicates),
+      pending_(roots_.rbegin(), roots_.rend()) {}
 
 Result<std::optional<Bytes>> CarExport::next() {
     if (!header_sent_) {
@@ -229,7 +245,7 @@ Result<std::optional<Bytes>> CarExport::next() {
     while (!pending_.empty()) {
         const Cid cid = std::move(pending_.back());
         pending_.pop_back();
-        if (is_inline(cid) || !sent_.insert(cid).second) {
+        if (is_inline(cid) || (duplicates_ == Duplicates::left_out && !sent_.insert(cid).second)) {
             continue;
         }
         TRY(const Bytes data, require_block(*store_, cid));

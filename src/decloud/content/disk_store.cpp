@@ -81,7 +81,8 @@ Result<void> DiskStore::put_all(std::span<const Block> blocks) {
 Result<std::unique_ptr<StagedBlocks>> DiskStore::stage() {
     const std::lock_guard lock(write_mutex_);
     return std::make_unique<DiskStagedBlocks>(*this,
-        folder_ / "staging" / fmt::format("{}.car", next_staging_++), options_.staging_memory);
+        folder_ / "staging" / fmt::format("{}.car", next_staging_++), options_.staging_memory,
+        options_.durability);
 }
 
 Result<std::optional<DiskStore::Place>> DiskStore::find(const Multihash& hash) const {
@@ -207,7 +208,7 @@ Result<std::uint64_t> DiskStore::active_segment() {
         segment.sealed = true;
     }
     const std::uint64_t id = next_segment_++;
-    auto file = SegmentFile::create(segment_path(id));
+    auto file = SegmentFile::create(segment_path(id), options_.durability);
     auto synced = file ? store::sync_directory(folder_ / "segments") : Result<void>{};
     if (!file || !synced) {
         ::unlink(segment_path(id).c_str());
@@ -310,7 +311,7 @@ Result<void> DiskStore::adopt_file(
     }
     const auto adopt = [&]() -> Result<void> {
         TRY_VOID(store::sync_directory(folder_ / "segments"));
-        TRY(std::shared_ptr<SegmentFile> file, SegmentFile::open(target));
+        TRY(std::shared_ptr<SegmentFile> file, SegmentFile::open(target, options_.durability));
         const std::lock_guard lock(index_mutex_);
         const SegmentRow row{.id = id, .indexed = file->size(), .live = 0, .blocks = 0};
         segments_[id] = {.file = std::move(file), .row = row, .sealed = true};

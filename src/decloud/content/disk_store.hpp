@@ -16,6 +16,9 @@
 
 namespace decloud::content {
 
+/// What a write survives. `unsynced` is for a store that goes with its process.
+enum class Durability : std::uint8_t { synced, unsynced };
+
 /// Sizes in bytes, and the clock that `Entry::added` is read from.
 struct DiskStoreOptions {
     /// A segment that has reached this size is followed by a new one.
@@ -24,6 +27,7 @@ struct DiskStoreOptions {
     std::uint64_t max_bytes = std::uint64_t{1} << 50U;
     /// Staged blocks beyond this go to a file.
     std::uint64_t staging_memory = std::uint64_t{8} << 20U;
+    Durability durability = Durability::synced;
     /// Must outlive the store.
     const Clock* clock = &system_clock();
 };

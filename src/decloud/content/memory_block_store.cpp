@@ -10,6 +10,7 @@ namespace decloud::content {
 namespace {
 
 using internal::check_block;
+using internal::check_block_size;
 using internal::is_inline;
 using multiformats::Multihash;
 using BlockMap = std::unordered_map<Multihash, Bytes>;
@@ -20,8 +21,8 @@ class MemoryStagedBlocks final : public StagedBlocks {
   public:
     explicit MemoryStagedBlocks(MemoryBlockStore& store) : store_(store) {}
 
-    Result<void> put(const Cid& cid, BytesView data) override {
-        TRY_VOID(check_block(cid, data));
+    Result<void> put_verified(const Cid& cid, BytesView data) override {
+        TRY_VOID(check_block_size(cid, data));
         if (!is_inline(cid) && blocks_.try_emplace(cid.hash(), to_bytes(data)).second) {
             bytes_ += data.size();
         }

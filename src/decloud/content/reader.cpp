@@ -1,5 +1,6 @@
 #include "reader.hpp"
 
+#include "internal/file_part.hpp"
 #include "internal/load_node.hpp"
 #include "list_budget.hpp"
 
@@ -13,21 +14,14 @@ namespace decloud::content {
 
 namespace {
 
+using internal::bad_node;
+using internal::is_file;
 using internal::load_node;
 using multiformats::PbLink;
 using multiformats::UnixFsNode;
 using multiformats::UnixFsType;
 
 constexpr unsigned kHashBits = 64;
-
-Error bad_node(const Cid& cid, std::string_view problem) {
-    return {make_error_code(CommonError::invalid_input),
-        fmt::format("block {}: {}", cid.to_string(), problem)};
-}
-
-bool is_file(const UnixFsNode& node) {
-    return node.info.type == UnixFsType::file || node.info.type == UnixFsType::raw;
-}
 
 bool is_directory(const UnixFsNode& node) {
     return node.info.type == UnixFsType::directory || node.info.type == UnixFsType::hamt_shard;
@@ -150,49 +144,38 @@ Result<FileReader> FileReader::open(const BlockStore& store, const Cid& cid) {
     return FileReader(store, cid, node.info.file_size.value_or(0));
 }
 
+FileReader::FileReader(const BlockStore& store, Cid root, std::uint64_t size)
+    : store_(&store), root_(std::move(root)), size_(size) {
+    seek(0);
+}
+FileReader::FileReader(FileReader&&) noexcept = default;
+FileReader& FileReader::operator=(FileReader&&) noexcept = default;
+FileReader::~FileReader() = default;
+
 void FileReader::seek(std::uint64_t offset) {
     offset_ = std::min(offset, size_);
-    pending_.assign({Position{.cid = root_, .offset = 0, .size = size_, .depth = 0}});
+    pending_.clear();
+    pending_.push_back({.cid = root_, .offset = 0, .size = size_, .depth = 0});
 }
 
 Result<Bytes> FileReader::next() {
     while (offset_ < size_ && !pending_.empty()) {
-        const Position position = std::move(pending_.back());
+        const internal::FilePart part = std::move(pending_.back());
         pending_.pop_back();
-        if (position.offset + position.size <= offset_) {
+        if (part.offset + part.size.value_or(0) <= offset_) {
             continue;
         }
-        TRY(Bytes piece, open_block(position));
-        if (!piece.empty()) {
-            offset_ += piece.size();
-            return piece;
+        TRY(UnixFsNode node, load_node(*store_, part.cid));
+        TRY_VOID(internal::open_file_part(part, node, pending_));
+        Bytes data = std::move(node.info.data).value_or(Bytes{});
+        const std::uint64_t skip = offset_ - part.offset;
+        if (skip < data.size()) {
+            data.erase(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(skip));
+            offset_ += data.size();
+            return data;
         }
     }
     return Bytes{};
-}
-
-Result<Bytes> FileReader::open_block(const Position& position) {
-    if (position.depth > kMaxBlockDepth) {
-        return fail(bad_node(position.cid, "a file that is too deep"));
-    }
-    TRY(const UnixFsNode node, load_node(*store_, position.cid));
-    if (!is_file(node)) {
-        return fail(bad_node(position.cid, "not a part of a file"));
-    }
-    if (node.info.file_size != position.size) {
-        return fail(bad_node(position.cid, "not of the size that is due"));
-    }
-    const BytesView data = node.info.data ? BytesView(*node.info.data) : BytesView();
-    std::uint64_t end = position.offset + position.size;
-    for (std::size_t i = node.links.size(); i-- > 0;) {
-        end -= node.info.block_sizes[i];
-        pending_.push_back({.cid = node.links[i].cid,
-            .offset = end,
-            .size = node.info.block_sizes[i],
-            .depth = position.depth + 1});
-    }
-    const std::uint64_t skip = offset_ - position.offset;
-    return skip < data.size() ? to_bytes(data.subspan(skip)) : Bytes{};
 }
 
 Result<Bytes> read_file(const BlockStore& store, const Cid& cid, std::uint64_t max_bytes) {

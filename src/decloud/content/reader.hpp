@@ -15,6 +15,10 @@
 
 namespace decloud::content {
 
+namespace internal {
+struct FilePart;
+}
+
 /// Deepest chain of blocks that is followed.
 inline constexpr std::size_t kMaxBlockDepth = 64;
 
@@ -37,6 +41,9 @@ class FileReader {
   public:
     /// Errors: not_found, corrupt naming the cid; invalid_input if it is not a file.
     [[nodiscard]] static Result<FileReader> open(const BlockStore& store, const Cid& cid);
+    FileReader(FileReader&&) noexcept;
+    FileReader& operator=(FileReader&&) noexcept;
+    ~FileReader();
 
     /// Bytes of the whole file.
     [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -46,24 +53,13 @@ class FileReader {
     [[nodiscard]] Result<Bytes> next();
 
   private:
-    struct Position {
-        Cid cid;
-        std::uint64_t offset = 0;
-        std::uint64_t size = 0;
-        std::size_t depth = 0;
-    };
-
-    FileReader(const BlockStore& store, Cid root, std::uint64_t size)
-        : store_(&store), root_(std::move(root)), size_(size) {
-        seek(0);
-    }
-    [[nodiscard]] Result<Bytes> open_block(const Position& position);
+    FileReader(const BlockStore& store, Cid root, std::uint64_t size);
 
     const BlockStore* store_;
     Cid root_;
     std::uint64_t size_;
     std::uint64_t offset_ = 0;
-    std::vector<Position> pending_;
+    std::vector<internal::FilePart> pending_;
 };
 
 /// A whole file. Error: limit_exceeded if it is larger than `max_bytes`; else as `FileReader`.

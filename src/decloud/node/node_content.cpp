@@ -133,7 +133,9 @@ async::Task<void> export_content(net::http::Exchange exchange, services::Content
             std::move(exchange), protocol::problem_from(cid.error()));
         co_return;
     }
-    content::CarExport car(context.blocks, {*cid});
+    const bool repeated = query_value(exchange.request().query(), "duplicates") == "1";
+    content::CarExport car(context.blocks, {*cid},
+        repeated ? content::Duplicates::sent : content::Duplicates::left_out);
     const auto held = co_await async::offload(
         context.pool, [&context, &cid] { return content::require_block(context.blocks, *cid); });
     if (!held) {

@@ -93,7 +93,7 @@ Result<std::unique_ptr<ScratchStore>> ScratchStore::make(const fs::path& parent)
     if (error || ::mkdtemp(folder.data()) == nullptr) {
         return fail(errno_error("make " + folder, error ? error.value() : errno));
     }
-    auto blocks = content::open_disk_store(folder);
+    auto blocks = content::open_disk_store(folder, {.durability = content::Durability::unsynced});
     if (!blocks) {
         fs::remove_all(folder, error);
         return fail(std::move(blocks.error()));

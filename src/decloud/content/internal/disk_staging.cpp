@@ -9,9 +9,14 @@
 
 namespace decloud::content::internal {
 
-DiskStagedBlocks::DiskStagedBlocks(
-    BatchTarget& target, std::filesystem::path file, std::uint64_t memory_limit)
-    : target_(target), path_(std::move(file)), memory_limit_(memory_limit) {}
+DiskStagedBlocks::DiskStagedBlocks(BatchTarget& target,
+    std::filesystem::path file,
+    std::uint64_t memory_limit,
+    Durability durability)
+    : target_(target),
+      path_(std::move(file)),
+      memory_limit_(memory_limit),
+      durability_(durability) {}
 
 DiskStagedBlocks::~DiskStagedBlocks() {
     if (file_.number() >= 0) {
@@ -20,8 +25,8 @@ DiskStagedBlocks::~DiskStagedBlocks() {
     }
 }
 
-Result<void> DiskStagedBlocks::put(const Cid& cid, BytesView data) {
-    TRY_VOID(check_block(cid, data));
+Result<void> DiskStagedBlocks::put_verified(const Cid& cid, BytesView data) {
+    TRY_VOID(check_block_size(cid, data));
     if (is_inline(cid) || has(cid)) {
         return {};
     }
@@ -72,7 +77,9 @@ Result<void> DiskStagedBlocks::commit() {
         return buffer_.entries.empty() ? Result<void>{} : target_.append_batch(buffer_);
     }
     TRY_VOID(spill());
-    TRY_VOID(file_.sync());
+    if (durability_ == Durability::synced) {
+        TRY_VOID(file_.sync());
+    }
     return target_.adopt_file(path_, buffer_.entries);
 }
 

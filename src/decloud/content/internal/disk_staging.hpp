@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../block_store.hpp"
+#include "../disk_store.hpp"
 #include "descriptor.hpp"
 #include "segment_file.hpp"
 
@@ -28,12 +28,15 @@ class BatchTarget {
 class DiskStagedBlocks final : public StagedBlocks {
   public:
     /// `file` is made when it is needed and removed with this object unless committed.
-    DiskStagedBlocks(BatchTarget& target, std::filesystem::path file, std::uint64_t memory_limit);
+    DiskStagedBlocks(BatchTarget& target,
+        std::filesystem::path file,
+        std::uint64_t memory_limit,
+        Durability durability);
     ~DiskStagedBlocks() override;
     DiskStagedBlocks(const DiskStagedBlocks&) = delete;
     DiskStagedBlocks& operator=(const DiskStagedBlocks&) = delete;
 
-    Result<void> put(const Cid& cid, BytesView data) override;
+    Result<void> put_verified(const Cid& cid, BytesView data) override;
     [[nodiscard]] Result<std::optional<Bytes>> get(const Cid& cid) const override;
     [[nodiscard]] bool has(const Cid& cid) const override { return places_.contains(cid.hash()); }
     [[nodiscard]] std::uint64_t bytes() const override { return bytes_; }
@@ -45,6 +48,7 @@ class DiskStagedBlocks final : public StagedBlocks {
     BatchTarget& target_;
     std::filesystem::path path_;
     std::uint64_t memory_limit_;
+    Durability durability_;
     SectionBuffer buffer_;
     /// Bytes before the buffer, in the file.
     std::uint64_t written_ = 0;

@@ -159,7 +159,8 @@ Result<void> DiskStore::open_segments() {
 }
 
 Result<void> DiskStore::recover_segment(SegmentRow row) {
-    TRY(std::shared_ptr<SegmentFile> file, SegmentFile::open(segment_path(row.id)));
+    TRY(std::shared_ptr<SegmentFile> file,
+        SegmentFile::open(segment_path(row.id), options_.durability));
     const std::uint64_t from = std::max(row.indexed, SegmentFile::header_size());
     Segment& segment = segments_[row.id];
     segment = {.file = file, .row = row, .sealed = file->size() < from};

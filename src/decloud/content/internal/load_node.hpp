@@ -8,11 +8,9 @@
 
 namespace decloud::content::internal {
 
-/// Reads a block of a file system; a raw one is given as a file without links. Errors: not_found,
-/// corrupt; invalid_input naming the cid.
-[[nodiscard]] inline Result<multiformats::UnixFsNode> load_node(
-    const BlockStore& store, const Cid& cid) {
-    TRY(Bytes data, require_block(store, cid));
+/// A block of a file system; a raw one is given as a file without links. Error: invalid_input
+/// naming the cid.
+[[nodiscard]] inline Result<multiformats::UnixFsNode> decode_node(const Cid& cid, Bytes data) {
     if (cid.codec() == multiformats::Codec::raw) {
         multiformats::UnixFsNode node;
         node.info.type = multiformats::UnixFsType::raw;
@@ -29,6 +27,13 @@ namespace decloud::content::internal {
         return fail(node.error().within("block " + cid.to_string()));
     }
     return node;
+}
+
+/// Reads a block of a file system. Errors: not_found, corrupt; as `decode_node`.
+[[nodiscard]] inline Result<multiformats::UnixFsNode> load_node(
+    const BlockStore& store, const Cid& cid) {
+    TRY(Bytes data, require_block(store, cid));
+    return decode_node(cid, std::move(data));
 }
 
 }  // namespace decloud::content::internal

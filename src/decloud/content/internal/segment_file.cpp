@@ -28,14 +28,17 @@ void SectionBuffer::add(const Cid& cid, BytesView data) {
 
 std::uint64_t SegmentFile::header_size() { return header().size(); }
 
-Result<std::shared_ptr<SegmentFile>> SegmentFile::create(const std::filesystem::path& path) {
+Result<std::shared_ptr<SegmentFile>> SegmentFile::create(
+    const std::filesystem::path& path, Durability durability) {
     TRY(Descriptor file, Descriptor::open(path, O_RDWR | O_CREAT | O_EXCL));
     const Bytes start = header();
     TRY_VOID(file.write_at(start, 0));
-    return std::shared_ptr<SegmentFile>(new SegmentFile(path, std::move(file), start.size()));
+    return std::shared_ptr<SegmentFile>(
+        new SegmentFile(path, std::move(file), start.size(), durability));
 }
 
-Result<std::shared_ptr<SegmentFile>> SegmentFile::open(const std::filesystem::path& path) {
+Result<std::shared_ptr<SegmentFile>> SegmentFile::open(
+    const std::filesystem::path& path, Durability durability) {
     TRY(Descriptor file, Descriptor::open(path, O_RDWR));
     TRY(std::uint64_t size, file.size());
     const Bytes start = header();
@@ -47,12 +50,12 @@ Result<std::shared_ptr<SegmentFile>> SegmentFile::open(const std::filesystem::pa
     if (found != start) {
         return fail(StoreError::damaged, path.string() + ": not a segment of a block store");
     }
-    return std::shared_ptr<SegmentFile>(new SegmentFile(path, std::move(file), size));
+    return std::shared_ptr<SegmentFile>(new SegmentFile(path, std::move(file), size, durability));
 }
 
 Result<void> SegmentFile::append(BytesView sections) {
     auto status = file_.write_at(sections, size_);
-    if (status) {
+    if (status && durability_ == Durability::synced) {
         status = file_.sync();
         // Linux drops the pages of a failed sync: what reached the disk cannot be known.
         poisoned_ = !status;

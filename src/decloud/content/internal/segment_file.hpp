@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../disk_store.hpp"
 #include "descriptor.hpp"
 
 #include <decloud/base/bytes.hpp>
@@ -57,15 +58,16 @@ class SegmentFile {
   public:
     /// Creates it with its header; durable with its folder's sync. Errors: disk_full, io.
     [[nodiscard]] static Result<std::shared_ptr<SegmentFile>> create(
-        const std::filesystem::path& path);
+        const std::filesystem::path& path, Durability durability);
     /// A file without a whole header is given one. Error: StoreError::damaged for another header.
     [[nodiscard]] static Result<std::shared_ptr<SegmentFile>> open(
-        const std::filesystem::path& path);
+        const std::filesystem::path& path, Durability durability);
     [[nodiscard]] static std::uint64_t header_size();
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }
-    /// Appends and syncs. On error the file is as before, unless `poisoned`.
+    /// Appends and syncs, the latter if it is durable. On error the file is as before, unless
+    /// `poisoned`.
     [[nodiscard]] Result<void> append(BytesView sections);
     /// A sync or an undo failed: what the file holds beyond `size` is not known.
     [[nodiscard]] bool poisoned() const { return poisoned_; }
@@ -78,12 +80,14 @@ class SegmentFile {
         const std::function<Result<void>(const Frame&, BytesView)>& visit) const;
 
   private:
-    SegmentFile(std::filesystem::path path, Descriptor file, std::uint64_t size)
-        : path_(std::move(path)), file_(std::move(file)), size_(size) {}
+    SegmentFile(
+        std::filesystem::path path, Descriptor file, std::uint64_t size, Durability durability)
+        : path_(std::move(path)), file_(std::move(file)), size_(size), durability_(durability) {}
 
     std::filesystem::path path_;
     Descriptor file_;
     std::uint64_t size_;
+    Durability durability_;
     bool poisoned_ = false;
 };
 
