@@ -50,8 +50,8 @@ class Source:
 
 
 @contextlib.contextmanager
-def bob_with_a_source(cloud, folder):
-    bob, source = ready_bob(cloud, folder), Source(cloud.node_url)
+def bob_with_a_source(cloud, folder, name="bob"):
+    bob, source = ready_bob(cloud, folder, name=name), Source(cloud.node_url)
     bob.stop()
     configure(bob.home, "provider", content_sources=f'["{source.url}"]')
     bob.start()
@@ -96,7 +96,7 @@ def test_what_a_call_needs_is_fetched_once_however_many_wait(cloud, folder):
 
 
 def test_a_source_that_lies_or_lacks_it_costs_nobody_anything(cloud, folder):
-    with bob_with_a_source(cloud, folder) as (bob, source):
+    with bob_with_a_source(cloud, folder, "carol") as (bob, source):
         cid, program = deploy(cloud)
         large = folder / "large"
         large.write_bytes(secrets.token_bytes(5 << 20))

@@ -88,9 +88,9 @@ def approve(cloud, provider):
     cloud.send(OWNER.address, cloud.escrow, "approve(address,uint128,uint128)", provider, PRICE, USDC)
 
 
-def ready_bob(cloud, folder, deadline=40):
+def ready_bob(cloud, folder, deadline=40, name="bob"):
     """Bob, for whom and for alice an owner has reserved money."""
-    bob = Bob(cloud, folder)
+    bob = Bob(cloud, folder, name)
     usdc = cloud.info["chain"]["usdc"]
     cloud.send(development_account(0).address, usdc, "mint(address,uint256)", OWNER.address, 10 * USDC)
     cloud.send(OWNER.address, usdc, "approve(address,uint256)", cloud.escrow, 10 * USDC)

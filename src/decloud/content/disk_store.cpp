@@ -391,7 +391,8 @@ Result<std::vector<DiskBlockStore::Entry>> DiskStore::list(
     return out;
 }
 
-/// A section has the id right before the bytes.
+/// A section has the id right before the bytes, and the length of both before it: a CIDv0 is also
+/// the end of a CIDv1.
 Cid DiskStore::cid_in_file(const Multihash& hash, const Location& location) const {
     const Cid raw = Cid::v1(multiformats::Codec::raw, hash);
     std::shared_ptr<const SegmentFile> file;
@@ -404,7 +405,11 @@ Cid DiskStore::cid_in_file(const Multihash& hash, const Location& location) cons
     const auto before = file ? file->read(location.offset - size, size) : Bytes();
     for (std::size_t length = 2; before && length <= before->size(); ++length) {
         auto cid = Cid::from_bytes(BytesView(*before).last(length));
-        if (cid && cid->hash() == hash) {
+        Bytes due;
+        multiformats::append_varint(due, length + location.size);
+        const BytesView rest = BytesView(*before).first(before->size() - length);
+        if (cid && cid->hash() == hash && rest.size() >= due.size() &&
+            std::ranges::equal(rest.last(due.size()), due)) {
             return std::move(*cid);
         }
     }

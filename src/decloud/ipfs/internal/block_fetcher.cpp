@@ -160,8 +160,10 @@ Result<void> BlockFetcher::keep(const Cid& cid, BytesView data) {
         limits_.progress(bytes_);
     }
     if (bytes_ > limits_.max_bytes || count_ > limits_.max_blocks) {
-        return fail(CommonError::limit_exceeded,
-            fmt::format("more than {} bytes or {} blocks", limits_.max_bytes, limits_.max_blocks));
+        // What was asked for is too large, whoever sends it.
+        end(Error(CommonError::limit_exceeded,
+            fmt::format("more than {} bytes or {} blocks", limits_.max_bytes, limits_.max_blocks)));
+        return fail(*failed_);
     }
     if (limits_.before_commit) {
         kept_.insert(cid);
