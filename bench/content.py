@@ -168,6 +168,7 @@ def content(work, measure):
     from harness import interop_cloud
     from kubo import Kubo
 
+    subprocess.run([ROOT / "tools/install", "--tests"], check=True)
     program = subprocess.run([ROOT / "tests/interop/kubo/build"], check=True, capture_output=True,
                              text=True).stdout.strip()
     folder = work / "content"

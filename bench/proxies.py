@@ -134,6 +134,7 @@ def h2load(port, path, seconds):
 
 def proxies(work, measure):
     """Interleaved rounds of all proxies: rates, and the processor time of a request."""
+    subprocess.run([ROOT / "tools/install", "--bench"], check=True)
     folder = work / "proxies"
     folder.mkdir()
     ports = {name: free_port() for name in ("upstream", "nginx", "HAProxy", "nghttpx")}
