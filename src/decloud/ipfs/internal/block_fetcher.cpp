@@ -102,7 +102,8 @@ async::Task<Result<std::optional<net::http::ClientResponse>>> open_car(
     }
     const std::string type(response.head().headers.find("Content-Type").value_or(""));
     if (response.status() != 200 || !type.starts_with(kCar)) {
-        co_return fail(CommonError::conflict,
+        // Who answers that it cannot has not lied.
+        co_return fail(response.status() == 200 ? CommonError::conflict : CommonError::unavailable,
             fmt::format("it answered {} with {:?}", response.status(), type.substr(0, 64)));
     }
     co_return std::move(response);
