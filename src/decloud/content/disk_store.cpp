@@ -394,7 +394,7 @@ Result<std::vector<DiskBlockStore::Entry>> DiskStore::list(
 /// A section has the id right before the bytes, and the length of both before it: a CIDv0 is also
 /// the end of a CIDv1.
 Cid DiskStore::cid_in_file(const Multihash& hash, const Location& location) const {
-    const Cid raw = Cid::v1(multiformats::Codec::raw, hash);
+    Cid raw = Cid::v1(multiformats::Codec::raw, hash);
     std::shared_ptr<const SegmentFile> file;
     {
         const std::lock_guard lock(index_mutex_);

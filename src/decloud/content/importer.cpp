@@ -52,9 +52,8 @@ Result<UnixFsEntry> import_bytes(BlockStore& store, BytesView bytes, const Impor
 Result<UnixFsEntry> import_path(
     BlockStore& store, const fs::path& path, const ImportOptions& options) {
     TRY(const std::unique_ptr<StagedBlocks> staged, store.stage());
-    const BlockSink sink = sink_into(*staged);
-    internal::PathImport import(
-        options, sink, [&](const fs::path&, const internal::Descriptor&) { return sink; });
+    internal::PathImport import(options, sink_into(*staged),
+        [&](const fs::path&, const internal::Descriptor&) { return sink_into(*staged); });
     TRY(UnixFsEntry entry, import.add(path));
     TRY_VOID(staged->commit());
     return entry;

@@ -123,7 +123,7 @@ class SourceBlocks final : public BlockStore {
 
 class DiskSourceTree final : public SourceTree {
   public:
-    [[nodiscard]] const UnixFsEntry& root() const override { return *root_; }
+    [[nodiscard]] const UnixFsEntry& root() const override { return root_; }
     [[nodiscard]] const BlockStore& blocks() const override { return blocks_; }
 
     Result<void> read(const fs::path& path, const ImportOptions& options) {
@@ -139,7 +139,8 @@ class DiskSourceTree final : public SourceTree {
 
   private:
     SourceBlocks blocks_;
-    std::optional<UnixFsEntry> root_;
+    /// Of nothing, until all has been read.
+    UnixFsEntry root_{.cid = Cid::of(Codec::raw, {}), .tsize = 0, .size = 0};
 };
 
 }  // namespace

@@ -162,9 +162,10 @@ Result<void> BlockFetcher::keep(const Cid& cid, BytesView data) {
     }
     if (bytes_ > limits_.max_bytes || count_ > limits_.max_blocks) {
         // What was asked for is too large, whoever sends it.
-        end(Error(CommonError::limit_exceeded,
-            fmt::format("more than {} bytes or {} blocks", limits_.max_bytes, limits_.max_blocks)));
-        return fail(*failed_);
+        const Error error(CommonError::limit_exceeded,
+            fmt::format("more than {} bytes or {} blocks", limits_.max_bytes, limits_.max_blocks));
+        end(error);
+        return fail(error);
     }
     if (limits_.before_commit) {
         kept_.insert(cid);
