@@ -15,8 +15,12 @@ endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-    set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+    # Without the first ccache keeps nothing that was compiled with a precompiled header; with the second it does not
+    # preprocess what it does not know.
+    set(ccache env CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_DEPEND=1 "${CCACHE_PROGRAM}")
+    set(CMAKE_C_COMPILER_LAUNCHER "${ccache}")
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${ccache}")
+    add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 endif()
 
 # Archives that name their objects instead of copying them: half the room on the disk.

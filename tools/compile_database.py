@@ -28,14 +28,36 @@ class Source:
         return arguments
 
 
+def without_precompiled(arguments):
+    """The command without its precompiled header, which would hide that an include is missing."""
+    kept = []
+    position = 0
+    while position < len(arguments):
+        if arguments[position] == "-Xclang" and arguments[position + 1] in ("-include", "-include-pch"):
+            position += 4
+        else:
+            kept.append(arguments[position])
+            position += 1
+    return kept
+
+
 def read(build):
-    """Our own sources that `build` compiles, generated ones left out."""
+    """Our own sources that `build` compiles, generated ones left out, without precompiled headers."""
     sources = []
     for entry in json.loads((build / "compile_commands.json").read_text()):
         file = pathlib.Path(entry["file"])
         if ROOT in file.parents and build not in file.parents:
-            sources.append(Source(file, pathlib.Path(entry["directory"]), tuple(shlex.split(entry["command"]))))
+            arguments = without_precompiled(shlex.split(entry["command"]))
+            sources.append(Source(file, pathlib.Path(entry["directory"]), tuple(arguments)))
     return sources
+
+
+def write(sources, folder):
+    """Writes compile_commands.json of these sources into a folder, for tools that read it."""
+    entries = [
+        {"directory": str(source.folder), "file": str(source.file), "arguments": source.arguments}
+        for source in sources]
+    (folder / "compile_commands.json").write_text(json.dumps(entries))
 
 
 def read_inputs(build):

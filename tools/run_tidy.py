@@ -62,10 +62,10 @@ class Cache:
         return self.folder / key.hexdigest()
 
 
-def tidy(source, build, entry):
-    """What clang-tidy found, or None."""
+def tidy(source, folder, entry):
+    """What clang-tidy found, or None; `folder` has the compile commands."""
     done = subprocess.run(
-        ["clang-tidy-19", "--quiet", "-p", str(build), str(source.file)],
+        ["clang-tidy-19", "--quiet", "-p", str(folder), str(source.file)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     if done.returncode == 0 and "warning:" not in done.stdout:
         entry.touch()
@@ -82,11 +82,11 @@ def select(sources, inputs, everything):
     return [source for source in unique if is_affected(source, inputs, changed)]
 
 
-def run(sources, build, cache):
+def run(sources, cache):
     pending = [(source, cache.entry(source)) for source in sources]
     pending = [(source, entry) for source, entry in pending if not entry.exists()]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(lambda each: tidy(each[0], build, each[1]), pending))
+        results = list(pool.map(lambda each: tidy(each[0], cache.folder, each[1]), pending))
     # A finding in a header comes up in each source that includes it.
     findings = dict.fromkeys(result for result in results if result)
     print(f"{len(sources)} sources, {len(pending)} of them new or changed, {len(findings)} with findings")
@@ -105,7 +105,9 @@ def main():
     build = options.build.resolve()
     inputs = compile_database.read_inputs(build)
     sources = select(compile_database.read(build), inputs, options.all)
-    clean = run(sources, build, Cache(build / "tidy", inputs))
+    cache = Cache(build / "tidy", inputs)
+    compile_database.write(sources, cache.folder)
+    clean = run(sources, cache)
     if clean and options.record:
         BASE.write_text(git("rev-parse", "HEAD").stdout)
     return not clean

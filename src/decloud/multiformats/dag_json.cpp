@@ -94,7 +94,7 @@ Result<IpldValue> convert(const json::Value& value) {
     return IpldValue{std::move(out)};
 }
 
-std::string quoted(std::string_view text) { return json::to_text(json::Value(text)); }
+std::string quoted_text(std::string_view text) { return json::to_text(json::Value(text)); }
 
 /// Writes one value; those inside it by recursion as deep as the value is.
 struct Encoder {
@@ -119,7 +119,7 @@ struct Encoder {
             out += ".0";
         }
     }
-    void operator()(const std::string& value) const { out += quoted(value); }
+    void operator()(const std::string& value) const { out += quoted_text(value); }
     void operator()(const Bytes& value) const {
         out += R"({"/":{"bytes":")" + unpadded(value) + R"("}})";
     }
@@ -144,7 +144,7 @@ struct Encoder {
         char separator = '{';
         for (const auto* entry : sorted) {
             out += separator;
-            out += quoted(entry->first) + ":";
+            out += quoted_text(entry->first) + ":";
             std::visit(*this, entry->second.value);
             separator = ',';
         }

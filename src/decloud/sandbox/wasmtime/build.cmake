@@ -1,5 +1,17 @@
-# Run by cmake -P: builds the crate into TARGET_DIR and copies the archive's headers to TARGET_DIR/include.
+# Run by cmake -P: builds the crate in TARGET_DIR and copies the archive and its headers into KEPT, if they are not there;
+# copies the archive to ARCHIVE.
 # Several build trees share TARGET_DIR: cargo's own lock makes them wait for each other.
+set(library libdecloud_wasmtime.a)
+
+function(take)
+    file(COPY_FILE "${KEPT}/${library}" "${ARCHIVE}")
+    file(TOUCH "${ARCHIVE}" "${STAMP}")
+endfunction()
+
+if(EXISTS "${KEPT}/${library}")
+    take()
+    return()
+endif()
 execute_process(
     COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${TARGET_DIR}"
         "${CARGO}" build --release --locked --quiet
@@ -19,5 +31,9 @@ if(NOT newest)
     message(FATAL_ERROR "cargo built Wasmtime but its headers are not in ${TARGET_DIR}")
 endif()
 get_filename_component(folder "${newest}" DIRECTORY)
-file(COPY "${folder}/" DESTINATION "${TARGET_DIR}/include")
-file(TOUCH "${STAMP}")
+file(COPY "${folder}/" DESTINATION "${KEPT}/include")
+# The archive last, and whole: it says that all is there.
+string(RANDOM LENGTH 8 part)
+file(COPY_FILE "${TARGET_DIR}/release/${library}" "${KEPT}/${library}.${part}")
+file(RENAME "${KEPT}/${library}.${part}" "${KEPT}/${library}")
+take()
