@@ -2,7 +2,8 @@
 #     [SOURCES a.cpp …] [TESTS a_test.cpp …] [DEPENDS lower-module …] [LIBRARIES external …]
 #     [TEST_LIBRARIES external …] [TEST_ENVIRONMENT VAR=value …])
 #
-# Defines the static library decloud_<name> and, if there are tests, decloud_<name>_test (run by ctest).
+# Defines the static library decloud_<name> and, if there are tests, decloud_<name>_test (run by ctest; the target
+# decloud_tests is all of these).
 # An edge that does not go down the floors stops the configuration.
 
 set(DECLOUD_FLOOR_base 0)
@@ -31,6 +32,8 @@ foreach(module node gateway)
     set(DECLOUD_FLOOR_${module} 8)
 endforeach()
 set(DECLOUD_FLOOR_cli 9)
+
+add_custom_target(decloud_tests)
 
 function(decloud_check_floor name dependency)
     if(NOT DEFINED DECLOUD_FLOOR_${dependency})
@@ -83,7 +86,8 @@ function(decloud_module name)
     target_link_libraries(decloud_${name} ${scope} ${depends} ${ARG_LIBRARIES})
 
     if(ARG_TESTS)
-        add_executable(decloud_${name}_test ${ARG_TESTS})
+        add_executable(decloud_${name}_test EXCLUDE_FROM_ALL ${ARG_TESTS})
+        add_dependencies(decloud_tests decloud_${name}_test)
         decloud_precompile(decloud_${name}_test test ${async})
         target_link_libraries(decloud_${name}_test PRIVATE
             decloud_${name} ${ARG_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
