@@ -33,5 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (named && *named && !gateway::internal::is_bound(headers)) {
         std::abort();
     }
+    const auto payer = gateway::internal::named_payer(headers);
+    if (payer && (payer->size() > 64 || !gateway::internal::is_bound(headers))) {
+        std::abort();
+    }
     return 0;
 }

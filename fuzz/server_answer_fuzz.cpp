@@ -1,6 +1,7 @@
 #include <decloud/sandbox/server/http_message.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdlib>
 
@@ -15,8 +16,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const BytesView answer(data + 1, size - 1);
     const std::size_t step = data[0] % 16 + 1;
-    AnswerReader whole((data[0] & 0x80) != 0);
-    AnswerReader pieces((data[0] & 0x80) != 0);
+    constexpr std::array kAsked{AnswerReader::Asked::any, AnswerReader::Asked::head,
+        AnswerReader::Asked::upgrade, AnswerReader::Asked::any};
+    AnswerReader whole(kAsked.at(data[0] >> 6));
+    AnswerReader pieces(kAsked.at(data[0] >> 6));
     Bytes at_once;
     Bytes bit_by_bit;
     const bool good = whole.feed(answer, at_once).has_value();

@@ -36,13 +36,14 @@ class Server:
 
     def __init__(self, home, *words):
         self.environment = clean_environment() | {"DECLOUD_HOME": str(home)}
-        self.words, self.process = words, None
+        self.words, self.process, self.prefix = words, None, []
         self.log_file = pathlib.Path(home) / "log"
 
     def __enter__(self):
         with open(self.log_file, "wb") as log:
-            self.process = subprocess.Popen([PROGRAM, *self.words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=self.environment, preexec_fn=ends_with_parent)
+            self.process = subprocess.Popen(
+                [*self.prefix, PROGRAM, *self.words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment, preexec_fn=ends_with_parent)
         self.port = int(wait_for(f"{self.words} to listen", self._listens, 60))
         return self
 

@@ -25,7 +25,7 @@ NOWHERE = "http://127.0.0.1:9"
 class Tunnelled:
     """A provider with a name in the registry, a tunnel, and no port that leads to it."""
 
-    def __init__(self, cloud, folder, name, gateways, prefix=(), environment=None):
+    def __init__(self, cloud, folder, name, gateways, prefix=(), environment=None, settings=""):
         self.name, self.gateways, self.prefix = f"{name}.decloud", gateways, prefix
         self.more = environment or {}
         self.home, self.account, registered = register(cloud, folder, name, NOWHERE)
@@ -34,8 +34,16 @@ class Tunnelled:
         text = re.sub(r"(?m)^listen = .127.0.0.1:8402.$", f'listen = "unix:{self.home}/public"', config.read_text())
         text = re.sub(r"(?m)^console = .127.0.0.1:8401.$", f'console = "unix:{self.home}/console"', text)
         expect_equal(text.count("unix:"), 2, text)
-        config.write_text(text)
+        config.write_text(text.replace("[provider]\n", "[provider]\n" + settings))
         self.start()
+
+    def as_seen_by(self, cloud, gateway_url):
+        """What deploys and calls at it through that gateway."""
+        through = Cloud(cloud.home)
+        through.info = cloud.info | {"provider": {"url": f"{gateway_url}/p/{self.name}", "console": "",
+                                                  "address": self.account.address,
+                                                  "name": self.name.removesuffix(".decloud")}}
+        return through
 
     def start(self):
         self.log_file = open(self.home / "log", "ab")
@@ -74,10 +82,7 @@ def test_a_provider_in_a_network_of_its_own_is_called_and_paid_through_a_tunnel(
         tina = Tunnelled(cloud, folder, "tina", [cloud.gateway_url], prefix)
         wait_for("tina to be reached", lambda: tina.is_reached(cloud.gateway_url), 60)
         fund(cloud, tina)
-        through = Cloud(cloud.home)
-        through.info = cloud.info | {"provider": {
-            "url": f"{cloud.gateway_url}/p/{tina.name}", "address": tina.account.address, "console": "", "name": "tina"}}
-        cid = through.upload(OWNER, {"program.wasm": probe("wasm").read_bytes()})
+        cid = tina.as_seen_by(cloud, cloud.gateway_url).upload(OWNER, {"program.wasm": probe("wasm").read_bytes()})
         base = f"{cloud.gateway_url}/p/{tina.name}/{cid}"
         body = os.urandom(300_000)
         answers = in_threads(8, lambda _: http1.request(f"{base}?echo=1", "POST", (), body))

@@ -22,6 +22,12 @@ namespace {
 constexpr std::chrono::milliseconds kGrace{5000};
 constexpr std::chrono::milliseconds kConsoleGrace{1000};
 
+gateway::RequestLimit limit_of(const client::RequestLimitConfig& config) {
+    return {.per_second = static_cast<std::uint32_t>(config.per_second),
+        .burst = static_cast<std::uint32_t>(config.burst),
+        .concurrent = static_cast<std::uint32_t>(config.concurrent)};
+}
+
 Result<gateway::GatewaySettings> gateway_settings(const Workspace& workspace) {
     const client::Config& config = workspace.config;
     if (config.chain.rpc_urls.empty()) {
@@ -40,6 +46,11 @@ Result<gateway::GatewaySettings> gateway_settings(const Workspace& workspace) {
     settings.proxy.scheme = settings.server.tls ? "https" : "http";
     settings.alias_file = workspace.home.aliases_file();
     settings.signature_domain = signature_domain(config.chain);
+    settings.proxy.limits = {.address = limit_of(config.gateway.per_address),
+        .payer = limit_of(config.gateway.per_payer),
+        .deployment = limit_of(config.gateway.per_deployment)};
+    settings.proxy.records = {.access_log = config.gateway.access_log,
+        .traces = {.per_thousand = config.gateway.traces_per_thousand}};
     settings.proxy.domain = config.gateway.domain;
     settings.proxy.policy.allow_loopback = config.gateway.allow_local_providers;
     settings.proxy.policy.allow_private = config.gateway.allow_local_providers;

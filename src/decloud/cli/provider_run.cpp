@@ -79,6 +79,8 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
         TRY(const net::IpAddress address, net::parse_ip_address(gateway));
         settings.trusted_gateways.push_back(address.unmapped());
     }
+    settings.records = {.access_log = config.provider.access_log,
+        .traces = {.per_thousand = config.provider.traces_per_thousand}};
     settings.failed_attempts_per_minute = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(config.provider.failed_attempts, 1'000'000));
     settings.cache_bytes = config.provider.cache_bytes;

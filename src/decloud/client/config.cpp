@@ -20,6 +20,8 @@ using internal::TomlReader;
 
 constexpr std::uint64_t kMaxConfigBytes = 256 * 1024;
 constexpr std::uint64_t kLongestRunSeconds = 900;
+constexpr std::uint64_t kHighestLimit = 1'000'000;
+constexpr std::uint64_t kAllTraces = 1000;
 
 Result<void> read_address(TomlReader& reader, std::string_view key, Address& out) {
     return reader.parsed(key, [&](const std::string& text) -> Result<void> {
@@ -84,8 +86,39 @@ void write_tls(toml::table& table, const Section& section) {
     }
 }
 
+template <class Section>
+Result<void> read_records(TomlReader& reader, Section& section) {
+    TRY_VOID(reader.flag("access_log", section.access_log));
+    TRY_VOID(reader.number("traces_per_thousand", section.traces_per_thousand));
+    if (section.traces_per_thousand > kAllTraces) {
+        return reader.wrong("traces_per_thousand", "0 to 1000");
+    }
+    return {};
+}
+
+Result<void> read_limit(TomlReader& reader, std::string_view name, RequestLimitConfig& limit) {
+    return reader.section(name, [&](TomlReader& inner) -> Result<void> {
+        for (const auto& [key, value] : {std::pair("per_second", &limit.per_second),
+                 {"burst", &limit.burst}, {"concurrent", &limit.concurrent}}) {
+            TRY_VOID(inner.number(key, *value));
+            if (*value > kHighestLimit) {
+                return inner.wrong(key, "0 to 1000000");
+            }
+        }
+        return {};
+    });
+}
+
 Result<void> read_gateway(TomlReader& reader, GatewayConfig& gateway) {
     TRY_VOID(read_tls(reader, gateway));
+    TRY_VOID(read_records(reader, gateway));
+    TRY_VOID(read_limit(reader, "per_address", gateway.per_address));
+    TRY_VOID(read_limit(reader, "per_payer", gateway.per_payer));
+    TRY_VOID(read_limit(reader, "per_deployment", gateway.per_deployment));
+    if (gateway.per_payer.concurrent > 0) {
+        return reader.wrong(
+            "per_payer", "without concurrent: payers are counted when they have paid");
+    }
     TRY_VOID(read_url(reader, "url", gateway.url));
     TRY_VOID(read_listen(reader, "listen", gateway.listen));
     TRY_VOID(reader.text("domain", gateway.domain));
@@ -114,6 +147,7 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(reader.number("free_bytes", provider.free_bytes));
     TRY_VOID(reader.number("failed_attempts", provider.failed_attempts));
     TRY_VOID(read_tls(reader, provider));
+    TRY_VOID(read_records(reader, provider));
     TRY_VOID(reader.number("cache_bytes", provider.cache_bytes));
     TRY_VOID(reader.number("native_seconds", provider.native_seconds));
     if (provider.native_seconds == 0 || provider.native_seconds > kLongestRunSeconds) {
@@ -292,6 +326,32 @@ std::vector<TokenId> spendable_tokens(const Config& config) {
 
 namespace {
 
+template <class Section>
+void write_records(toml::table& table, const Section& section) {
+    if (section.access_log) {
+        table.insert("access_log", true);
+    }
+    if (section.traces_per_thousand > 0) {
+        table.insert("traces_per_thousand", static_cast<std::int64_t>(section.traces_per_thousand));
+    }
+}
+
+void write_limits(toml::table& table, const GatewayConfig& gateway) {
+    for (const auto& [name, limit] : {std::pair("per_address", &gateway.per_address),
+             {"per_payer", &gateway.per_payer}, {"per_deployment", &gateway.per_deployment}}) {
+        toml::table written;
+        for (const auto& [key, value] : {std::pair("per_second", limit->per_second),
+                 {"burst", limit->burst}, {"concurrent", limit->concurrent}}) {
+            if (value > 0) {
+                written.insert(key, static_cast<std::int64_t>(value));
+            }
+        }
+        if (!written.empty()) {
+            table.insert(name, std::move(written));
+        }
+    }
+}
+
 toml::table spending_table(const SpendingConfig& spending) {
     toml::array tokens;
     for (const TokenId& token : spending.tokens) {
@@ -363,6 +423,9 @@ std::string format_config(const Config& config) {
     }
     write_tls(*written["gateway"].as_table(), config.gateway);
     write_tls(*written["provider"].as_table(), config.provider);
+    write_records(*written["gateway"].as_table(), config.gateway);
+    write_records(*written["provider"].as_table(), config.provider);
+    write_limits(*written["gateway"].as_table(), config.gateway);
     if (!config.gateway.console.empty()) {
         written["gateway"].as_table()->insert("console", config.gateway.console);
     }

@@ -30,6 +30,14 @@ struct ChainConfig {
     std::uint64_t first_block = 0;
 };
 
+/// `[gateway.per_address]` and its like: what one of them may ask of the gateway. 0: no limit.
+struct RequestLimitConfig {
+    std::uint64_t per_second = 0;
+    /// Beyond that, at once; 0: as many as in a second.
+    std::uint64_t burst = 0;
+    std::uint64_t concurrent = 0;
+};
+
 /// `[gateway]`: which gateway is used, and the one that `gateway run` makes.
 struct GatewayConfig {
     /// Where this home's commands find a gateway.
@@ -44,6 +52,13 @@ struct GatewayConfig {
     /// PEM files: with them `gateway run` speaks TLS.
     std::string tls_certificate;
     std::string tls_key;
+    RequestLimitConfig per_address;
+    RequestLimitConfig per_payer;
+    RequestLimitConfig per_deployment;
+    /// A line of the log for each request.
+    bool access_log = false;
+    /// Of the traces, those whose spans are written to the log.
+    std::uint64_t traces_per_thousand = 0;
 };
 
 /// `[provider]`: what this home sells. `price` is of one call, in the smallest unit.
@@ -56,6 +71,10 @@ struct ProviderConfig {
     std::string console = "127.0.0.1:8401";
     /// What the registry says; empty: made of `listen`.
     std::string public_url;
+    /// A line of the log for each request.
+    bool access_log = false;
+    /// Of the traces, those whose spans are written to the log.
+    std::uint64_t traces_per_thousand = 0;
     /// PEM files: with them the public listener speaks TLS.
     std::string tls_certificate;
     std::string tls_key;

@@ -42,6 +42,10 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.provider.max_exposure = Amount(9000);
     config.provider.gas = {.wei_per_gas = 20'000'000, .per_coin = Amount(2'500'000'000)};
     config.gateway.allow_local_providers = true;
+    config.gateway.per_address = {.per_second = 5, .burst = 6, .concurrent = 7};
+    config.gateway.per_payer = {.per_second = 8};
+    config.gateway.access_log = true;
+    config.provider.traces_per_thousand = 9;
     config.trials = {.automatic = "listed",
         .calls_per_identity = 3,
         .calls_per_day = 7,
@@ -49,6 +53,11 @@ TEST(Config, IsReadBackAsItWasSaved) {
     ASSERT_TRUE(save_config(home, config));
     const Config read = load_config(home, variables({})).value();
     EXPECT_EQ(format_config(read), format_config(config));
+    EXPECT_EQ(read.gateway.per_address.burst, 6U);
+    EXPECT_EQ(read.gateway.per_payer.per_second, 8U);
+    EXPECT_FALSE(read.gateway.per_deployment.per_second);
+    EXPECT_TRUE(read.gateway.access_log && !read.provider.access_log);
+    EXPECT_EQ(read.provider.traces_per_thousand, 9U);
     EXPECT_EQ(read.provider.price, Amount(2500));
     EXPECT_EQ(read.provider.max_exposure_per_channel, Amount(7000));
     EXPECT_EQ(read.provider.max_exposure_per_identity, Amount(8000));
@@ -119,6 +128,14 @@ TEST(Config, NativeProgramsRunForSomeSecondsAtMost) {
         const auto read = parse_config(std::string("[provider]\nnative_seconds = ") + text, "c");
         ASSERT_FALSE(read) << text;
         EXPECT_THAT(read.error().detail(), HasSubstr("c:2"));
+    }
+}
+
+TEST(Config, RefusesLimitsThatCannotBe) {
+    for (const char* text :
+        {"[gateway]\ntraces_per_thousand = 1001\n", "[gateway.per_address]\nper_second = 1000001\n",
+            "[gateway.per_address]\nper_minute = 1\n", "[gateway.per_payer]\nconcurrent = 1\n"}) {
+        EXPECT_FALSE(parse_config(text, "c")) << text;
     }
 }
 

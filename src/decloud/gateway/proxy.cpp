@@ -45,6 +45,7 @@ ProxyState::ProxyState(async::Executor executor,
       settings_(std::move(settings)),
       readiness_(std::move(readiness)),
       client_(executor, settings_.client, settings_.policy),
+      limiter_(settings_.limits, metrics),
       pseudonym_(fmt::format("decloud-{}", to_hex(crypto::random_bytes(8)))),
       tasks_(executor),
       duration_(duration_metric(metrics)) {
@@ -58,15 +59,15 @@ ProxyState::ProxyState(async::Executor executor,
             executor_, settings_.providers,
             [this](registry::Provider provider, net::http::ClientRequest request) {
                 request.headers.add("Via", "1.1 " + pseudonym_);
-                return ask(std::move(provider), std::move(request), false);
+                return ask(std::move(provider), std::move(request));
             },
             settings_.reputation);
     }
 }
 
 async::Task<Result<net::http::ClientResponse>> ProxyState::ask(
-    registry::Provider provider, net::http::ClientRequest request, bool own_connection) {
-    const auto link = settings_.tunnel && !own_connection ? settings_.tunnel(provider) : nullptr;
+    registry::Provider provider, net::http::ClientRequest request) {
+    const auto link = settings_.tunnel ? settings_.tunnel(provider) : nullptr;
     if (link) {
         co_return co_await link->request(std::move(request));
     }
@@ -79,11 +80,14 @@ void ProxyState::record(int status, std::chrono::steady_clock::duration took) {
     duration_.observe(std::chrono::duration<double>(took).count());
 }
 
-void ProxyState::relay(std::unique_ptr<net::Stream> client, std::unique_ptr<net::Stream> provider) {
+void ProxyState::relay(std::unique_ptr<net::Stream> client,
+    std::unique_ptr<net::Stream> provider,
+    std::vector<RequestLimiter::Place> places) {
     auto place = std::make_shared<Place>(*this);
     const auto relay = std::make_shared<Relay>(executor_, std::move(client), std::move(provider),
         settings_.upgraded_idle_timeout,
-        [this, place = std::move(place)](Relay& ended) { relays_.erase(&ended); });
+        [this, place = std::move(place), places = std::move(places)](
+            Relay& ended) { relays_.erase(&ended); });
     relays_.insert(relay.get());
     relay->start(tasks_);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "request_limits.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/metrics.hpp>
 #include <decloud/base/result.hpp>
@@ -9,6 +11,7 @@
 #include <decloud/net/outbound_policy.hpp>
 #include <decloud/protocol/payment_method.hpp>
 #include <decloud/protocol/problem.hpp>
+#include <decloud/protocol/request_record.hpp>
 #include <decloud/registry/provider.hpp>
 
 #include <chrono>
@@ -45,6 +48,10 @@ struct ProxySettings {
     std::uint64_t max_body_bytes = std::uint64_t{1} << 40U;
     /// Requests at a time; 503 beyond.
     std::size_t max_concurrent = 4096;
+    /// Of each address, payer and deployment; 429 beyond.
+    RequestLimits limits;
+    /// What is written to the log of each request.
+    protocol::RecordSettings records;
     /// Without a byte in either direction on an upgraded connection.
     std::chrono::milliseconds upgraded_idle_timeout{600'000};
     /// The tunnel of a provider, if it has one; empty: there are none.

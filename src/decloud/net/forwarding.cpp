@@ -104,6 +104,19 @@ void set_forwarded(Headers& headers, const ForwardedElement& element) {
     headers.add("X-Forwarded-Proto", element.scheme);
 }
 
+std::string client_network(const PeerAddress& peer) {
+    if (peer.is_unix) {
+        return "local";
+    }
+    const IpAddress ip = peer.ip.unmapped();
+    if (!ip.is_v6()) {
+        return ip.to_string();
+    }
+    std::array<std::uint8_t, 16> prefix = ip.octets();
+    std::fill(prefix.begin() + 8, prefix.end(), std::uint8_t{0});
+    return IpAddress::v6(prefix).to_string() + "/64";
+}
+
 Result<IpAddress> forwarded_client(std::string_view header) {
     std::string_view element = last_element(header);
     while (!element.empty()) {

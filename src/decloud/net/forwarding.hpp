@@ -32,6 +32,10 @@ struct ForwardedElement {
 /// (RFC 7239) and the X-Forwarded-For, -Host, -Proto that say the same.
 void set_forwarded(http::Headers& headers, const ForwardedElement& element);
 
+/// Whom requests from there are counted against: an IPv4 address, the /64 of an IPv6 address, or
+/// "local" for a Unix socket.
+[[nodiscard]] std::string client_network(const PeerAddress& peer);
+
 /// The `for` address of the last element of a Forwarded header, if it is an address. Error:
 /// invalid_input.
 [[nodiscard]] Result<IpAddress> forwarded_client(std::string_view header);

@@ -107,18 +107,15 @@ Checked<void> read_payment(protocol::Call& call) {
 
 }  // namespace
 
-std::string client_key(const net::PeerAddress& peer) {
-    if (peer.is_unix) {
-        return "local";
-    }
-    const net::IpAddress ip = peer.ip.unmapped();
-    if (!ip.is_v6()) {
-        return ip.to_string();
-    }
-    std::array<std::uint8_t, 16> prefix = ip.octets();
-    std::fill(prefix.begin() + 8, prefix.end(), std::uint8_t{0});
-    return net::IpAddress::v6(prefix).to_string() + "/64";
+std::unique_ptr<protocol::RequestRecord> begin_record(
+    protocol::Call& call, protocol::RecordSettings settings) {
+    auto record = std::make_unique<protocol::RequestRecord>(
+        "provider", settings, net::continue_trace(call.head.headers, settings.traces));
+    record->set_request_id(call.head.headers.find("X-Decloud-Request-Id").value_or(""));
+    return record;
 }
+
+std::string client_key(const net::PeerAddress& peer) { return net::client_network(peer); }
 
 std::string client_key(const net::http::RequestHead& head,
     const net::PeerAddress& peer,

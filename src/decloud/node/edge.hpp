@@ -4,6 +4,7 @@
 #include <decloud/net/http/server.hpp>
 #include <decloud/protocol/call.hpp>
 #include <decloud/protocol/problem.hpp>
+#include <decloud/protocol/request_record.hpp>
 
 #include <memory>
 #include <string>
@@ -47,6 +48,10 @@ struct Route {
     std::optional<std::uint64_t> content_length,
     const EdgeSettings& settings,
     UnixSeconds now);
+
+/// Makes the call part of its trace (its program sees where), and writes of it when it is over.
+[[nodiscard]] std::unique_ptr<protocol::RequestRecord> begin_record(
+    protocol::Call& call, protocol::RecordSettings settings);
 
 /// Whom a request is counted against: an IPv4 address, or the /64 of an IPv6 address.
 [[nodiscard]] std::string client_key(const net::PeerAddress& peer);

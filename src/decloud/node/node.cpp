@@ -526,7 +526,8 @@ async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
         co_return;
     }
     switch (route->kind) {
-        case Route::Kind::call:
+        case Route::Kind::call: {
+            const auto record = begin_record(*route->call, settings_.records);
             if (auto open = policy::bar_content(*policy_->current(), *route->call); !open) {
                 co_await pipeline_.refuse(
                     std::move(exchange), route->call->client, std::move(open.error()));
@@ -534,6 +535,7 @@ async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
             }
             co_await pipeline_.handle(std::move(exchange), std::move(route->call));
             co_return;
+        }
         case Route::Kind::receipt:
             co_await answer_receipt(std::move(exchange), std::move(route->id), *ledger_, identity_);
             co_return;

@@ -13,6 +13,7 @@
 #include <decloud/payments/automatic_trials.hpp>
 #include <decloud/payments/types.hpp>
 #include <decloud/payments/x402_mode.hpp>
+#include <decloud/protocol/request_record.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -94,6 +95,8 @@ struct NodeSettings {
     payments::SettlementThresholds thresholds{
         .payer_amount = Amount(1'000'000), .age = std::chrono::seconds(60)};
     ExposureLimits exposure;
+    /// What is written to the log of each call.
+    protocol::RecordSettings records;
     /// Who may do what; read again when it changes. Empty, or no such file: everybody everything.
     std::filesystem::path policy_file;
 };

@@ -8,6 +8,7 @@
 #include <decloud/identity/tunnel_claim.hpp>
 #include <decloud/net/error.hpp>
 #include <decloud/net/websocket/byte_stream.hpp>
+#include <decloud/net/websocket/handshake.hpp>
 
 #include <boost/system/system_error.hpp>
 

@@ -104,6 +104,10 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
     if (!may_be_kept) {
         add_nonces(run, extra);
     }
+    if (responder.upgraded()) {
+        co_await responder.end_upgraded();
+        co_return;
+    }
     if (responder.started()) {
         (void)co_await run.exchange.finish(std::move(extra));
         co_return;

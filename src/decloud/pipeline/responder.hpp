@@ -7,7 +7,9 @@
 #include <decloud/protocol/call.hpp>
 #include <decloud/protocol/payment_method.hpp>
 
+#include <memory>
 #include <optional>
+#include <span>
 
 namespace decloud::pipeline {
 
@@ -30,7 +32,13 @@ class ExchangeResponder final : public protocol::Responder {
     Result<void> send(net::http::ResponseHead head, Bytes body) override;
     [[nodiscard]] async::Task<Result<void>> start(net::http::ResponseHead head) override;
     [[nodiscard]] async::Task<Result<void>> write(BytesView bytes) override;
+    [[nodiscard]] async::Task<Result<void>> upgrade(net::http::ResponseHead head) override;
+    [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> buffer) override;
     [[nodiscard]] bool started() const override { return started_; }
+    /// Ends an upgraded connection, if there is one: what was written still arrives, as far as the
+    /// client does not take too long to end its own direction.
+    [[nodiscard]] async::Task<void> end_upgraded();
+    [[nodiscard]] bool upgraded() const { return connection_ != nullptr; }
 
     /// A whole or waiting answer that has not left yet.
     [[nodiscard]] bool has_answer() const { return has_answer_; }
@@ -46,8 +54,11 @@ class ExchangeResponder final : public protocol::Responder {
     [[nodiscard]] crypto::Sha256Digest body_digest() { return hash_.finish(); }
 
   private:
+    [[nodiscard]] async::Task<Result<void>> ready_to_start(net::http::ResponseHead* head);
+
     net::http::Exchange& exchange_;
     protocol::PaymentHold* hold_;
+    std::unique_ptr<net::Stream> connection_;
     Rules rules_;
     net::http::ResponseHead head_;
     Bytes body_;

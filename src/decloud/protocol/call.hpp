@@ -24,7 +24,7 @@ struct Call {
     std::string service;
     std::string method;
     std::vector<std::string> args;
-    /// As received, target byte for byte.
+    /// As received, target byte for byte; but `traceparent` names the span of this node.
     net::http::RequestHead head;
     /// The part of the path that named the service or deployment: "/p/alice/bafy…". A function's
     /// SCRIPT_NAME.
@@ -66,6 +66,16 @@ class Responder {
     [[nodiscard]] virtual async::Task<Result<void>> start(net::http::ResponseHead head) = 0;
     /// `bytes` must stay until the task ends.
     [[nodiscard]] virtual async::Task<Result<void>> write(BytesView bytes) = 0;
+    /// Answers 101 to a request that asks for an upgrade. From then on `write` and `read` carry the
+    /// bytes of both directions. Errors: as `start`; conflict where nothing can be upgraded.
+    [[nodiscard]] virtual async::Task<Result<void>> upgrade(net::http::ResponseHead /*head*/) {
+        co_return fail(CommonError::conflict, "there is nothing to upgrade");
+    }
+    /// What the client says after `upgrade`; 0 is its end. Errors: the connection's.
+    [[nodiscard]] virtual async::Task<Result<std::size_t>> read(
+        std::span<std::uint8_t> /*buffer*/) {
+        co_return fail(CommonError::conflict, "nothing was upgraded");
+    }
     /// True once a part of an answer has left, so that no other can be given.
     [[nodiscard]] virtual bool started() const = 0;
 };

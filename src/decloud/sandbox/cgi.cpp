@@ -9,6 +9,7 @@ namespace decloud::sandbox {
 
 namespace {
 
+constexpr int kSwitchingProtocols = 101;
 constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
 
 bool is_letter_or_digit(char c) {
@@ -76,7 +77,8 @@ bool read_status(std::string_view value, CgiHead& head) {
     int status = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), status);
     const bool whole = end == value.data() + 3 && (value.size() == 3 || value[3] == ' ');
-    if (error != std::errc() || !whole || status < 200 || status > 599) {
+    if (error != std::errc() || !whole || status > 599 ||
+        (status < 200 && status != kSwitchingProtocols)) {
         return false;
     }
     head.status = status;
@@ -207,7 +209,8 @@ void CgiParser::decide(bool at_end) {
         }
         return;
     }
-    if (block.state == Block::State::invalid) {
+    const bool switches = block.head.status == kSwitchingProtocols;
+    if (block.state == Block::State::invalid || (switches && mode_ != Mode::upgrade)) {
         become_raw();
         return;
     }
@@ -218,7 +221,7 @@ void CgiParser::decide(bool at_end) {
         // RFC 3875 §6.2.3: a redirect without a status.
         head_.status = 302;
     }
-    const bool bodyless = head_.status == 204 || head_.status == 304;
+    const bool bodyless = switches || head_.status == 204 || head_.status == 304;
     if (!has_header(head_, "content-type") && !bodyless) {
         head_.headers.emplace_back("Content-Type",
             looks_like_text(buffer_) ? "text/plain; charset=utf-8" : "application/octet-stream");
@@ -227,7 +230,7 @@ void CgiParser::decide(bool at_end) {
 }
 
 void CgiParser::become_raw() {
-    malformed_ = mode_ == Mode::cgi;
+    malformed_ = mode_ == Mode::cgi || mode_ == Mode::upgrade;
     head_ = CgiHead{};
     head_.headers.emplace_back("Content-Type",
         looks_like_text(buffer_) ? "text/plain; charset=utf-8" : "application/octet-stream");

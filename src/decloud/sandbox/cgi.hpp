@@ -38,8 +38,9 @@ class CgiParser {
     /// Longest header block in bytes, with the empty line that ends it.
     static constexpr std::size_t kMaximumHead = 16 * 1024;
 
-    /// How stdout is read: a header block if there is one, always one, or never one.
-    enum class Mode { automatic, cgi, raw };
+    /// How stdout is read: a header block if there is one, always one, never one, or always one
+    /// that may also say 101, as the request asks for an upgrade.
+    enum class Mode { automatic, cgi, raw, upgrade };
     /// Nothing fed yet.
     explicit CgiParser(Mode mode = Mode::automatic) : mode_(mode) {}
 
@@ -52,7 +53,7 @@ class CgiParser {
     [[nodiscard]] const CgiHead* head() const { return decided_ ? &head_ : nullptr; }
     /// The bytes of the body that came since the last call. Empty before `head()` is set.
     [[nodiscard]] Bytes take_body();
-    /// With Mode::cgi: there was no valid header block. The caller answers 502.
+    /// With Mode::cgi and Mode::upgrade: there was no valid header block. The caller answers 502.
     [[nodiscard]] bool malformed() const { return malformed_; }
 
   private:
@@ -88,6 +89,9 @@ struct CgiRequest {
     std::optional<std::uint64_t> content_length;
     std::string cid;
     std::chrono::milliseconds deadline{15'000};
+    /// The protocol that the client wants to change to; empty: none. Only servers are told. Once
+    /// the server has said 101, the request's body is what the client says from then on.
+    std::string upgrade;
     /// The manifest asked for the Authorization header.
     bool pass_authorization = false;
 };

@@ -137,6 +137,12 @@ TEST(CgiParser, ModesForceTheDecision) {
     EXPECT_EQ(body_of(raw), "Status: 404\n\nx");
     EXPECT_TRUE(parse("hello", CgiParser::Mode::cgi).malformed());
     EXPECT_FALSE(parse("Status: 204\n\n", CgiParser::Mode::cgi).malformed());
+    const std::string switches = "Status: 101 Go\n\nbytes";
+    EXPECT_TRUE(parse(switches, CgiParser::Mode::cgi).malformed());
+    CgiParser upgrade = parse(switches, CgiParser::Mode::upgrade);
+    EXPECT_EQ(upgrade.head()->status, 101);
+    EXPECT_TRUE(upgrade.head()->headers.empty());
+    EXPECT_EQ(body_of(upgrade), "bytes");
 }
 
 CgiRequest request() {

@@ -36,8 +36,8 @@ std::optional<Address> audience_account(std::string_view text) {
     return address ? std::optional(*address) : std::nullopt;
 }
 
-/// Whom an x402 payment pays: `payload.authorization.to`.
-Result<Address> x402_payee(std::string_view field) {
+/// Whom an x402 payment pays: `payload.authorization.to`; or who pays: `from`.
+Result<Address> x402_account(std::string_view field, std::string_view which) {
     if (field.size() > kMaxPaymentBytes) {
         return fail(CommonError::limit_exceeded, "the payment is too long");
     }
@@ -49,27 +49,33 @@ Result<Address> x402_payee(std::string_view field) {
     }
     TRY(const json::Object payload, json::object_member(value.get_object(), "payload"));
     TRY(const json::Object fields, json::object_member(payload, "authorization"));
-    TRY(const std::string to, json::string_member(fields, "to"));
-    return parse_address(to);
+    TRY(const std::string account, json::string_member(fields, which));
+    return parse_address(account);
+}
+
+/// Of an `OpenCloud-Payment` with the method "authorization".
+std::optional<identity::CallAuthorization> call_authorization(
+    const protocol::PaymentHeader& payment) {
+    if (payment.method != "authorization") {
+        return std::nullopt;
+    }
+    auto statement = identity::parse_signed<identity::CallAuthorization>(as_text(payment.payload));
+    return statement ? std::optional(std::move(statement->fields)) : std::nullopt;
 }
 
 /// Nothing: it does not say.
 std::optional<Address> payee(const Headers& headers) {
     for (const std::string_view name : {kPayments[1], kPayments[2]}) {
         if (const auto field = headers.find(name)) {
-            const auto to = x402_payee(*field);
+            const auto to = x402_account(*field, "to");
             return to ? std::optional(*to) : std::nullopt;
         }
     }
     const auto field = headers.find(kPayments[0]);
     const auto payment = field ? protocol::parse_payment_header(*field)
                                : Result<protocol::PaymentHeader>(fail(CommonError::not_found));
-    if (!payment || payment->method != "authorization") {
-        return std::nullopt;
-    }
-    const auto authorization =
-        identity::parse_signed<identity::CallAuthorization>(as_text(payment->payload));
-    return authorization ? std::optional(authorization->fields.provider) : std::nullopt;
+    const auto authorization = payment ? call_authorization(*payment) : std::nullopt;
+    return authorization ? std::optional(authorization->provider) : std::nullopt;
 }
 
 bool has_payment(const Headers& headers) {
@@ -82,6 +88,26 @@ bool has_payment(const Headers& headers) {
 bool is_bound(const Headers& headers) {
     return has_payment(headers) || headers.contains(kAudience) || headers.contains("Signature") ||
            headers.contains("Signature-Input") || headers.contains("OpenCloud-Credential");
+}
+
+std::optional<std::string> named_payer(const Headers& headers) {
+    for (const std::string_view name : {kPayments[1], kPayments[2]}) {
+        if (const auto field = headers.find(name)) {
+            const auto from = x402_account(*field, "from");
+            return from ? std::optional(to_string(*from)) : std::nullopt;
+        }
+    }
+    const auto field = headers.find(kPayments[0]);
+    const auto payment = field ? protocol::parse_payment_header(*field)
+                               : Result<protocol::PaymentHeader>(fail(CommonError::not_found));
+    if (!payment) {
+        return std::nullopt;
+    }
+    if (const Bytes* const channel = payment->item.bytes_parameter("channel")) {
+        return to_hex(BytesView(*channel).first(std::min<std::size_t>(channel->size(), 32)));
+    }
+    const auto authorization = call_authorization(*payment);
+    return authorization ? std::optional(to_string(authorization->payer)) : std::nullopt;
 }
 
 Checked<std::optional<Address>> named_provider(const Headers& headers) {

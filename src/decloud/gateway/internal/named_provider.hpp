@@ -5,6 +5,7 @@
 #include <decloud/protocol/problem.hpp>
 
 #include <optional>
+#include <string>
 
 namespace decloud::gateway::internal {
 
@@ -16,5 +17,9 @@ namespace decloud::gateway::internal {
 /// nobody, as it would be worth nothing at a provider that is chosen here.
 [[nodiscard]] protocol::Checked<std::optional<Address>> named_provider(
     const net::http::Headers& headers);
+
+/// Who pays, as far as the request says so, which nobody has checked: an account, or a channel.
+/// Nothing: its payment does not tell, or there is none.
+[[nodiscard]] std::optional<std::string> named_payer(const net::http::Headers& headers);
 
 }  // namespace decloud::gateway::internal

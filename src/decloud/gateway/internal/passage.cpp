@@ -10,6 +10,7 @@
 #include <decloud/crypto/random.hpp>
 #include <decloud/net/error.hpp>
 #include <decloud/net/forwarding.hpp>
+#include <decloud/net/websocket/handshake.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -35,7 +36,6 @@ using net::http::ResponseHead;
 using protocol::Problem;
 
 constexpr std::size_t kBufferBytes = std::size_t{64} * 1024;
-constexpr std::string_view kWebSocket = "websocket";
 constexpr std::string_view kRequestIdHeader = "X-Decloud-Request-Id";
 constexpr std::string_view kProviderHeader = "X-Decloud-Provider";
 constexpr std::size_t kRequestIdBytes = 16;
@@ -61,29 +61,40 @@ bool names_pseudonym(std::string_view via, std::string_view pseudonym) {
     return false;
 }
 
-bool asks_for_websocket(const net::http::RequestHead& request) {
-    return !request.http_1_0 && request.headers.has_token("Connection", "upgrade") &&
-           request.headers.has_token("Upgrade", kWebSocket);
-}
-
 }  // namespace
 
 Passage::Passage(ProxyState& proxy, net::http::Exchange exchange)
     : proxy_(proxy),
       exchange_(std::make_shared<net::http::Exchange>(std::move(exchange))),
-      id_(to_hex(crypto::random_bytes(kRequestIdBytes))) {}
+      id_(to_hex(crypto::random_bytes(kRequestIdBytes))),
+      headers_(request().headers),
+      record_("gateway",
+          proxy.settings().records,
+          net::continue_trace(headers_, proxy.settings().records.traces)) {
+    record_.set_request_id(id_);
+}
 
 async::Task<void> Passage::run() {
     auto outcome = co_await serve();
     if (!outcome && !exchange_->answered()) {
         co_await refuse(std::move(outcome.error()));
     }
+    record_.set_status(status_);
 }
 
 async::Task<Passage::Outcome> Passage::serve() {
     auto route = find_route(request(), proxy_.settings().domain);
     if (!route) {
         co_return std::unexpected(std::move(route.error()));
+    }
+    if (std::holds_alternative<HealthRoute>(*route)) {
+        co_return co_await answer_health();
+    }
+    if (std::holds_alternative<ReadyRoute>(*route)) {
+        co_return co_await answer_readiness();
+    }
+    if (auto entered = enter(proxy_.limiter().enter_address(exchange_->peer())); !entered) {
+        co_return entered;
     }
     target_ = origin_form(request().target);
     if (auto* const to_provider = std::get_if<ProviderRoute>(&*route)) {
@@ -92,13 +103,29 @@ async::Task<Passage::Outcome> Passage::serve() {
     if (auto* const to_cid = std::get_if<CidRoute>(&*route)) {
         co_return co_await serve_cid(std::move(*to_cid));
     }
-    if (auto* const to_alias = std::get_if<AliasRoute>(&*route)) {
-        co_return co_await serve_alias(std::move(*to_alias));
+    co_return co_await serve_alias(std::move(std::get<AliasRoute>(*route)));
+}
+
+Passage::Outcome Passage::enter(protocol::Checked<RequestLimiter::Place> place) {
+    if (!place) {
+        return std::unexpected(std::move(place.error()));
     }
-    if (std::holds_alternative<HealthRoute>(*route)) {
-        co_return co_await answer_health();
+    if (*place) {
+        places_.push_back(std::move(*place));
     }
-    co_return co_await answer_readiness();
+    return {};
+}
+
+Passage::Outcome Passage::check_payer(const Address& provider) {
+    payer_ = proxy_.limiter().payer(request().headers, provider);
+    return payer_ ? proxy_.limiter().check_payer(*payer_) : Outcome{};
+}
+
+void Passage::count_payer(const ResponseHead& head) {
+    constexpr int kFirstError = 400;
+    if (payer_ && (head.status < kFirstError || head.headers.contains("X-Decloud-Receipt"))) {
+        proxy_.limiter().count_payer(*payer_);
+    }
 }
 
 Passage::Outcome Passage::admit(std::string_view provider) const {
@@ -129,6 +156,13 @@ async::Task<Passage::Outcome> Passage::serve_provider(ProviderRoute route) {
         co_return std::unexpected(source_problem(route.name, provider.error()));
     }
     shared_prefix_ = std::move(route.shared_prefix);
+    auto entered = enter(proxy_.limiter().enter_deployment(target_, shared_prefix_));
+    if (entered) {
+        entered = check_payer(provider->address);
+    }
+    if (!entered) {
+        co_return entered;
+    }
     co_return co_await forward(std::move(*provider));
 }
 
@@ -186,14 +220,14 @@ void Passage::sign_head(ResponseHead& head) const {
 }
 
 Headers Passage::make_headers() const {
-    Headers headers = request().headers;
+    Headers headers = headers_;
     net::strip_hop_by_hop(headers);
     headers.remove("Content-Length");
     if (!exchange_->expects_continue()) {
         headers.remove("Expect");
     }
     if (upgrade_) {
-        headers.set("Upgrade", kWebSocket);
+        headers.set("Upgrade", net::websocket::kProtocol);
     }
     headers.remove(kPreferHeader);
     headers.set(kRequestIdHeader, id_);
@@ -208,7 +242,7 @@ Headers Passage::make_headers() const {
 
 ClientRequest Passage::make_request() {
     const auto length = exchange_->content_length();
-    upgrade_ = length == 0 && asks_for_websocket(request());
+    upgrade_ = length == 0 && net::websocket::asks_for_websocket(request());
     ClientRequest out;
     out.method = request().method;
     out.target = target_;
@@ -250,6 +284,7 @@ async::Task<Passage::Outcome> Passage::answer(
         co_return std::unexpected(why_no_answer(provider->name, result->error()));
     }
     ClientResponse* const response = &**result;
+    count_payer(response->head());
     const auto hang_up = exchange_->hang_up().on_cancel([response] { response->abort(); });
     if (response->status() != 101) {
         co_return co_await pass_back(response);
@@ -258,7 +293,7 @@ async::Task<Passage::Outcome> Passage::answer(
         co_return std::unexpected(provider_problem(
             provider->name, Error(make_error_code(net::NetError::malformed_message))));
     }
-    co_return co_await pass_upgrade(response);
+    co_return co_await pass_upgrade(provider->name, response);
 }
 
 async::Task<std::optional<Result<ClientResponse>>> Passage::ask(
@@ -275,14 +310,12 @@ async::Task<std::optional<Result<ClientResponse>>> Passage::ask(
     if (gone) {
         co_return std::nullopt;
     }
-    // What is to be upgraded needs a connection of its own.
     try {
         co_await asio::co_spawn(proxy_.executor(),
-            async::contained(
-                [](ProxyState* proxy, registry::Provider to, ClientRequest what, bool upgrade,
-                    std::optional<Result<ClientResponse>>* out) -> async::Task<void> {
-                    out->emplace(co_await proxy->ask(std::move(to), std::move(what), upgrade));
-                }(&proxy_, *provider, std::move(request), upgrade_, &response)),
+            async::contained([](ProxyState* proxy, registry::Provider to, ClientRequest what,
+                                 std::optional<Result<ClientResponse>>* out) -> async::Task<void> {
+                out->emplace(co_await proxy->ask(std::move(to), std::move(what)));
+            }(&proxy_, *provider, std::move(request), &response)),
             asio::bind_cancellation_slot(signal->slot(), asio::use_awaitable));
     } catch (const boost::system::system_error&) {
         // Cancelled: the client has gone.
@@ -349,11 +382,12 @@ async::Task<bool> Passage::pass_body(ClientResponse* response) {
     }
 }
 
-async::Task<Passage::Outcome> Passage::pass_upgrade(ClientResponse* response) {
+async::Task<Passage::Outcome> Passage::pass_upgrade(
+    identity::ProviderName name, ClientResponse* response) {
     ResponseHead head = response->head();
     net::strip_hop_by_hop(head.headers);
     guard_response(head.headers, {});
-    head.headers.set("Upgrade", kWebSocket);
+    head.headers.set("Upgrade", net::websocket::kProtocol);
     sign_head(head);
     auto provider = response->upgrade();
     if (!provider) {
@@ -362,7 +396,9 @@ async::Task<Passage::Outcome> Passage::pass_upgrade(ClientResponse* response) {
     auto client = co_await exchange_->upgrade(std::move(head));
     if (client) {
         status_ = 101;
-        proxy_.relay(std::move(*client), std::move(*provider));
+        proxy_.relay(std::move(*client), std::move(*provider), std::exchange(places_, {}));
+    } else if (!exchange_->answered()) {
+        co_return std::unexpected(provider_problem(name, client.error()));
     }
     co_return Outcome{};
 }

@@ -64,7 +64,13 @@ class Passage {
     // The response lives in `forward`, which waits for these.
     [[nodiscard]] async::Task<Outcome> pass_back(net::http::ClientResponse* response);
     [[nodiscard]] async::Task<bool> pass_body(net::http::ClientResponse* response);
-    [[nodiscard]] async::Task<Outcome> pass_upgrade(net::http::ClientResponse* response);
+    [[nodiscard]] async::Task<Outcome> pass_upgrade(
+        identity::ProviderName name, net::http::ClientResponse* response);
+
+    /// Nothing but a refusal; the request is under way until it is destroyed.
+    [[nodiscard]] Outcome enter(protocol::Checked<RequestLimiter::Place> place);
+    [[nodiscard]] Outcome check_payer(const Address& provider);
+    void count_payer(const net::http::ResponseHead& head);
 
     [[nodiscard]] const net::http::RequestHead& request() const { return exchange_->request(); }
     [[nodiscard]] bool came_from_here() const;
@@ -86,6 +92,11 @@ class Passage {
     std::string shared_prefix_;
     /// "/{cid}" that an alias stands for; empty: it is no alias.
     std::string alias_prefix_;
+    std::vector<RequestLimiter::Place> places_;
+    /// Whom a payment is counted against, once it is taken.
+    std::optional<std::string> payer_;
+    net::http::Headers headers_;
+    protocol::RequestRecord record_;
     /// Who was asked last, and when.
     std::string provider_;
     std::chrono::steady_clock::time_point asked_{};

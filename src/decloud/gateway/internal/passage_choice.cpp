@@ -81,6 +81,13 @@ async::Task<Passage::Outcome> Passage::serve_cid(CidRoute route) {
     if (!named) {
         co_return std::unexpected(named.error());
     }
+    auto entered = enter(proxy_.limiter().enter_deployment(target_, {}));
+    if (entered && *named) {
+        entered = check_payer(**named);
+    }
+    if (!entered) {
+        co_return entered;
+    }
     auto offers = co_await find_offers(route.cid, *named);
     if (!offers) {
         co_return std::unexpected(std::move(offers.error()));

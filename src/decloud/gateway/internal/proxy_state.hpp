@@ -3,6 +3,7 @@
 #include "../proxy.hpp"
 #include "fleet.hpp"
 #include "relay.hpp"
+#include "request_limiter.hpp"
 
 #include <decloud/async/task_group.hpp>
 
@@ -11,6 +12,7 @@
 #include <string>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 namespace decloud::gateway::internal {
 
@@ -29,9 +31,10 @@ class ProxyState {
     [[nodiscard]] registry::ProviderSource& source() { return source_; }
     [[nodiscard]] const ProxySettings& settings() const { return settings_; }
     [[nodiscard]] net::http::Client& client() { return client_; }
+    [[nodiscard]] RequestLimiter& limiter() { return limiter_; }
     /// Asks a provider by its tunnel, if it has one that can be used, or by its URL.
     [[nodiscard]] async::Task<Result<net::http::ClientResponse>> ask(
-        registry::Provider provider, net::http::ClientRequest request, bool own_connection);
+        registry::Provider provider, net::http::ClientRequest request);
     /// Null if providers are not chosen here.
     [[nodiscard]] Fleet* fleet() { return fleet_.get(); }
     [[nodiscard]] const std::string& pseudonym() const { return pseudonym_; }
@@ -58,8 +61,10 @@ class ProxyState {
     /// With the asking request's own place.
     [[nodiscard]] bool is_overfull() const { return active_ > settings_.max_concurrent; }
 
-    /// Carries an upgraded connection until it ends.
-    void relay(std::unique_ptr<net::Stream> client, std::unique_ptr<net::Stream> provider);
+    /// Carries an upgraded connection until it ends, and keeps `places` so long.
+    void relay(std::unique_ptr<net::Stream> client,
+        std::unique_ptr<net::Stream> provider,
+        std::vector<RequestLimiter::Place> places);
     /// Counts a request; status 0 if the client got none.
     void record(int status, std::chrono::steady_clock::duration took);
 
@@ -69,6 +74,7 @@ class ProxyState {
     ProxySettings settings_;
     Proxy::Readiness readiness_;
     net::http::Client client_;
+    RequestLimiter limiter_;
     std::string pseudonym_;
     std::unique_ptr<Fleet> fleet_;
     async::TaskGroup tasks_;

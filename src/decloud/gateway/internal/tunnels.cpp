@@ -6,6 +6,8 @@
 #include <decloud/base/log.hpp>
 #include <decloud/crypto/random.hpp>
 #include <decloud/identity/names.hpp>
+#include <decloud/net/channel_binding.hpp>
+#include <decloud/net/websocket/handshake.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -76,7 +78,8 @@ async::Task<void> Tunnels::accept(net::http::Exchange exchange) {
         101, {}, {{"Upgrade", "websocket"}, {"Sec-WebSocket-Protocol", identity::kTunnelProtocol}}};
     head.headers.add("Sec-WebSocket-Accept", net::websocket::accept_value(key.value_or("")));
     auto stream = co_await exchange.upgrade(std::move(head));
-    if (stream) {
+    // A stream of HTTP/2 has no connection of its own that a claim could be bound to.
+    if (stream && dynamic_cast<net::ChannelBinding*>(stream->get()) != nullptr) {
         tasks_.spawn(
             serve(std::make_unique<ByteStream>(std::move(*stream), net::websocket::Role::server),
                 std::move(host)));

@@ -76,7 +76,7 @@ class ClientResponse {
     [[nodiscard]] const Headers& trailers() const;
     /// Closes the connection and stops the request's body.
     void abort();
-    /// After 101: the connection's bytes in both directions. Error: wrong_state.
+    /// After 101 (or HTTP/2's like of it): the bytes of both directions. Error: wrong_state.
     [[nodiscard]] Result<std::unique_ptr<Stream>> upgrade();
 
   private:

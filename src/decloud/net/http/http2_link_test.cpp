@@ -2,12 +2,11 @@
 
 #include "../error.hpp"
 #include "../internal/http2_client.hpp"
+#include "../testing/link.hpp"
 #include "../testing/test_loop.hpp"
-#include "../websocket/byte_stream.hpp"
 
 #include <decloud/async/event.hpp>
 
-#include <boost/asio/local/connect_pair.hpp>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -17,81 +16,10 @@ namespace decloud::net::http {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::Link;
+using testing::PairStream;
 using testing::run_loop;
 namespace asio = boost::asio;
-
-/// One end of a pair of connected sockets.
-class PairStream final : public Stream {
-  public:
-    explicit PairStream(asio::local::stream_protocol::socket socket) : socket_(std::move(socket)) {}
-    async::Task<Result<std::size_t>> read(std::span<std::uint8_t> buffer) override {
-        boost::system::error_code error;
-        const std::size_t got =
-            co_await socket_.async_read_some(asio::buffer(buffer.data(), buffer.size()),
-                asio::redirect_error(asio::use_awaitable, error));
-        if (error && error != asio::error::eof) {
-            co_return fail(NetError::connection_closed);
-        }
-        co_return got;
-    }
-    async::Task<Result<void>> write(BytesView bytes) override {
-        boost::system::error_code error;
-        co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()),
-            asio::redirect_error(asio::use_awaitable, error));
-        if (error) {
-            co_return fail(NetError::connection_closed);
-        }
-        co_return Result<void>{};
-    }
-    void shutdown_write() override {
-        boost::system::error_code ignored;
-        socket_.shutdown(asio::socket_base::shutdown_send, ignored);
-    }
-    void close() override {
-        boost::system::error_code ignored;
-        socket_.close(ignored);
-    }
-
-  private:
-    asio::local::stream_protocol::socket socket_;
-};
-
-/// A requester and a responder, with a WebSocket between them as a tunnel has it.
-class Link {
-  public:
-    Link(async::Executor executor,
-        Handler handler,
-        Liveness liveness = {},
-        Http2Settings http2 = shared_link_settings())
-        : tasks_(executor) {
-        asio::local::stream_protocol::socket here(executor);
-        asio::local::stream_protocol::socket there(executor);
-        asio::local::connect_pair(here, there);
-        requester = std::make_unique<Http2Requester>(executor,
-            std::make_unique<websocket::ByteStream>(
-                std::make_unique<PairStream>(std::move(here)), websocket::Role::server),
-            ClientSettings{}, http2, liveness);
-        ServerSettings server;
-        server.http2 = http2;
-        responder = std::make_unique<Http2Responder>(executor,
-            std::make_unique<websocket::ByteStream>(
-                std::make_unique<PairStream>(std::move(there)), websocket::Role::client),
-            PeerAddress{}, server, std::move(handler), Liveness{});
-        tasks_.spawn(requester->run());
-    }
-    void answer() { tasks_.spawn(responder->run()); }
-    async::Task<void> stop() {
-        requester->close();
-        responder->close();
-        co_await tasks_.join();
-    }
-
-    std::unique_ptr<Http2Requester> requester;
-    std::unique_ptr<Http2Responder> responder;
-
-  private:
-    async::TaskGroup tasks_;
-};
 
 TEST(Http2Link, CarriesBodiesAndTrailersBothWays) {
     run_loop([](async::Executor executor) -> async::Task<void> {

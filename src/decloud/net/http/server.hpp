@@ -80,8 +80,8 @@ class Exchange {
     /// nobody reads the body. (A client that ends only its sending direction counts as gone.)
     [[nodiscard]] async::CancellationToken hang_up();
 
-    /// Answers 101 and gives the connection's bytes in both directions. The handler may return;
-    /// the stream lives on. Errors as `send`; wrong_state for HTTP/2.
+    /// Answers 101 and gives the bytes of both directions, which outlive the handler. Over HTTP/2
+    /// for WebSockets only (RFC 8441), told as HTTP/1.1 would. Errors as `send`; wrong_state.
     [[nodiscard]] async::Task<Result<std::unique_ptr<Stream>>> upgrade(ResponseHead head);
 
   private:

@@ -1,7 +1,9 @@
 #include "http2_client.hpp"
 
 #include "../error.hpp"
+#include "../websocket/handshake.hpp"
 #include "http2_head.hpp"
+#include "http2_websocket.hpp"
 #include "serialize.hpp"
 
 #include <decloud/base/units.hpp>
@@ -17,6 +19,7 @@ namespace decloud::net::http::internal {
 namespace {
 
 constexpr std::size_t kSourceBuffer = std::size_t{64} * 1024;
+constexpr std::string_view kWebSocketKey = "Sec-WebSocket-Key";
 
 ssize_t read_output(nghttp2_session*,
     std::int32_t /*id*/,
@@ -54,6 +57,23 @@ std::optional<ResponseHead> response_head(Http2Fields& fields) {
     return ResponseHead{static_cast<int>(*status), {}, std::move(fields.headers)};
 }
 
+bool is_for_websocket(const ClientRequest& request) {
+    return request.method == "GET" && !std::holds_alternative<BodySource>(request.body) &&
+           request.headers.has_token("Upgrade", websocket::kProtocol);
+}
+
+/// As HTTP/1.1 would have it: 101 for 200, or an answer to a request that has no more to say.
+void answer_upgrade(Http2Stream& stream, const ClientRequest& request, ResponseHead& head) {
+    if (head.status != 200) {
+        stream.finish({});
+        return;
+    }
+    head.status = 101;
+    head.headers.set("Upgrade", websocket::kProtocol);
+    head.headers.set("Sec-WebSocket-Accept",
+        websocket::accept_value(request.headers.find(kWebSocketKey).value_or("")));
+}
+
 }  // namespace
 
 Http2Client::Http2Client(async::Executor executor,
@@ -85,12 +105,20 @@ async::Task<void> Http2Client::wind_up() {
 }
 
 Result<void> Http2Client::submit(Http2Stream& stream, const ClientRequest& request) {
+    const bool websocket = is_for_websocket(request);
+    if (websocket && nghttp2_session_get_remote_settings(
+                         native(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) != 1) {
+        return fail(NetError::wrong_state, "the other end takes no WebSockets over HTTP/2");
+    }
     if (!is_token(request.method) || !are_valid_fields(request.headers) ||
         !is_valid_field("path", request.target)) {
         return fail(CommonError::invalid_input, "a request that cannot be sent");
     }
     Http2FieldList list;
-    list.add(":method", request.method);
+    list.add(":method", websocket ? "CONNECT" : request.method);
+    if (websocket) {
+        list.add(":protocol", websocket::kProtocol);
+    }
     list.add(":scheme", "http");
     list.add(":authority", request.headers.find("Host").value_or(""));
     list.add(":path", request.target);
@@ -98,6 +126,7 @@ Result<void> Http2Client::submit(Http2Stream& stream, const ClientRequest& reque
         if (!is_framing_header(field.name) && !equals_ignoring_case(field.name, "Host") &&
             !equals_ignoring_case(field.name, "Expect") &&
             !equals_ignoring_case(field.name, "Upgrade") &&
+            !(websocket && equals_ignoring_case(field.name, kWebSocketKey)) &&
             !equals_ignoring_case(field.name, "TE")) {
             list.add(field.name, field.value);
         }
@@ -107,10 +136,10 @@ Result<void> Http2Client::submit(Http2Stream& stream, const ClientRequest& reque
     const auto length = bytes != nullptr    ? std::optional<std::uint64_t>(bytes->size())
                         : source != nullptr ? source->length
                                             : std::nullopt;
-    if (length) {
+    if (length && !websocket) {
         list.add("content-length", std::to_string(*length));
     }
-    const bool has_body = source != nullptr || (bytes != nullptr && !bytes->empty());
+    const bool has_body = websocket || source != nullptr || (bytes != nullptr && !bytes->empty());
     nghttp2_data_provider provider{.source = {.ptr = &stream}, .read_callback = read_output};
     const std::int32_t id = nghttp2_submit_request(
         native(), nullptr, list.data(), list.size(), has_body ? &provider : nullptr, nullptr);
@@ -131,8 +160,9 @@ async::Task<Result<ClientResponse>> Http2Client::request(std::shared_ptr<ClientR
     const auto stream = std::make_shared<Http2Stream>(shared_from_this(), 0);
     CO_TRY_VOID(submit(*stream, *request));
     Unanswered unanswered(*stream);
-    const bool has_bytes =
-        std::holds_alternative<Bytes>(request->body) && !std::get<Bytes>(request->body).empty();
+    const bool has_bytes = !is_for_websocket(*request) &&
+                           std::holds_alternative<Bytes>(request->body) &&
+                           !std::get<Bytes>(request->body).empty();
     if (has_bytes || std::holds_alternative<BodySource>(request->body)) {
         bodies_.spawn(send_body(stream, request));
     }
@@ -154,6 +184,9 @@ async::Task<Result<ClientResponse>> Http2Client::request(std::shared_ptr<ClientR
         length = 0;
     }
     unanswered.release();
+    if (is_for_websocket(*request)) {
+        answer_upgrade(*stream, *request, *head);
+    }
     co_return ClientResponse(std::make_shared<Http2Response>(stream, std::move(*head), length));
 }
 
@@ -218,10 +251,18 @@ async::Task<Result<Bytes>> Http2Response::read_all(std::uint64_t limit) {
     co_return body;
 }
 
-void Http2Response::abort() { stream_->reset(NGHTTP2_CANCEL); }
+void Http2Response::abort() {
+    if (!upgraded_) {
+        stream_->reset(NGHTTP2_CANCEL);
+    }
+}
 
 Result<std::unique_ptr<Stream>> Http2Response::upgrade() {
-    return fail(NetError::wrong_state, "HTTP/2 has no upgrade");
+    if (head_.status != 101 || upgraded_) {
+        return fail(NetError::wrong_state, "the stream was not upgraded");
+    }
+    upgraded_ = true;
+    return std::make_unique<Http2ByteStream>(stream_);
 }
 
 }  // namespace decloud::net::http::internal

@@ -57,6 +57,7 @@ class Http2Response final : public ResponsePort {
     std::shared_ptr<Http2Stream> stream_;
     ResponseHead head_;
     std::optional<std::uint64_t> length_;
+    bool upgraded_ = false;
 };
 
 }  // namespace decloud::net::http::internal

@@ -1,5 +1,6 @@
 #include "http2_head.hpp"
 
+#include "../websocket/handshake.hpp"
 #include "characters.hpp"
 #include "serialize.hpp"
 
@@ -26,7 +27,7 @@ std::unexpected<ParseError> refuse(std::string_view reason, int status = 400) {
 
 /// The request line and Host.
 std::expected<std::string, ParseError> first_lines(const Http2Fields& fields) {
-    const bool is_connect = fields.method == "CONNECT";
+    const bool is_connect = fields.method == "CONNECT" && fields.protocol.empty();
     const std::string_view target = is_connect ? fields.authority : fields.path;
     if (!is_token(fields.method) || target.empty() ||
         !std::ranges::all_of(target, net::internal::is_target_character)) {
@@ -46,7 +47,8 @@ std::expected<std::string, ParseError> first_lines(const Http2Fields& fields) {
         }
         host = named;
     }
-    std::string text = fields.method + " " + std::string(target) + " HTTP/1.1\r\n";
+    const std::string method = fields.protocol.empty() ? fields.method : "GET";
+    std::string text = method + " " + std::string(target) + " HTTP/1.1\r\n";
     if (fields.has_authority || fields.headers.contains("host")) {
         if (!is_valid_field("Host", host)) {
             return refuse("a bad Host");
@@ -54,6 +56,26 @@ std::expected<std::string, ParseError> first_lines(const Http2Fields& fields) {
         append_field(text, "Host", host);
     }
     return text;
+}
+
+/// What HTTP/1.1 would have said in place of extended CONNECT. The key is only there because
+/// HTTP/1.1 wants one.
+std::expected<std::string, ParseError> ask_for_websocket(
+    const Http2Fields& fields, bool has_body, std::string& text) {
+    if (fields.method != "CONNECT") {
+        return refuse("a protocol without CONNECT");
+    }
+    if (fields.protocol != websocket::kProtocol) {
+        return refuse("an unknown protocol", 501);
+    }
+    if (!has_body || fields.headers.contains("content-length")) {
+        return refuse("a WebSocket without a stream of its own");
+    }
+    std::string key = websocket::make_key();
+    append_field(text, "Connection", "Upgrade");
+    append_field(text, "Upgrade", websocket::kProtocol);
+    append_field(text, "Sec-WebSocket-Key", key);
+    return key;
 }
 
 }  // namespace
@@ -127,15 +149,22 @@ std::expected<Http2Request, ParseError> make_request(
         if (field.name == "cookie") {
             // RFC 9113 §8.2.3.
             cookies.append(cookies.empty() ? "" : "; ").append(field.value);
-        } else if (field.name != "host" && field.name != "te") {
+        } else if (field.name != "host" && field.name != "te" &&
+                   (fields.protocol.empty() || field.name != "sec-websocket-key")) {
             append_field(*text, field.name, field.value);
         }
     }
     if (!cookies.empty()) {
         append_field(*text, "cookie", cookies);
     }
-    const bool has_length = fields.headers.contains("content-length");
-    if (has_body && !has_length) {
+    std::string key;
+    if (!fields.protocol.empty()) {
+        auto asked = ask_for_websocket(fields, has_body, *text);
+        if (!asked) {
+            return std::unexpected(asked.error());
+        }
+        key = std::move(*asked);
+    } else if (has_body && !fields.headers.contains("content-length")) {
         append_field(*text, "Transfer-Encoding", "chunked");
     }
     text->append("\r\n");
@@ -147,7 +176,8 @@ std::expected<Http2Request, ParseError> make_request(
     }
     Http2Request request{.head = std::move(parser.head()),
         .length = parser.body_length(),
-        .expects_continue = parser.expects_continue()};
+        .expects_continue = parser.expects_continue(),
+        .websocket_key = std::move(key)};
     request.head.headers.remove("Transfer-Encoding");
     return request;
 }

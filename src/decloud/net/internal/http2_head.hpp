@@ -43,11 +43,14 @@ class Http2FieldList {
     Http2Fields& fields, std::string_view name, std::string_view value, const Limits& limits);
 
 /// A request as HTTP/1.1 has it, by the very rules that hold there (RFC 9113 §8.3): the parser of
-/// HTTP/1.1 reads it. `has_body`: the stream goes on after the head.
+/// HTTP/1.1 reads it. `has_body`: the stream goes on after the head. What asks for a WebSocket by
+/// extended CONNECT (RFC 8441) becomes a GET with `Upgrade` and a key of our own, and has no body.
 struct Http2Request {
     RequestHead head;
     std::optional<std::uint64_t> length;
     bool expects_continue = false;
+    /// Sec-WebSocket-Key; empty: no WebSocket is asked for.
+    std::string websocket_key;
 };
 [[nodiscard]] std::expected<Http2Request, ParseError> make_request(
     const Http2Fields& fields, bool has_body, const Limits& limits);

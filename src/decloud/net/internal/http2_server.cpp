@@ -1,7 +1,9 @@
 #include "http2_server.hpp"
 
 #include "../error.hpp"
+#include "../websocket/handshake.hpp"
 #include "http2_head.hpp"
+#include "http2_websocket.hpp"
 #include "serialize.hpp"
 
 #include <decloud/base/log.hpp>
@@ -28,6 +30,8 @@ Http2Times times_of(const ServerSettings& settings) {
         .idle = settings.idle_timeout,
         .write = settings.write_timeout};
 }
+
+constexpr int kNotImplemented = 501;
 
 bool never_has_body(int status) { return status < 200 || status == 204 || status == 304; }
 
@@ -94,12 +98,16 @@ async::Task<void> Http2Exchange::serve() {
         head_ = std::move(request->head);
         length_ = request->length;
         continue_owed_ = request->expects_continue;
+        websocket_key_ = std::move(request->websocket_key);
         co_await run_handler();
         if (answer_ == Answer::none) {
             co_await refuse(500, "the request could not be handled");
         }
     }
     done_ = true;
+    if (upgraded_) {
+        co_return;
+    }
     if (answer_ != Answer::complete) {
         stream_->reset(NGHTTP2_INTERNAL_ERROR);
     }
@@ -130,6 +138,9 @@ async::Task<Result<std::size_t>> Http2Exchange::read_body(
     std::uint64_t serial, std::span<std::uint8_t> buffer) {
     if (!is_current(serial)) {
         co_return fail(NetError::wrong_state, "the handler has returned");
+    }
+    if (!websocket_key_.empty()) {
+        co_return std::size_t{0};
     }
     if (std::exchange(continue_owed_, false) && answer_ == Answer::none && !stream_->closed()) {
         Http2FieldList list;
@@ -194,7 +205,9 @@ Result<void> Http2Exchange::begin_answer(
     }
     TRY_VOID(decide_length(head, body_size));
     Http2FieldList list;
-    list.add(":status", std::to_string(head.status));
+    // To who asked for a WebSocket, 2xx would mean that there is one.
+    const bool misleading = !websocket_key_.empty() && !upgraded_ && head.status < 300;
+    list.add(":status", std::to_string(misleading ? kNotImplemented : head.status));
     for (const Headers::Field field : head.headers) {
         if (!is_framing_header(field.name) && !equals_ignoring_case(field.name, "Upgrade") &&
             !equals_ignoring_case(field.name, "TE")) {
@@ -284,8 +297,24 @@ async::Task<Result<void>> Http2Exchange::finish(std::uint64_t serial, Headers tr
 }
 
 async::Task<Result<std::unique_ptr<Stream>>> Http2Exchange::upgrade(
-    std::uint64_t /*serial*/, ResponseHead /*head*/) {
-    co_return fail(NetError::wrong_state, "HTTP/2 has no upgrade");
+    std::uint64_t serial, ResponseHead head) {
+    if (!is_current(serial) || answer_ != Answer::none || websocket_key_.empty()) {
+        co_return fail(NetError::wrong_state, "no upgrade is possible");
+    }
+    // HTTP/2's client cannot look whether the other end has understood: RFC 8441 §5.
+    if (head.headers.find("Sec-WebSocket-Accept") != websocket::accept_value(websocket_key_)) {
+        co_return fail(CommonError::invalid_input, "a wrong Sec-WebSocket-Accept");
+    }
+    head.status = 200;
+    head.headers.remove("Sec-WebSocket-Accept");
+    head.headers.remove("Content-Length");
+    upgraded_ = true;
+    if (auto begun = begin_answer(serial, head, std::nullopt); !begun) {
+        upgraded_ = false;
+        co_return std::unexpected(std::move(begun.error()));
+    }
+    answer_ = Answer::complete;
+    co_return std::make_unique<Http2ByteStream>(stream_);
 }
 
 void Http2Exchange::abort() { stream_->reset(NGHTTP2_INTERNAL_ERROR); }

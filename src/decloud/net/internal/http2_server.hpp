@@ -5,6 +5,7 @@
 #include "http2_session.hpp"
 
 #include <memory>
+#include <string>
 
 namespace decloud::net::http::internal {
 
@@ -87,6 +88,9 @@ class Http2Exchange final : public ExchangePort,
     RequestHead head_;
     std::optional<std::uint64_t> length_;
     bool continue_owed_ = false;
+    /// Of who asks for a WebSocket; else empty.
+    std::string websocket_key_;
+    bool upgraded_ = false;
     bool done_ = false;
     Answer answer_ = Answer::none;
     bool discard_answer_body_ = false;

@@ -91,7 +91,9 @@ void Http2Session::submit_settings(bool server) {
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
             static_cast<std::uint32_t>(limits_.max_header_bytes)},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, server ? settings_.max_concurrent_streams : 0}};
-    if (!server) {
+    if (server) {
+        entries.push_back({NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1});
+    } else {
         entries.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
     }
     nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries.data(), entries.size());

@@ -52,7 +52,9 @@ async::Task<Result<std::size_t>> Http2Stream::read(std::span<std::uint8_t> buffe
         if (input_ended_) {
             co_return std::size_t{0};
         }
-        read_deadline_ = std::chrono::steady_clock::now() + session_->times().body;
+        read_deadline_ = waits_for_ever_
+                             ? TimePoint::max()
+                             : std::chrono::steady_clock::now() + session_->times().body;
         co_await readable_.wait();
         read_deadline_ = TimePoint::max();
         if (std::exchange(timed_out_, false)) {

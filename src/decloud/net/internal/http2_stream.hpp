@@ -76,6 +76,11 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
     void discard_input(std::uint64_t limit);
     [[nodiscard]] async::CancellationToken hang_up();
 
+    /// From now on a read waits as long as the stream lives.
+    void wait_for_ever() { waits_for_ever_ = true; }
+    /// Our direction has an end.
+    [[nodiscard]] bool output_ended() const { return output_ends_; }
+
     /// What the session tells.
     void on_data(BytesView data);
     void on_input_end();
@@ -111,6 +116,7 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
     Headers out_trailers_;
 
     std::optional<Error> failure_;
+    bool waits_for_ever_ = false;
     bool timed_out_ = false;
     std::chrono::milliseconds head_limit_{0};
     TimePoint read_deadline_ = TimePoint::max();

@@ -2,10 +2,6 @@
 
 #include "../error.hpp"
 
-#include <decloud/base/encoding.hpp>
-
-#include <openssl/evp.h>
-
 #include <algorithm>
 
 namespace decloud::net::websocket {
@@ -87,14 +83,6 @@ Bytes encode_frame_head(
         append(out, BytesView(*mask));
     }
     return out;
-}
-
-std::string accept_value(std::string_view key) {
-    const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    std::array<std::uint8_t, 20> hash{};
-    unsigned size = 0;
-    EVP_Digest(text.data(), text.size(), hash.data(), &size, EVP_sha1(), nullptr);
-    return to_base64(hash);
 }
 
 }  // namespace decloud::net::websocket

@@ -43,7 +43,4 @@ struct FrameHead {
 [[nodiscard]] Bytes encode_frame_head(
     Opcode opcode, std::uint64_t length, std::optional<std::array<std::uint8_t, 4>> mask);
 
-/// Sec-WebSocket-Accept for a Sec-WebSocket-Key.
-[[nodiscard]] std::string accept_value(std::string_view key);
-
 }  // namespace decloud::net::websocket

@@ -1,6 +1,7 @@
 #include "frame.hpp"
 
 #include "../error.hpp"
+#include "handshake.hpp"
 
 #include <gtest/gtest.h>
 

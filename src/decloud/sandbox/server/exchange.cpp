@@ -14,9 +14,12 @@
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 namespace decloud::sandbox::server {
 
@@ -26,6 +29,8 @@ namespace {
 
 constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kChunk = 64 * kKiB;
+/// What a server has left to say to a client that has ended an upgraded connection.
+constexpr std::chrono::seconds kLastWords{5};
 
 class Exchange {
   public:
@@ -42,15 +47,15 @@ class Exchange {
           input_(executor) {}
 
     async::Task<ExchangeResult> run(CgiRequest request, async::CancellationToken cancel) {
-        const auto registration =
-            cancel.on_cancel([this] { end(Outcome::End::killed, "cancelled"); });
-        timer_.expires_after(limits_.wall);
-        timer_.async_wait([this](const boost::system::error_code& error) {
-            if (!error) {
-                end(Outcome::End::timed_out, "the time limit was reached");
+        const auto registration = cancel.on_cancel([this] {
+            if (!upgraded_) {
+                end(Outcome::End::killed, "cancelled");
             }
         });
-        AnswerReader reader(request.method == "HEAD");
+        end_at(std::chrono::steady_clock::now() + limits_.wall);
+        AnswerReader reader(!request.upgrade.empty()   ? AnswerReader::Asked::upgrade
+                            : request.method == "HEAD" ? AnswerReader::Asked::head
+                                                       : AnswerReader::Asked::any);
         input_.spawn(send(std::move(request)));
         co_await receive(reader);
         // The timer's handler refers to this object until it has run.
@@ -73,6 +78,31 @@ class Exchange {
         }
     }
 
+    /// Has the exchange end then at the latest.
+    void end_at(std::chrono::steady_clock::time_point when) {
+        timer_.expires_at(when);
+        timer_.async_wait([this](const boost::system::error_code& error) {
+            if (!error) {
+                end(upgraded_ ? Outcome::End::exited : Outcome::End::timed_out,
+                    "the time limit was reached");
+            }
+        });
+    }
+
+    /// The server has said 101: from now on the client's bytes go to it.
+    async::Task<void> pass_on_upgraded() {
+        const auto sent = co_await send_body(false);
+        if (input_over_) {
+            co_return;
+        }
+        if (sent || sent.error() != make_error_code(CommonError::limit_exceeded)) {
+            ::shutdown(socket_.native_handle(), SHUT_WR);
+            end_at(std::min(timer_.expiry(), std::chrono::steady_clock::now() + kLastWords));
+        } else {
+            end(Outcome::End::limit, sent.error().detail());
+        }
+    }
+
     async::Task<bool> write(std::string_view front, BytesView data, std::string_view back) {
         const std::array<asio::const_buffer, 3> buffers{asio::buffer(front.data(), front.size()),
             asio::buffer(data.data(), data.size()), asio::buffer(back.data(), back.size())};
@@ -81,6 +111,10 @@ class Exchange {
     }
 
     async::Task<void> send(CgiRequest request) {
+        if (!request.upgrade.empty()) {
+            co_await write(make_request_head(request, {.length = 0}), {}, "");
+            co_return;
+        }
         const Bytes* whole = body_->whole();
         BodyFraming framing{.length = request.content_length};
         if (whole != nullptr) {
@@ -148,6 +182,9 @@ class Exchange {
                 co_return;
             }
             co_await hand_over(std::move(out));
+            if (reader.upgraded() && !std::exchange(upgraded_, reader.upgraded())) {
+                input_.spawn(pass_on_upgraded());
+            }
         }
     }
 
@@ -156,7 +193,8 @@ class Exchange {
         if (total_ > limits_.response_bytes) {
             end(Outcome::End::limit, "the answer is larger than allowed");
         } else if (!out.empty() && !co_await sink_->write(out)) {
-            end(Outcome::End::killed, "the answer could not be delivered");
+            end(upgraded_ ? Outcome::End::exited : Outcome::End::killed,
+                "the answer could not be delivered");
         }
     }
 
@@ -182,6 +220,7 @@ class Exchange {
     std::uint64_t total_ = 0;
     bool broken_ = false;
     bool input_over_ = false;
+    bool upgraded_ = false;
     std::optional<Outcome::End> reason_;
     std::string detail_;
     async::TaskGroup input_;

@@ -138,7 +138,10 @@ std::string make_request_head(const CgiRequest& request, const BodyFraming& fram
     } else if (*framing.length > 0 || (request.method != "GET" && request.method != "HEAD")) {
         add("content-length", std::to_string(*framing.length));
     }
-    add("connection", "close");
+    add("connection", request.upgrade.empty() ? "close" : "Upgrade");
+    if (!request.upgrade.empty()) {
+        add("upgrade", request.upgrade);
+    }
     return head + "\r\n";
 }
 
@@ -192,10 +195,11 @@ Result<void> AnswerReader::read_head(Bytes& out) {
         if (!status) {
             return refused("its first line is no status line");
         }
-        if (*status == 101) {
+        upgraded_ = *status == 101;
+        if (upgraded_ && asked_ != Asked::upgrade) {
             return refused("it changes the protocol, which nobody asked for");
         }
-        if (*status < 200) {
+        if (*status < 200 && !upgraded_) {
             if (++interim_ > kMaximumInterim) {
                 return refused("it has too many interim answers");
             }
@@ -240,7 +244,9 @@ Result<void> AnswerReader::read_fields(std::string_view fields, int status, Byte
 
 void AnswerReader::choose_body(int status) {
     left_ = length_.value_or(0);
-    if (head_only_ || status == 204 || status == 304) {
+    if (upgraded_) {
+        state_ = State::until_close;
+    } else if (asked_ == Asked::head || status == 204 || status == 304) {
         state_ = State::complete;
     } else if (chunked_) {
         state_ = State::chunk_size;

@@ -20,7 +20,7 @@ struct BodyFraming {
 
 /// The head of the HTTP/1.1 request that a server gets: the path after the deployment's prefix, the
 /// headers that may pass, X-Forwarded-For, -Host, -Prefix and -Proto of our own, and "Connection:
-/// close", as each request has a connection.
+/// close", as each request has a connection, or "Connection: Upgrade".
 [[nodiscard]] std::string make_request_head(const CgiRequest& request, const BodyFraming& framing);
 
 /// Reads a server's answer and turns it into a CGI answer: "Status: 200 …", its headers, an empty
@@ -32,8 +32,11 @@ class AnswerReader {
     /// Answers with a status below 200 before the one that counts.
     static constexpr std::size_t kMaximumInterim = 8;
 
-    /// `head_only`: the answer of a HEAD request, which has no body.
-    explicit AnswerReader(bool head_only) : head_only_(head_only) {}
+    /// What the answer is to: any request, a HEAD, whose answer has no body, or one that asks for
+    /// an upgrade, which may be answered 101; what follows that is not HTTP and ends with the
+    /// connection.
+    enum class Asked { any, head, upgrade };
+    explicit AnswerReader(Asked asked) : asked_(asked) {}
 
     /// Takes the next bytes and appends what they become to `out`. Errors: invalid_input for what
     /// is no answer, limit_exceeded for a head that is too long. Bytes after the end are ignored.
@@ -43,6 +46,8 @@ class AnswerReader {
 
     /// The answer is whole.
     [[nodiscard]] bool complete() const { return state_ == State::complete; }
+    /// The answer is 101.
+    [[nodiscard]] bool upgraded() const { return upgraded_; }
     /// The head is there.
     [[nodiscard]] bool started() const { return state_ != State::head; }
 
@@ -57,7 +62,8 @@ class AnswerReader {
     [[nodiscard]] Result<void> take_chunk_line(BytesView& data);
     void take_body(BytesView& data, Bytes& out);
 
-    bool head_only_;
+    Asked asked_;
+    bool upgraded_ = false;
     State state_ = State::head;
     /// The head, or a line of the chunked form, as far as it has come.
     std::string buffer_;

@@ -17,8 +17,10 @@ struct Read {
 };
 
 /// The answer in pieces of `step` bytes.
-Read read(std::string_view answer, std::size_t step = 1, bool head_only = false) {
-    AnswerReader reader(head_only);
+Read read(std::string_view answer,
+    std::size_t step = 1,
+    AnswerReader::Asked asked = AnswerReader::Asked::any) {
+    AnswerReader reader(asked);
     Bytes out;
     Read result;
     for (std::size_t at = 0; at < answer.size() && !result.failed; at += step) {
@@ -49,7 +51,21 @@ TEST(ServerAnswer, EndsWithItsLengthOrTheConnection) {
     EXPECT_EQ(read("HTTP/1.0 200 OK\n\nabcd").text, "Status: 200 OK\n\nabcd");
     EXPECT_EQ(read("HTTP/1.1 204 None\r\n\r\nabcd").text, "Status: 204 None\n\n");
     EXPECT_EQ(
-        read("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 1, true).text, "Status: 200 OK\n\n");
+        read("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 1, AnswerReader::Asked::head).text,
+        "Status: 200 OK\n\n");
+}
+
+TEST(ServerAnswer, ChangesTheProtocolOnlyWhereThatWasAskedFor) {
+    const std::string answer =
+        "HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\nany bytes";
+    const Read upgraded = read(answer, 1, AnswerReader::Asked::upgrade);
+    EXPECT_FALSE(upgraded.failed);
+    EXPECT_EQ(upgraded.text, "Status: 101 Go\nUpgrade: websocket\n\nany bytes");
+    EXPECT_TRUE(read(answer).failed);
+    EXPECT_EQ(
+        read("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nnope", 1, AnswerReader::Asked::upgrade)
+            .text,
+        "Status: 403 No\n\nno");
 }
 
 TEST(ServerAnswer, ComesAfterFewInterimOnes) {

@@ -3,6 +3,7 @@
 #include "function_response.hpp"
 
 #include <decloud/async/timeout.hpp>
+#include <decloud/net/websocket/handshake.hpp>
 
 #include <chrono>
 #include <utility>
@@ -13,8 +14,16 @@ namespace {
 
 /// Output up to this size of a run that then ends is sent in one piece, with its length.
 constexpr std::size_t kWholeAnswerBytes = 64 * 1024;
+constexpr int kSwitchingProtocols = 101;
 constexpr auto kSlowAfter = std::chrono::milliseconds(10);
 constexpr auto kLockLimit = std::chrono::minutes(5);
+
+async::Task<void> start_streaming(std::shared_ptr<CallOutput> output) {
+    // An error is seen by the next write, or by finish.
+    (void)co_await output->stream();
+}
+
+}  // namespace
 
 sandbox::CgiParser::Mode parser_mode(protocol::OutputMode mode) {
     switch (mode) {
@@ -27,13 +36,6 @@ sandbox::CgiParser::Mode parser_mode(protocol::OutputMode mode) {
     }
     return sandbox::CgiParser::Mode::automatic;
 }
-
-async::Task<void> start_streaming(std::shared_ptr<CallOutput> output) {
-    // An error is seen by the next write, or by finish.
-    (void)co_await output->stream();
-}
-
-}  // namespace
 
 SlowAnswers::SlowAnswers(async::Executor executor) : group_(std::move(executor)) {}
 
@@ -65,14 +67,14 @@ async::Task<void> SlowAnswers::stop() {
 
 CallOutput::CallOutput(protocol::Responder& responder,
     SlowAnswers& slow,
-    protocol::OutputMode mode,
+    sandbox::CgiParser::Mode mode,
     std::string prefix,
     async::Executor executor)
     : responder_(responder),
       slow_(slow),
       prefix_(std::move(prefix)),
       executor_(std::move(executor)),
-      parser_(parser_mode(mode)) {}
+      parser_(mode) {}
 
 bool CallOutput::take_whole(BytesView output, const sandbox::Outcome& outcome) {
     if (!outcome.succeeded() || output.size() > kWholeAnswerBytes) {
@@ -87,7 +89,9 @@ async::Task<Result<void>> CallOutput::write(BytesView data) {
     const bool first = received_ == 0;
     received_ += data.size();
     parser_.feed(data);
-    if (!streaming_ && received_ <= kWholeAnswerBytes) {
+    const sandbox::CgiHead* const head = parser_.head();
+    const bool switches = head != nullptr && head->status == kSwitchingProtocols;
+    if (!streaming_ && !switches && received_ <= kWholeAnswerBytes) {
         if (first) {
             slow_.watch(weak_from_this());
         }
@@ -112,7 +116,13 @@ async::Task<Result<void>> CallOutput::send_pending() {
         co_return Result<void>{};
     }
     if (!std::exchange(head_sent_, true)) {
-        CO_TRY_VOID(co_await responder_.start(function_response_head(*parser_.head(), prefix_)));
+        auto head = function_response_head(*parser_.head(), prefix_);
+        if (head.status == kSwitchingProtocols) {
+            head.headers.set("Upgrade", net::websocket::kProtocol);
+            CO_TRY_VOID(co_await responder_.upgrade(std::move(head)));
+        } else {
+            CO_TRY_VOID(co_await responder_.start(std::move(head)));
+        }
     }
     const Bytes body = parser_.take_body();
     if (!body.empty()) {

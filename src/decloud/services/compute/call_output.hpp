@@ -36,15 +36,19 @@ class SlowAnswers {
     bool running_ = false;
 };
 
+/// How the stdout of a program with such a manifest is read.
+[[nodiscard]] sandbox::CgiParser::Mode parser_mode(protocol::OutputMode mode);
+
 /// Turns stdout into an answer: the whole output of a short run in one piece, anything else as it
 /// comes. Single threaded; `finish` or `close` before the responder ends.
 class CallOutput final : public sandbox::ResponseSink,
                          public std::enable_shared_from_this<CallOutput> {
   public:
     /// `prefix` is the call's SCRIPT_NAME: the path of cookies. Responder and `slow` outlive this.
+    /// With `Mode::upgrade` a program that says 101 has the connection's bytes from then on.
     CallOutput(protocol::Responder& responder,
         SlowAnswers& slow,
-        protocol::OutputMode mode,
+        sandbox::CgiParser::Mode mode,
         std::string prefix,
         async::Executor executor);
 

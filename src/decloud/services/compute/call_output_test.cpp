@@ -53,7 +53,7 @@ class CallOutputTest : public testing::Test {
     KeptAnswer answer_;
     SlowAnswers slow_{context_.get_executor()};
     std::shared_ptr<CallOutput> output_ = std::make_shared<CallOutput>(
-        answer_, slow_, protocol::OutputMode::automatic, "/cid", context_.get_executor());
+        answer_, slow_, sandbox::CgiParser::Mode::automatic, "/cid", context_.get_executor());
 };
 
 TEST_F(CallOutputTest, TakesTheWholeOutputOfAProgramThatEndedWell) {

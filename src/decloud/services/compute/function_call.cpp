@@ -2,6 +2,7 @@
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/log.hpp>
+#include <decloud/net/websocket/handshake.hpp>
 
 #include <boost/asio/this_coro.hpp>
 
@@ -15,6 +16,18 @@ using protocol::Status;
 using sandbox::Outcome;
 
 namespace {
+
+/// What the client says after an upgrade.
+class UpgradedBody final : public sandbox::BodySource {
+  public:
+    explicit UpgradedBody(protocol::Responder& responder) : responder_(responder) {}
+    [[nodiscard]] async::Task<Result<std::size_t>> read(std::span<std::uint8_t> target) override {
+        return responder_.read(target);
+    }
+
+  private:
+    protocol::Responder& responder_;
+};
 
 /// The request's body for the sandbox. The pipeline's body outlives the run.
 class CallBody final : public sandbox::BodySource {
@@ -81,9 +94,13 @@ class FunctionCall final : public protocol::PreparedCall {
         auto output = std::make_shared<CallOutput>(
             responder, context_.slow_answers, output_mode(), call_->prefix, context_.executor);
         const auto began = std::chrono::steady_clock::now();
-        const Outcome outcome =
-            co_await context_.sandbox.answer(deployment_->artifact, request(body),
-                deployment_->variables, source, output, deployment_->limits, std::move(gone));
+        std::shared_ptr<sandbox::BodySource> input = source;
+        if (may_upgrade()) {
+            input = std::make_shared<UpgradedBody>(responder);
+        }
+        const Outcome outcome = co_await context_.sandbox.answer(deployment_->artifact,
+            request(body), deployment_->variables, std::move(input), output, deployment_->limits,
+            std::move(gone));
         context_.runs.record(
             deployment_->artifact->runtime(), outcome, std::chrono::steady_clock::now() - began);
         keep_log(outcome);
@@ -107,10 +124,19 @@ class FunctionCall final : public protocol::PreparedCall {
             deployment_->cid, outcome, is_server ? std::string_view() : outcome.stderr_tail);
     }
 
+    [[nodiscard]] bool may_upgrade() const {
+        return deployment_->spec().manifest.server && call_->content_length == 0U &&
+               net::websocket::asks_for_websocket(call_->head);
+    }
+
     /// A server's answer always has its head.
-    [[nodiscard]] protocol::OutputMode output_mode() const {
+    [[nodiscard]] sandbox::CgiParser::Mode output_mode() const {
+        using Mode = sandbox::CgiParser::Mode;
         const protocol::FunctionManifest& manifest = deployment_->spec().manifest;
-        return manifest.server ? protocol::OutputMode::cgi : manifest.output;
+        if (!manifest.server) {
+            return parser_mode(manifest.output);
+        }
+        return may_upgrade() ? Mode::upgrade : Mode::cgi;
     }
 
     [[nodiscard]] sandbox::CgiRequest request(const protocol::RequestBody& body) const {
@@ -130,6 +156,9 @@ class FunctionCall final : public protocol::PreparedCall {
         request.content_length = call_->content_length;
         if (const Bytes* whole = body.whole()) {
             request.content_length = whole->size();
+        }
+        if (may_upgrade()) {
+            request.upgrade = net::websocket::kProtocol;
         }
         request.cid = deployment_->cid;
         request.deadline = deployment_->limits.wall;
