@@ -1,4 +1,5 @@
-"""A provider behind a router that translates addresses sells calls through a gateway on the other side."""
+"""A provider behind a router that translates addresses sells calls through a gateway on the other side, whose address is a
+public one, as documentation's own are not dialled."""
 
 import contextlib
 import os
@@ -14,7 +15,7 @@ from harness import ends_with_parent, expect, expect_equal, in_threads, probe, w
 from tunnel_test import OWNER, Tunnelled, fund
 
 HERE = pathlib.Path(__file__).resolve().parent
-GATEWAY = "203.0.113.2"
+GATEWAY = "11.22.33.2"
 
 
 def ready(stack, *words):
@@ -28,7 +29,7 @@ def ready(stack, *words):
 
 
 class Network:
-    """inside (192.168.77.2) - router - outside (203.0.113.2): the router masquerades, and outside knows no way in."""
+    """inside (192.168.77.2) - router - outside (11.22.33.2): the router masquerades, and outside knows no way in."""
 
     def __init__(self, stack):
         self.pids = {name: ready(stack, "unshare", "--net", "sh", "-c", "ip link set lo up && echo ready && exec sleep 900").pid
@@ -37,7 +38,7 @@ class Network:
         ip("inside", "link", "add", "out", "type", "veth", "peer", "name", "in", "netns", self.pids["router"])
         ip("outside", "link", "add", "in", "type", "veth", "peer", "name", "out", "netns", self.pids["router"])
         for where, link, address in (("inside", "out", "192.168.77.2/24"), ("router", "in", "192.168.77.1/24"),
-                                     ("router", "out", "203.0.113.1/24"), ("outside", "in", f"{GATEWAY}/24")):
+                                     ("router", "out", "11.22.33.1/24"), ("outside", "in", f"{GATEWAY}/24")):
             ip(where, "address", "add", address, "dev", link)
             ip(where, "link", "set", link, "up")
         ip("inside", "route", "add", "default", "via", "192.168.77.1")
@@ -89,7 +90,7 @@ def test_a_provider_behind_nat_is_called_and_paid(cloud, folder):
         wait_for("nora to be reached", lambda: nora.is_reached(url), 60)
         peers = {line.split()[3].rsplit(":", 1)[0].removeprefix("[::ffff:").rstrip("]") for line in network.run(
             "outside", "ss", "-Htn", "state", "established", f"( sport = :{port} )").splitlines()}
-        expect("203.0.113.1" in peers and not any(peer.startswith("192.168") for peer in peers), peers)
+        expect("11.22.33.1" in peers and not any(peer.startswith("192.168") for peer in peers), peers)
         unreachable = subprocess.run([*outside, "ip", "route", "get", "192.168.77.2"], capture_output=True)
         expect(unreachable.returncode != 0, "there is a way to the provider")
         fund(cloud, nora)

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
@@ -72,11 +73,22 @@ int finish(const Outcome& outcome) {
     return static_cast<int>(*outcome);
 }
 
+/// Each connection takes a descriptor, and most shells start programs with 1,024.
+void allow_many_connections() {
+    constexpr rlim_t kEnough = 65'536;
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < kEnough) {
+        limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 }  // namespace
 
 int main(std::span<char*> args) {
     // No core dump and no debugger of the same user may read keys.
     prctl(PR_SET_DUMPABLE, 0);
+    allow_many_connections();
     (void)std::signal(SIGPIPE, SIG_IGN);
     end_cancelled_on_interrupt();
     Context context;

@@ -15,6 +15,8 @@ namespace decloud::gateway {
 
 namespace {
 
+/// As many as HTTP/2 clients may well ask for at once: dialling again costs more than a call.
+constexpr std::size_t kIdlePerProvider = 1024;
 const std::vector<double> kDurationBounds{
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 
@@ -30,6 +32,7 @@ net::http::ClientSettings default_client_settings() {
     settings.continue_timeout = std::chrono::seconds(30);
     // A GET of a function is a paid call.
     settings.replay_idempotent = false;
+    settings.max_idle_per_host = kIdlePerProvider;
     return settings;
 }
 

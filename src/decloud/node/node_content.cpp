@@ -1,11 +1,16 @@
 #include "node_content.hpp"
 
+#include <decloud/async/event.hpp>
 #include <decloud/async/offload.hpp>
+#include <decloud/async/task_group.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/content/car_transfer.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 
+#include <boost/asio/this_coro.hpp>
+
+#include <chrono>
 #include <utility>
 
 namespace decloud::node {
@@ -13,6 +18,8 @@ namespace decloud::node {
 namespace {
 
 constexpr std::size_t kReadBytes = 256 * 1024;
+/// For one piece on a disk that is busy.
+constexpr std::chrono::minutes kWriteLimit{5};
 
 async::Task<void> send_json(net::http::Exchange exchange, json::Object body) {
     net::http::ResponseHead head;
@@ -32,6 +39,74 @@ std::unexpected<protocol::Problem> refuse_car(const Error& error) {
     return std::unexpected(problem.http_status < 500 ? std::move(problem) : own_problem(error));
 }
 
+/// Writes one piece of a file while the next one arrives. Single threaded; `finish` before it ends.
+class PieceWriter {
+  public:
+    PieceWriter(
+        async::Executor executor, boost::asio::thread_pool& pool, content::CarImport& import)
+        : pool_(pool), import_(import), idle_(executor), tasks_(std::move(executor)) {
+        idle_.set();
+    }
+
+    /// Takes the bytes in front of `piece` and gives back a buffer to fill. Errors: those of the
+    /// pieces before.
+    async::Task<Result<void>> take(Bytes* piece, std::size_t size) {
+        CO_TRY_VOID(co_await settle());
+        piece_.swap(*piece);
+        piece->resize(kReadBytes);
+        idle_.reset();
+        tasks_.spawn(write(size));
+        co_return Result<void>{};
+    }
+
+    /// Waits for what is under way.
+    async::Task<Result<void>> finish() {
+        co_await tasks_.join();
+        co_return std::move(status_);
+    }
+
+  private:
+    async::Task<Result<void>> settle() {
+        CO_TRY_VOID(co_await idle_.wait(kWriteLimit));
+        co_return status_;
+    }
+
+    async::Task<void> write(std::size_t size) {
+        status_ = co_await async::offload(
+            pool_, [this, size] { return import_.write(BytesView(piece_).first(size)); });
+        idle_.set();
+    }
+
+    boost::asio::thread_pool& pool_;
+    content::CarImport& import_;
+    Bytes piece_;
+    Result<void> status_;
+    async::Event idle_;
+    async::TaskGroup tasks_;
+};
+
+async::Task<Result<void>> receive_pieces(
+    net::http::Exchange* exchange, boost::asio::thread_pool* pool, content::CarImport* import) {
+    // The writer is awaited whatever happens.
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    PieceWriter writer(co_await boost::asio::this_coro::executor, *pool, *import);
+    Bytes buffer(kReadBytes);
+    Result<void> status;
+    while (status) {
+        const auto count = co_await exchange->read(buffer);
+        if (!count) {
+            status = fail(count.error());
+        } else if (*count == 0) {
+            break;
+        } else {
+            status = co_await writer.take(&buffer, *count);
+        }
+    }
+    auto written = co_await writer.finish();
+    co_await boost::asio::this_coro::throw_if_cancelled(true);
+    co_return status ? std::move(written) : std::move(status);
+}
+
 async::Task<protocol::Checked<content::CarImported>> receive_car(
     net::http::Exchange& exchange, services::ContentContext& context, bool incomplete) {
     content::CarLimits limits{.max_total_bytes = std::uint64_t{1} << 40U,
@@ -47,20 +122,9 @@ async::Task<protocol::Checked<content::CarImported>> receive_car(
         co_return refuse_car(begun.error());
     }
     const std::unique_ptr<content::CarImport> import = std::move(*begun);
-    Bytes buffer(kReadBytes);
-    for (;;) {
-        const auto count = co_await exchange.read(buffer);
-        if (!count) {
-            co_return refuse_car(count.error());
-        }
-        if (*count == 0) {
-            break;
-        }
-        const auto written = co_await async::offload(context.pool,
-            [&import, &buffer, n = *count] { return import->write(BytesView(buffer).first(n)); });
-        if (!written) {
-            co_return refuse_car(written.error());
-        }
+    if (auto received = co_await receive_pieces(&exchange, &context.pool, import.get());
+        !received) {
+        co_return refuse_car(received.error());
     }
     auto finished = co_await async::offload(context.pool, [&import] { return import->finish(); });
     if (!finished && finished.error() == make_error_code(CommonError::corrupt)) {

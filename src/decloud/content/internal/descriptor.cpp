@@ -64,6 +64,11 @@ Result<Bytes> Descriptor::read_at(std::uint64_t offset, std::size_t size) const 
     return out;
 }
 
+void Descriptor::begin_writing(std::uint64_t offset, std::uint64_t size) const {
+    (void)::sync_file_range(
+        number_, static_cast<off_t>(offset), static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
+}
+
 Result<std::uint64_t> Descriptor::size() const {
     struct stat status{};
     if (::fstat(number_, &status) != 0) {

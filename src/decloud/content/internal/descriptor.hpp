@@ -33,6 +33,8 @@ class Descriptor {
     [[nodiscard]] Result<Bytes> read_at(std::uint64_t offset, std::size_t size) const;
     [[nodiscard]] Result<std::uint64_t> size() const;
     [[nodiscard]] Result<void> truncate(std::uint64_t size) const;
+    /// Has the disk begin with these bytes, so that a later `sync` waits for less. Only a hint.
+    void begin_writing(std::uint64_t offset, std::uint64_t size) const;
     /// fdatasync.
     [[nodiscard]] Result<void> sync() const;
 

@@ -52,6 +52,9 @@ Result<void> DiskStagedBlocks::spill() {
         }
     }
     TRY_VOID(file_.write_at(buffer_.bytes, written_));
+    if (durability_ == Durability::synced) {
+        file_.begin_writing(written_, buffer_.bytes.size());
+    }
     written_ += buffer_.bytes.size();
     buffer_.bytes.clear();
     return {};

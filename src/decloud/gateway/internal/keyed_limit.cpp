@@ -79,7 +79,7 @@ std::expected<std::shared_ptr<void>, KeyedLimit::Refusal> KeyedLimit::enter(
     }
     entry.due = counted(entry, now);
     ++entry.under_way;
-    return std::shared_ptr<void>(nullptr, [table = table_, key](void*) {
+    return std::shared_ptr<void>(table_.get(), [table = table_, key](void*) {
         const auto found = table->entries.find(key);
         if (found != table->entries.end() && found->second.under_way > 0) {
             --found->second.under_way;
