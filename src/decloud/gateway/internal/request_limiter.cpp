@@ -26,6 +26,7 @@ metrics::Counter& rejections(metrics::Registry& metrics, std::string_view limit)
 
 RequestLimiter::RequestLimiter(const RequestLimits& limits, metrics::Registry& metrics)
     : limits_payers_(limits.payer.per_second > 0),
+      limits_deployments_(limits.deployment.is_set()),
       addresses_(limits.address, limits.max_remembered),
       payers_({.per_second = limits.payer.per_second, .burst = limits.payer.burst},
           limits.max_remembered),
@@ -53,6 +54,9 @@ Checked<RequestLimiter::Place> RequestLimiter::enter_address(const net::PeerAddr
 
 Checked<RequestLimiter::Place> RequestLimiter::enter_deployment(
     std::string_view target, std::string_view prefix) {
+    if (!limits_deployments_) {
+        return Place();
+    }
     target.remove_prefix(std::min(prefix.size() + 1, target.size()));
     const auto cid = multiformats::Cid::parse(target.substr(0, target.find_first_of("/?")));
     if (!cid) {

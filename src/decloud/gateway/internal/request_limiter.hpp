@@ -44,6 +44,7 @@ class RequestLimiter {
         metrics::Counter& counter, std::string_view whose, std::chrono::seconds wait);
 
     bool limits_payers_;
+    bool limits_deployments_;
     KeyedLimit addresses_;
     KeyedLimit payers_;
     KeyedLimit deployments_;
