@@ -1,5 +1,6 @@
-/// What many sources include from outside, compiled once for each kind of target (cmake/DecloudPrecompiled.cmake).
-/// Sources still include what they use: the checks of headers and clang-tidy compile without it.
+/// What many sources include from outside, compiled once for each kind of target
+/// (cmake/DecloudPrecompiled.cmake). Sources still include what they use: the checks of headers and
+/// clang-tidy compile without it.
 
 #pragma once
 
