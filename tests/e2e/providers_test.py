@@ -45,9 +45,10 @@ def new_home(cloud, home, account, key):
 
 
 class Bob:
-    """A second provider on the cloud's chain, with a home, an account and a process of its own."""
+    """A second provider on the cloud's chain, with a home, an account and a process of its own. `registered` is the URL
+    that the registry has of it, if that is another's."""
 
-    def __init__(self, cloud, folder, name="bob"):
+    def __init__(self, cloud, folder, name="bob", registered=None):
         self.cloud, self.home, self.account = cloud, folder / name, Account.fresh()
         self.log = open(folder / f"{name}.log", "w+b")
         new_home(cloud, self.home, "provider", self.account)
@@ -57,7 +58,7 @@ class Bob:
         config.write_text(config.read_text() + f'\n[provider]\nlisten = "127.0.0.1:{self.port}"\n'
                           f'console = "127.0.0.1:{console}"\n')
         self.url = f"http://127.0.0.1:{self.port}"
-        settler = good(self.home, "provider", "register", name, "--url", self.url, "--price", "0.001", "--json",
+        settler = good(self.home, "provider", "register", name, "--url", registered or self.url, "--price", "0.001", "--json",
                        "--account", "provider").json["settler"]
         cloud.chain.rpc("anvil_setBalance", settler, hex(10**19))
         self.start()

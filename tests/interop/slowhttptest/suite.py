@@ -1,0 +1,91 @@
+"""Thousands of slow clients at a gateway: one that is not slow is answered all the while. How long its calls took is said,
+and held to nothing here."""
+
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+import http1  # noqa: E402
+from harness import interop_cloud  # noqa: E402
+
+CONNECTIONS = 4000
+SECONDS = 12
+ATTACKS = {
+    "slow heads": ["-H", "-i", "2"],
+    "slow bodies": ["-B", "-i", "2", "-s", "100000"],
+    "slow readers": ["-X", "-n", "2", "-w", "10", "-y", "20", "-z", "5", "-k", "3"],
+}
+
+
+def many_files():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+class GoodClient:
+    """Calls one after the other until it is left."""
+
+    def __init__(self, url):
+        self.url, self.times, self.wrong = url, [], []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def _run(self):
+        while not self.over.is_set():
+            begin = time.monotonic()
+            try:
+                answer = http1.request(self.url, timeout=20)
+                if answer.status != 200:
+                    self.wrong.append(f"{answer.status} {answer.text[:200]}")
+            except OSError as error:
+                self.wrong.append(repr(error))
+            self.times.append(time.monotonic() - begin)
+            self.over.wait(0.02)
+
+    def p99(self):
+        return sorted(self.times)[len(self.times) * 99 // 100] * 1000
+
+
+def check(name, words, attacked, url, quiet):
+    with GoodClient(url) as client:
+        done = subprocess.run(
+            ["slowhttptest", *words, "-c", str(CONNECTIONS), "-r", "1000", "-l", str(SECONDS), "-p", "5", "-u", attacked],
+            capture_output=True, text=True, timeout=120, preexec_fn=many_files)
+    time_of = f"p99 of a good client {client.p99():.1f} ms, {quiet:.1f} ms before"
+    reached = "connected:" in done.stdout + done.stderr
+    if client.wrong or len(client.times) < SECONDS or not reached:
+        print(f"not ok {name}\n{len(client.wrong)} of {len(client.times)}: {client.wrong[:3]}; {done.stdout[-1500:]}"
+              f"{done.stderr[-500:]}")
+        return False
+    print(f"# {name}, {CONNECTIONS} connections: {time_of}\nok {name}", flush=True)
+    return True
+
+
+def main():
+    with interop_cloud() as cloud:
+        # Costs nobody anything, unlike the function that waits for its bodies.
+        url = f"{cloud.gateway_url}/p/alice.decloud/.well-known/decloud"
+        attacked = {"slow bodies": cloud.gateway(cloud.cid("hello"))}
+        with GoodClient(url) as client:
+            client.over.wait(4)
+        passed = [check(name, words, attacked.get(name, url), url, client.p99()) for name, words in ATTACKS.items()]
+    return 0 if all(passed) else 1
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DECLOUD", str(pathlib.Path(os.environ["DECLOUD_BUILD"]) / "decloud"))
+    sys.exit(main())
