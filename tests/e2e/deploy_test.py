@@ -193,6 +193,10 @@ def test_content_survives_the_round_trip(cloud, folder):
     expect_equal(cloud.good("content", "cat", f"{cid}/small").out, "small", "cat")
     cloud.good("content", "get", cid, "-o", folder / "back")
     expect_equal((folder / "back" / "deep" / "big").read_bytes(), (source / "deep" / "big").read_bytes(), "get")
+    nowhere = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+    for words in (("get", nowhere, "-o", folder / "nowhere"), ("cat", nowhere), ("ls", nowhere)):
+        done = cloud.cli("content", *words)
+        expect(done.code == 3 and nowhere in done.err and "--source URL" in done.err, str(done))
     cloud.good("content", "export", cid, "-o", folder / "tree.car")
     imported = cloud.good("content", "import", folder / "tree.car", "--json").json
     expect(cid in json.dumps(imported), imported)

@@ -49,7 +49,7 @@ class Tunnelled:
         self.log_file = open(self.home / "log", "ab")
         options = [word for url in self.gateways for word in ("--tunnel", url)]
         self.process = subprocess.Popen(
-            [*self.prefix, PROGRAM, "provider", "run", *options], stdin=subprocess.DEVNULL, stdout=self.log_file,
+            [*self.prefix, PROGRAM, "provider", "start", *options], stdin=subprocess.DEVNULL, stdout=self.log_file,
             stderr=self.log_file, env=clean_environment(DECLOUD_HOME=str(self.home)) | self.more,
             preexec_fn=ends_with_parent)
 

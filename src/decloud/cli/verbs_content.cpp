@@ -102,6 +102,16 @@ Result<ContentPath> parse_path(std::string text) {
     return ContentPath{.root = std::move(*cid), .path = text.substr(end)};
 }
 
+/// What is not here may be elsewhere.
+Error with_way_out(Error error, const multiformats::Cid& root) {
+    if (error != make_error_code(ClientError::not_found)) {
+        return error;
+    }
+    return fail_with_help(ClientError::not_found, error.detail(),
+        fmt::format("name a gateway that may have {}: --source URL", root.to_string()))
+        .error();
+}
+
 /// Brings everything under a root into `store`, verified.
 async::Task<Result<void>> load(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
@@ -111,8 +121,11 @@ async::Task<Result<void>> load(
     content::BlockStore& store) {
     CO_TRY(const auto import,
         content::CarImport::begin(store, {.max_total_bytes = std::uint64_t{1} << 40U}));
-    CO_TRY_VOID(co_await node.export_content(root.to_string(), content::Duplicates::left_out,
-        [&import](BytesView bytes) { return import->write(bytes); }));
+    if (auto sent = co_await node.export_content(root.to_string(), content::Duplicates::left_out,
+            [&import](BytesView bytes) { return import->write(bytes); });
+        !sent) {
+        co_return std::unexpected(with_way_out(std::move(sent.error()), root));
+    }
     CO_TRY(const auto imported, import->finish());
     if (imported.roots != std::vector<multiformats::Cid>{root}) {
         co_return fail(CommonError::corrupt, "the node sent other content than was asked for");
@@ -185,8 +198,11 @@ Outcome stream_file(const Context& context, const multiformats::Cid& cid) {
         multiformats::CarReader car(
             {}, [](const auto&) { return Result<void>{}; },
             [&](const multiformats::Cid& id, BytesView data) { return file.write(id, data); });
-        CO_TRY_VOID(co_await node.export_content(cid.to_string(), content::Duplicates::sent,
-            [&](BytesView bytes) { return car.write(bytes); }));
+        if (auto sent = co_await node.export_content(cid.to_string(), content::Duplicates::sent,
+                [&](BytesView bytes) { return car.write(bytes); });
+            !sent) {
+            co_return std::unexpected(with_way_out(std::move(sent.error()), cid));
+        }
         CO_TRY_VOID(car.finish());
         CO_TRY_VOID(file.finish());
         CO_TRY_VOID(output.finish());

@@ -212,6 +212,7 @@ void add_provider_verbs(CLI::App& app, Context& context) {
         [](const Context& given, const ProviderOptions& chosen) {
             return run_provider(given, chosen.tunnels);
         });
+    runner->alias("start");
     runner
         ->add_option("--tunnel", options->tunnels,
             "Be reached through this gateway, which is dialled: no open port is needed")
@@ -242,6 +243,7 @@ void add_gateway_verbs(CLI::App& app, Context& context) {
         app.add_subcommand("gateway", "The entrance for callers who know a provider's name");
     verb->require_subcommand(1);
     CLI::App* runner = verb->add_subcommand("run", "Serve in the foreground until Ctrl-C");
+    runner->alias("start");
     const auto console = std::make_shared<std::string>();
     runner->add_option("--console", *console, "Answer /metrics there, as 127.0.0.1:8403")
         ->type_name("HOST:PORT");
