@@ -227,3 +227,15 @@ def test_a_signed_answer_that_it_changes_is_noticed(cloud):
             except Failure as noticed:
                 expect(what != "nothing" and "passed for signed" not in str(noticed), f"{what}: {noticed}")
             known = nonces(cloud)
+
+
+def test_the_command_line_refuses_an_answer_that_it_changed(cloud):
+    def change(answer):
+        if answer.field("OpenCloud-Request"):
+            answer.body = answer.body.replace(b":", b";", 1)
+
+    with HostileGateway(cloud.node_url) as gateway:
+        cloud.good("request", gateway.url, "info.info")
+        gateway.change_answer = change
+        done = cloud.cli("request", gateway.url, "info.info")
+        expect(done.code not in (0, 64) and "the body is another" in done.err, str(done))
