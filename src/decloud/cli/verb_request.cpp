@@ -102,14 +102,18 @@ Result<void> check(const RequestWork& work,
         return {};
     }
     auto checked = client::check_answer_of(facts, request, answer, request_content, body);
-    if (!checked && checked.error() == make_error_code(CommonError::not_found)) {
-        // Refusals before the node knows who asks are not signed.
-        return answer.status() >= 400 ? Result<void>() : checked;
+    // Refusals before the node knows who asks are not signed.
+    if (!checked && checked.error() == make_error_code(CommonError::not_found) &&
+        answer.status() >= 400) {
+        return {};
     }
-    if (checked && work.options.is_verbose) {
+    if (!checked) {
+        return fail(ClientError::remote, checked.error().detail());
+    }
+    if (work.options.is_verbose) {
         tell("the answer is signed by " + facts.id);
     }
-    return checked;
+    return {};
 }
 
 void tell_exchange(const RequestWork& work,
