@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <stdexcept>
 
 namespace decloud::net {
 
@@ -35,11 +36,13 @@ bool is_zero(std::string_view text) {
     return text.find_first_not_of('0') == std::string_view::npos;
 }
 
-template <std::size_t size>
+template <std::size_t Size>
 std::string random_hex() {
-    std::array<std::uint8_t, size> bytes{};
+    std::array<std::uint8_t, Size> bytes{};
     do {
-        RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
+        if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+            throw std::runtime_error("the system has no random bytes");
+        }
     } while (std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; }));
     return to_hex(bytes);
 }

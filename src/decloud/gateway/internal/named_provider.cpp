@@ -59,8 +59,9 @@ std::optional<identity::CallAuthorization> call_authorization(
     if (payment.method != "authorization") {
         return std::nullopt;
     }
-    auto statement = identity::parse_signed<identity::CallAuthorization>(as_text(payment.payload));
-    return statement ? std::optional(std::move(statement->fields)) : std::nullopt;
+    const auto statement =
+        identity::parse_signed<identity::CallAuthorization>(as_text(payment.payload));
+    return statement ? std::optional(statement->fields) : std::nullopt;
 }
 
 /// Nothing: it does not say.

@@ -82,8 +82,8 @@ async::Task<Passage::Outcome> Passage::serve_cid(CidRoute route) {
         co_return std::unexpected(named.error());
     }
     auto entered = enter(proxy_.limiter().enter_deployment(target_, {}));
-    if (entered && *named) {
-        entered = check_payer(**named);
+    if (const std::optional<Address>& provider = *named; entered && provider) {
+        entered = check_payer(*provider);
     }
     if (!entered) {
         co_return entered;

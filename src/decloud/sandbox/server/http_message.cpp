@@ -244,16 +244,16 @@ Result<void> AnswerReader::read_fields(std::string_view fields, int status, Byte
 
 void AnswerReader::choose_body(int status) {
     left_ = length_.value_or(0);
+    state_ = State::until_close;
     if (upgraded_) {
-        state_ = State::until_close;
-    } else if (asked_ == Asked::head || status == 204 || status == 304) {
+        return;
+    }
+    if (asked_ == Asked::head || status == 204 || status == 304) {
         state_ = State::complete;
     } else if (chunked_) {
         state_ = State::chunk_size;
     } else if (length_) {
         state_ = left_ == 0 ? State::complete : State::length;
-    } else {
-        state_ = State::until_close;
     }
 }
 
