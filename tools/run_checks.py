@@ -34,7 +34,7 @@ SANITIZERS = {
 class Options:
     """What `long` changes."""
 
-    fuzz_seconds: int = 10
+    fuzz_seconds: int = 5
     tidy_everything: bool = False
     contracts_environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
