@@ -1,7 +1,12 @@
 #include "json_rpc.hpp"
 
 #include <decloud/async/timeout.hpp>
+#include <decloud/net/error.hpp>
 #include <decloud/net/http/client.hpp>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace decloud::chain {
 
@@ -9,6 +14,22 @@ namespace {
 
 // The logs of a full range are the largest answer.
 constexpr std::uint64_t kMaxAnswer = 32U << 20U;
+
+/// True if asking twice is as good as asking once. `body` is our own JSON, one call or several.
+bool only_reads(std::string_view body) {
+    using namespace std::string_view_literals;
+    constexpr std::string_view kMethod = R"("method":")";
+    constexpr std::array kReads{"eth_get"sv, "eth_call\""sv, "eth_block"sv, "eth_chainId"sv,
+        "eth_estimateGas"sv, "eth_fee"sv, "eth_gasPrice"sv, "eth_maxPriority"sv};
+    for (std::size_t at = body.find(kMethod); at != body.npos; at = body.find(kMethod, at + 1)) {
+        const std::string_view name = body.substr(at + kMethod.size());
+        if (std::ranges::none_of(
+                kReads, [&](std::string_view read) { return name.starts_with(read); })) {
+            return false;
+        }
+    }
+    return true;
+}
 
 class HttpTransport final : public JsonRpcTransport {
   public:
@@ -37,7 +58,12 @@ class HttpTransport final : public JsonRpcTransport {
             .on_continue = {}};
         request.headers.set("Content-Type", "application/json");
         request.headers.set("Accept", "application/json");
-        auto response = co_await client_.request(parsed, std::move(request));
+        auto response = co_await client_.request(parsed, request);
+        // An endpoint may end a connection that it has not used for a while just as we use it.
+        if (!response && response.error() == make_error_code(net::NetError::connection_closed) &&
+            only_reads(body)) {
+            response = co_await client_.request(parsed, std::move(request));
+        }
         if (!response) {
             co_return unreachable(response.error());
         }

@@ -2,11 +2,14 @@
 
 #include "test_support.hpp"
 
+#include <decloud/async/task_group.hpp>
 #include <decloud/crypto/secp256k1.hpp>
+#include <decloud/net/http/server.hpp>
 
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 
 namespace decloud::chain {
 namespace {
@@ -102,6 +105,51 @@ TEST_F(JsonRpcTest, ReadsQuantities) {
     EXPECT_EQ(to_quantity(31337), "0x7a69");
     EXPECT_FALSE(parse_quantity128("0x100000000000000000000000000000000"));
     EXPECT_EQ(parse_quantity128("0xffffffffffffffffffffffffffffffff"), ~Uint128{0});
+}
+
+/// Closes the connection instead of answering its second request.
+struct Forgetful {
+    explicit Forgetful(async::Executor executor) : tasks(executor) {
+        server = net::http::Server::listen(executor, net::parse_endpoint("127.0.0.1:0").value(), {},
+            [this](net::http::Exchange exchange) -> async::Task<void> {
+                if (++requests == 2) {
+                    exchange.abort();
+                    co_return;
+                }
+                const auto body = co_await exchange.read_all(10'000);
+                json::Object answer = json::parse(as_text(body.value())).value().as_object();
+                answer.erase("method");
+                answer["result"] = "0x1";
+                (void)co_await exchange.send({}, json::to_text(answer));
+            }).value();
+        tasks.spawn(server->run());
+    }
+    async::Task<void> stop() {
+        co_await server->stop(std::chrono::seconds(1));
+        co_await tasks.join();
+    }
+
+    int requests = 0;
+    async::TaskGroup tasks;
+    std::unique_ptr<net::http::Server> server;
+};
+
+TEST_F(JsonRpcTest, AsksAgainOnlyForWhatChangesNothing) {
+    for (const bool reads : {true, false}) {
+        run(io, [](async::Executor executor, bool read) -> async::Task<void> {
+            Forgetful endpoint(executor);
+            const auto transport = make_http_transport(executor);
+            const std::string url = "http://" + endpoint.server->local_endpoint().to_string();
+            JsonRpc rpc(*transport, {url});
+            const std::string method = read ? "eth_getBalance" : "eth_sendRawTransaction";
+            EXPECT_TRUE(co_await rpc.request("eth_chainId", {}));
+            const auto answer = co_await rpc.request(method, {});
+            EXPECT_EQ(answer.has_value(), read) << method;
+            EXPECT_EQ(endpoint.requests, read ? 3 : 2) << method;
+            co_await transport->stop();
+            co_await endpoint.stop();
+        }(io.get_executor(), reads));
+    }
 }
 
 TEST_F(JsonRpcTest, SaysWhichEndpointCannotBeReached) {
