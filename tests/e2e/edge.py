@@ -99,19 +99,14 @@ class Gateway(Server):
         return context.wrap_socket(plain, server_hostname="localhost")
 
 
-class Recorder:
-    """A server that keeps what arrives, and answers each connection's first head."""
+class Listener:
+    """A server whose connections are each served by a thread, in `_serve`."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.received = []
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self):
         while True:
@@ -120,6 +115,17 @@ class Recorder:
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def close(self):
+        self.listener.close()
+
+
+class Recorder(Listener):
+    """Keeps what arrives, and answers each connection's first head."""
+
+    def __init__(self):
+        self.received = []
+        super().__init__()
 
     def _serve(self, connection):
         kept = bytearray()
@@ -137,9 +143,6 @@ class Recorder:
         late = self.received[before:]
         wait_for("connections to say what they want", lambda: all(late), 20)
         return [bytes(each) for each in late if not each.startswith(b"POST /oc/v1/peers/")]
-
-    def close(self):
-        self.listener.close()
 
 
 def register(cloud, folder, name, url):

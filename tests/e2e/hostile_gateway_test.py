@@ -5,9 +5,9 @@ import contextlib
 import json
 import re
 import socket
-import threading
 
 import http1
+from edge import Listener
 from ethereum import development_account
 from harness import PRICE, Failure, expect, expect_equal, probe, project
 from opencloud_test import Signed, hello, is_signed_by_the_node, nonces
@@ -68,37 +68,25 @@ def chunks(stream):
         return body + line
 
 
-class HostileGateway:
+class HostileGateway(Listener):
     """Passes on what it gets, keeps all of it, and changes what it is told to."""
 
     def __init__(self, node=None):
         self.node, self.seen = node, bytearray()
         self.change_request = self.change_answer = lambda message: None
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        super().__init__()
 
     def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *_):
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        self.close()
 
     def _serve(self, connection):
         # Others ask it of their own accord, also before there is a node and after.
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
-            while True:
-                request = Message(stream) if not self._continue(connection, stream) else None
-                if request is None or not request.head or self.node is None:
-                    return
+            while self._begin(connection, stream) and self.node is not None:
+                request = Message(stream)
                 self.seen += request.bytes()
                 self.change_request(request)
                 answer = self._ask(request)
@@ -108,14 +96,12 @@ class HostileGateway:
                 if answer.field("Connection") == b"close" or b"Content-Length" not in answer.head:
                     return
 
-    def _continue(self, connection, stream):
-        """Has who waits for it go on; true at the end."""
+    def _begin(self, connection, stream):
+        """Has who waits for it go on; false if nothing more comes."""
         head = stream.peek(1)
-        if not head:
-            return True
         if b"100-continue" in head:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return False
+        return bool(head)
 
     def _ask(self, request):
         request.remove("Expect")
@@ -151,10 +137,9 @@ def test_it_sees_requests_and_answers_but_no_secret_of_a_deployment(cloud, folde
 
 def raise_price(request):
     def higher(found):
-        statement = json.loads(base64.b64decode(found.group(1)))
-        fields = statement.get("fields", statement)
-        text = json.dumps(statement).replace(f'"maxPrice": {PRICE}', f'"maxPrice": {PRICE * 100}')
-        expect(text != json.dumps(statement), f"no price in {fields}")
+        before = json.dumps(json.loads(base64.b64decode(found.group(1))))
+        text = before.replace(f'"maxPrice": {PRICE}', f'"maxPrice": {PRICE * 100}')
+        expect(text != before, f"no price in {before}")
         return b"payload=:" + base64.b64encode(text.encode()) + b":"
 
     request.head = re.sub(rb"payload=:(.*?):", higher, request.head)

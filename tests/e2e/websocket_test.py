@@ -9,6 +9,7 @@ import subprocess
 import http1
 from edge import Gateway, make_certificate
 from harness import PRICE, expect, expect_equal, in_threads, probe, wait_for
+from server_test import expect_one_by_one
 from tunnel_test import OWNER, Tunnelled, fund
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -47,21 +48,6 @@ def expect_echo(url):
         expect_equal(talk(kind, url + "/refuse"), {"status": 403}, f"{kind} {url}")
 
 
-def expect_events_one_by_one(url):
-    address, path = http1.address_of(url), "/" + url.split("/", 3)[3]
-    with socket.create_connection(address, 30) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        seen = b""
-        while b"tick 1\n" not in seen:
-            more = connection.recv(65536)
-            expect(more, f"the answer ended after {seen!r}")
-            seen += more
-        expect(b"tick 3\n" not in seen, "all events came at once")
-        while more := connection.recv(65536):
-            seen += more
-        expect(b"tick 3\n" in seen, seen[-200:])
-
-
 def test_websockets_reach_a_server_by_node_and_gateway_and_each_is_one_paid_call(cloud, folder):
     cloud.fund(OWNER, PRICE * 100)
     cid = upload(cloud, OWNER, folder)
@@ -85,7 +71,7 @@ def test_websockets_and_events_pass_through_a_tunnel(cloud, folder):
         cid = upload(tara.as_seen_by(cloud, cloud.gateway_url), OWNER, folder)
         expect_echo(f"{cloud.gateway_url}/p/{tara.name}/{cid}")
         expect_echo(f"{url}/p/{tara.name}/{cid}")
-        expect_events_one_by_one(f"{cloud.gateway_url}/p/{tara.name}/{cid}/ticks")
+        expect_one_by_one(f"{cloud.gateway_url}/p/{tara.name}/{cid}/ticks", b"tick 3\n")
         tara.stop()
 
 

@@ -3,6 +3,7 @@ and held to nothing here."""
 
 import os
 import pathlib
+import re
 import resource
 import subprocess
 import sys
@@ -60,15 +61,23 @@ class GoodClient:
         return sorted(self.times)[len(self.times) * 99 // 100] * 1000
 
 
+def counts(text):
+    """(connections that were open at one time or had been closed again, those that failed): the most it told of."""
+    told = [list(map(int, each)) for each in re.findall(
+        r"connected:\s+(\d+)\s+error:\s+(\d+)\s+closed:\s+(\d+)", re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text))]
+    return max((connected + closed for connected, _, closed in told), default=0), max((each[1] for each in told), default=0)
+
+
 def check(name, words, attacked, url, quiet):
     with GoodClient(url) as client:
         done = subprocess.run(
             ["slowhttptest", *words, "-c", str(CONNECTIONS), "-r", "1000", "-l", str(SECONDS), "-p", "5", "-u", attacked],
             capture_output=True, text=True, timeout=120, preexec_fn=many_files)
     time_of = f"p99 of a good client {client.p99():.1f} ms, {quiet:.1f} ms before"
-    reached = "connected:" in done.stdout + done.stderr
-    if client.wrong or len(client.times) < SECONDS or not reached:
-        print(f"not ok {name}\n{len(client.wrong)} of {len(client.times)}: {client.wrong[:3]}; {done.stdout[-1500:]}"
+    opened, errors = counts(done.stdout)
+    if client.wrong or len(client.times) < SECONDS or opened < CONNECTIONS or errors:
+        print(f"not ok {name}\n{len(client.wrong)} of {len(client.times)}: {client.wrong[:3]}; {opened} connections were "
+              f"open, {errors} failed: {done.stdout[-1500:]}"
               f"{done.stderr[-500:]}")
         return False
     print(f"# {name}, {CONNECTIONS} connections: {time_of}\nok {name}", flush=True)
