@@ -119,7 +119,7 @@ def test_a_later_process_takes_the_name_over_from_one_that_is_frozen(cloud, fold
     config.write_text(config.read_text().replace(str(old.home), str(twin.home)))
     twin.start()
     wait_for("the twin to be let in", lambda: "is reached through" in twin.log(), 60)
-    expect(twin.is_reached(cloud.gateway_url), "the frozen one still has the name")
+    wait_for("the twin to answer for the name of the frozen one", lambda: twin.is_reached(cloud.gateway_url), 60)
     twin.stop()
     old.process.kill()
     old.process.wait()
