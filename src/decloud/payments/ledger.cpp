@@ -49,14 +49,26 @@ internal::KeyNode* Ledger::State::find_key(std::string_view key) {
     return found == book_.keys().end() ? nullptr : &*found;
 }
 
+internal::OpenHold& Ledger::State::OpenHolds::know(internal::HoldSerial serial) {
+    ahead.erase(serial);
+    OpenHold& hold = known[serial];
+    hold.serial = serial;
+    return hold;
+}
+
+void Ledger::State::OpenHolds::end(internal::HoldSerial serial) {
+    ahead.erase(serial);
+    known.erase(serial);
+}
+
 Result<void> Ledger::State::replay_finished(
     const internal::FinishedRecord& record, OpenHolds& open) {
-    const auto hold = open.find(record.serial);
-    internal::KeyNode* key = hold == open.end() ? nullptr : find_key(hold->second.key);
+    const auto hold = open.known.find(record.serial);
+    internal::KeyNode* key = hold == open.known.end() ? nullptr : find_key(hold->second.key);
     TRY_VOID(book_.apply(record, {}, key));
     next_hold_ = std::max(next_hold_, record.serial + 1);
-    if (hold != open.end() && !record.goes_on) {
-        open.erase(hold);
+    if (!record.goes_on) {
+        open.end(record.serial);
     }
     return {};
 }
@@ -79,6 +91,13 @@ Result<void> Ledger::State::replay(const store::LogRecord& logged, OpenHolds& op
             TRY(const auto record, internal::decode<internal::VoucherRecord>(logged.payload));
             return book_.apply(record);
         }
+        default:
+            return replay_call(logged, open);
+    }
+}
+
+Result<void> Ledger::State::replay_call(const store::LogRecord& logged, OpenHolds& open) {
+    switch (static_cast<RecordType>(logged.type)) {
         case RecordType::hold: {
             TRY(const auto record, internal::decode<internal::HoldRecord>(logged.payload));
             next_hold_ = std::max(next_hold_, record.serial + 1);
@@ -86,17 +105,25 @@ Result<void> Ledger::State::replay(const store::LogRecord& logged, OpenHolds& op
                 book_.add_key(record.key, {CallState::held, record.request_digest, record.call_id,
                                               std::nullopt, UnixSeconds{record.expires}});
             book_.mark_dirty(node);
-            open[record.serial] = {record.serial, record.payer, record.max, false, record.key};
+            open.know(record.serial) = {record.serial, record.payer, record.max, false, record.key};
             return {};
         }
         case RecordType::served: {
             TRY(const auto record, internal::decode<internal::ServedRecord>(logged.payload));
             next_hold_ = std::max(next_hold_, record.serial + 1);
-            OpenHold& hold = open[record.serial];
-            hold.serial = record.serial;
+            OpenHold& hold = open.know(record.serial);
             hold.payer = record.payer;
             hold.max = record.max;
             hold.served = true;
+            return {};
+        }
+        case RecordType::served_ahead: {
+            TRY(const auto record, internal::decode<internal::ServedAheadRecord>(logged.payload));
+            open.ahead.erase(open.ahead.lower_bound(record.from), open.ahead.end());
+            for (auto serial = record.from; serial <= record.through; ++serial) {
+                open.ahead.emplace_hint(open.ahead.end(), serial, record.each);
+            }
+            next_hold_ = std::max(next_hold_, record.through + 1);
             return {};
         }
         case RecordType::finished: {
@@ -109,28 +136,34 @@ Result<void> Ledger::State::replay(const store::LogRecord& logged, OpenHolds& op
         }
         case RecordType::released: {
             TRY(const auto record, internal::decode<internal::ReleasedRecord>(logged.payload));
-            if (const auto hold = open.find(record.serial); hold != open.end()) {
-                if (auto* key = find_key(hold->second.key)) {
-                    key->second.entry.state = CallState::released;
-                    book_.mark_dirty(*key);
-                }
-                open.erase(hold);
+            const auto hold = open.known.find(record.serial);
+            auto* key = hold == open.known.end() ? nullptr : find_key(hold->second.key);
+            if (key != nullptr) {
+                key->second.entry.state = CallState::released;
+                book_.mark_dirty(*key);
             }
+            open.end(record.serial);
             return {};
         }
+        default:
+            break;
     }
     return fail(StoreError::damaged,
         fmt::format("ledger log, record {}: unknown type {}", logged.sequence, logged.type));
 }
 
 void Ledger::State::release_open(const OpenHolds& open) {
-    for (const auto& [serial, hold] : open) {
+    for (const auto& [serial, hold] : open.known) {
         ++(hold.served ? recovery_.served_released : recovery_.held_released);
         recovery_.amount_released = Amount(recovery_.amount_released.units() + hold.max.units());
         if (auto* key = find_key(hold.key)) {
             key->second.entry.state = CallState::released;
             book_.mark_dirty(*key);
         }
+    }
+    recovery_.served_released += open.ahead.size();
+    for (const auto& [serial, each] : open.ahead) {
+        recovery_.amount_released = Amount(recovery_.amount_released.units() + each.units());
     }
 }
 
@@ -156,7 +189,7 @@ Result<void> Ledger::State::open() {
     OpenHolds open;
     for (OpenHold& hold : loaded.open_holds) {
         const auto serial = hold.serial;
-        open.emplace(serial, std::move(hold));
+        open.known.emplace(serial, std::move(hold));
     }
     store::LogSettings log_settings;
     log_settings.directory = settings_.directory / "log";
@@ -174,7 +207,7 @@ Result<void> Ledger::State::open() {
             payer->granted = std::max(slice.granted, payer->own_spent());
         }
     }
-    if (last_sequence_ > checkpoint_sequence_ || !open.empty()) {
+    if (last_sequence_ > checkpoint_sequence_ || open.size() != 0) {
         unsaved_ = take_checkpoint();
         // Without room on the disk it is tried again later; nothing is lost, the log still has it.
         if (const auto saved = store_->save(*unsaved_)) {
@@ -186,9 +219,10 @@ Result<void> Ledger::State::open() {
             log::warning(kModule, "the log is not folded yet: {}", saved.error().message());
         }
     }
-    if (recovery_.bytes_cut != 0 || !open.empty()) {
+    if (recovery_.bytes_cut != 0 || open.size() != 0) {
         log::warning(kModule,
-            "recovered: {} calls were running and are not charged ({} of them may have been "
+            "recovered: at most {} calls were running and are not charged ({} of them may have "
+            "been "
             "answered: the last commit window), {} bytes of a torn log tail cut",
             open.size(), recovery_.served_released, recovery_.bytes_cut);
     }
@@ -207,6 +241,7 @@ async::Task<Result<void>> Ledger::State::close() {
                 HoldId{index | (std::uint64_t{hold.generation} << 32U)}, ReleaseReason::cancelled));
         }
     }
+    stop_serving_ahead();
     closing_ = true;
     upkeep_.cancel();
     co_await tasks_.join();

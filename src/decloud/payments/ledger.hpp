@@ -52,7 +52,7 @@ struct LedgerRecovery {
     /// Calls that were running; their money was given back, their keys stay spent.
     std::uint64_t held_released = 0;
     /// Of calls that had begun: answers that may have been complete and are not charged (the last
-    /// commit window).
+    /// commit window). Under load at most, as one record speaks for many calls.
     std::uint64_t served_released = 0;
     Amount amount_released;
 };

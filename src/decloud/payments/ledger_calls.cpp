@@ -29,6 +29,7 @@ constexpr std::chrono::seconds kLeaseTimeout{10};
 /// A disk that falls behind slows calls down before it makes them fail.
 constexpr std::chrono::seconds kLogPatience{5};
 constexpr std::chrono::milliseconds kLogRetry{2};
+constexpr std::chrono::milliseconds kAheadIdle{10};
 
 /// For a log that is not ready. Begins when it is first asked for, as most calls never are.
 class Patience {
@@ -337,7 +338,7 @@ Result<void> Ledger::State::extend(HoldId id, Amount more) {
 }
 
 Result<void> Ledger::State::record_served(Hold& hold) {
-    if (hold.served == hold.held) {
+    if (hold.served == hold.held || is_served_ahead(hold)) {
         return {};
     }
     const internal::ServedRecord record{hold.serial, hold.payer, hold.held};
@@ -347,6 +348,51 @@ Result<void> Ledger::State::record_served(Hold& hold) {
         hold.key->second.entry.state = CallState::served;
     }
     return {};
+}
+
+bool Ledger::State::is_served_ahead(Hold& hold) {
+    if (hold.key != nullptr || hold.served) {
+        return false;
+    }
+    const auto record = ahead_.wanted(
+        hold.serial, next_hold_, hold.held, running(), log_->is_durable(ahead_.newest()));
+    if (record) {
+        // Without room for it, each call says it for itself.
+        if (const auto sequence = write(RecordType::served_ahead, *record, LogUse::opening)) {
+            ahead_.written(*record, *sequence);
+            if (!watching_ahead_) {
+                watching_ahead_ = true;
+                tasks_.spawn(stop_serving_ahead_when_idle());
+            }
+        }
+    }
+    const auto sequence = ahead_.sequence_for(hold.serial, hold.held);
+    if (sequence) {
+        hold.sequence = *sequence;
+        hold.served = hold.held;
+    }
+    return sequence.has_value();
+}
+
+void Ledger::State::stop_serving_ahead() {
+    if (ahead_.is_open()) {
+        // Should it not reach the log, a restart counts some calls too many.
+        static_cast<void>(write(RecordType::served_ahead,
+            internal::ServedAheadRecord{next_hold_, next_hold_ - 1, {}}, LogUse::closing));
+        ahead_.stop();
+    }
+}
+
+async::Task<void> Ledger::State::stop_serving_ahead_when_idle() {
+    internal::HoldSerial seen = 0;
+    while (!closing_ && ahead_.is_open() && seen != next_hold_) {
+        seen = next_hold_;
+        co_await async::delay(kAheadIdle);
+    }
+    watching_ahead_ = false;
+    if (!closing_) {
+        stop_serving_ahead();
+    }
 }
 
 Result<std::uint64_t> Ledger::State::write_served(HoldId id) {

@@ -35,6 +35,8 @@ std::shared_ptr<const internal::Checkpoint> Ledger::State::take_checkpoint() {
                 hold.served.has_value(), hold.key == nullptr ? std::string{} : hold.key->first});
         }
     }
+    // Its records are among those that the log may drop.
+    ahead_.stop();
     checkpoint->now = time.value;
     const auto age = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::seconds>(settings_.receipt_age).count());

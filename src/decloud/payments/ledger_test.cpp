@@ -198,6 +198,48 @@ TEST_F(LedgerTest, ACallThatHadBegunMayHaveBeenAnsweredWhenItIsKilled) {
     EXPECT_EQ(node().ledger().spendable(kPayer), Amount(10'000));
 }
 
+TEST_F(LedgerTest, ManyCallsAtOnceAreServedByOneRecordAndCountedAfterAKill) {
+    fund(1'000'000);
+    std::uint64_t calls = 0;
+    const auto call = [&](bool finishes) -> async::Task<void> {
+        const auto hold = co_await node().ledger().acquire(request(kPayer, 10));
+        EXPECT_TRUE(hold && co_await node().ledger().served(*hold));
+        ++calls;
+        if (finishes) {
+            EXPECT_TRUE(node().ledger().commit(*hold, Amount(10), call_record()));
+        }
+    };
+    node().run([&]() -> async::Task<void> {
+        async::TaskGroup group(co_await boost::asio::this_coro::executor);
+        for (int i = 0; i < 8; ++i) {
+            group.spawn(call(true));
+        }
+        co_await group.join();
+        for (int i = 0; i < 20; ++i) {
+            co_await call(i >= 5);
+        }
+        EXPECT_TRUE(co_await node().ledger().flush());
+        node().copy_to(folder_.path() / "copy");
+    });
+    EXPECT_EQ(calls, 28U);
+    Node copy(folder_.path() / "copy", small_settings());
+    ASSERT_TRUE(copy.opened) << copy.opened.error().message();
+    EXPECT_EQ(copy.ledger().spent(kPayer).amount, Amount(230));
+    EXPECT_EQ(copy.ledger().spendable(kPayer), Amount(999'770));
+    const LedgerRecovery& recovery = copy.ledger().recovery();
+    EXPECT_GE(recovery.served_released, 5U);
+    EXPECT_LE(recovery.served_released, 128U) << "what was ahead and not used";
+    EXPECT_EQ(recovery.amount_released, Amount(10 * recovery.served_released));
+    // When nothing comes any more, nothing is ahead.
+    node().run([&]() -> async::Task<void> {
+        co_await async::delay(std::chrono::milliseconds(100));
+        EXPECT_TRUE(co_await node().ledger().flush());
+    });
+    kill_and_reopen();
+    EXPECT_EQ(node().ledger().recovery().served_released, 5U);
+    EXPECT_EQ(node().ledger().spent(kPayer).amount, Amount(230));
+}
+
 TEST_F(LedgerTest, AStreamKeepsItsFinishedIntervalsAfterAKill) {
     fund(10'000);
     node().run([&]() -> async::Task<void> {

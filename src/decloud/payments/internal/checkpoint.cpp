@@ -7,7 +7,7 @@
 
 namespace decloud::payments::internal {
 
-constexpr std::array<store::Migration, 2> kCheckpointMigrations = {
+constexpr std::array<store::Migration, 3> kCheckpointMigrations = {
     store::Migration{1,
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE payers (id INTEGER PRIMARY KEY, record BLOB NOT NULL);"
@@ -22,7 +22,9 @@ constexpr std::array<store::Migration, 2> kCheckpointMigrations = {
         "CREATE TABLE receipts (first INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
         "  newest INTEGER NOT NULL, records BLOB NOT NULL, ends BLOB NOT NULL)"},
     // Format 2: each receipt without what is as in the one before it.
-    store::Migration{2, "ALTER TABLE receipts ADD COLUMN format INTEGER NOT NULL DEFAULT 1"}};
+    store::Migration{2, "ALTER TABLE receipts ADD COLUMN format INTEGER NOT NULL DEFAULT 1"},
+    // Format 3: the log has records that speak for many calls; an earlier version must not open it.
+    store::Migration{3, "INSERT INTO meta VALUES ('log_format', x'03')"}};
 
 namespace {
 

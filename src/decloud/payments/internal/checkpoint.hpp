@@ -44,7 +44,7 @@ struct LoadedState {
 };
 
 /// How the file came to be as it is. What has once been released here does not change.
-extern const std::array<store::Migration, 2> kCheckpointMigrations;
+extern const std::array<store::Migration, 3> kCheckpointMigrations;
 
 /// The SQLite file that the log is folded into. Not thread safe.
 class CheckpointStore {

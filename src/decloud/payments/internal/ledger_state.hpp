@@ -4,6 +4,7 @@
 #include "book.hpp"
 #include "checkpoint.hpp"
 #include "receipt_ids.hpp"
+#include "served_ahead.hpp"
 
 #include <decloud/async/event.hpp>
 #include <decloud/async/task_group.hpp>
@@ -14,6 +15,7 @@
 #include <boost/container/small_vector.hpp>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -80,10 +82,21 @@ class Ledger::State {
         std::string call_id;
         boost::container::small_vector<internal::CounterEntry*, 4> counters;
     };
-    using OpenHolds = std::unordered_map<internal::HoldSerial, internal::OpenHold>;
+    /// What a replay found begun and not ended.
+    struct OpenHolds {
+        std::unordered_map<internal::HoldSerial, internal::OpenHold> known;
+        /// Serials without a record of their own, and what each may cost.
+        std::map<internal::HoldSerial, Amount> ahead;
+
+        [[nodiscard]] std::size_t size() const { return known.size() + ahead.size(); }
+        /// The hold has a record of its own.
+        internal::OpenHold& know(internal::HoldSerial serial);
+        void end(internal::HoldSerial serial);
+    };
 
     Result<void> load(internal::LoadedState& loaded);
     Result<void> replay(const store::LogRecord& record, OpenHolds& open);
+    Result<void> replay_call(const store::LogRecord& record, OpenHolds& open);
     Result<void> replay_finished(const internal::FinishedRecord& record, OpenHolds& open);
     void release_open(const OpenHolds& open);
     internal::KeyNode* find_key(std::string_view key);
@@ -101,6 +114,10 @@ class Ledger::State {
     Result<void> check_counters(const HoldRequest& request) const;
     Result<void> record_hold(Hold& hold, HoldRequest& request);
     Result<void> record_served(Hold& hold);
+    /// Whether a record that speaks for many calls speaks for this one.
+    bool is_served_ahead(Hold& hold);
+    void stop_serving_ahead();
+    async::Task<void> stop_serving_ahead_when_idle();
     /// Returns the sequence of the hold's newest record, `served` if it had none.
     Result<std::uint64_t> write_served(HoldId id);
     async::Task<Result<std::uint64_t>> write_served_patiently(HoldId id);
@@ -142,6 +159,8 @@ class Ledger::State {
     std::vector<Hold> holds_;
     std::vector<std::uint32_t> free_holds_;
     internal::HoldSerial next_hold_ = 1;
+    internal::ServedAhead ahead_;
+    bool watching_ahead_ = false;
     async::Event leased_;
 
     std::uint64_t last_sequence_ = 0;

@@ -192,6 +192,26 @@ Result<ServedRecord> decode(BytesView data) {
     return checked(in, record);
 }
 
+void encode(Encoder& out, const ServedAheadRecord& record) {
+    out.integer(record.from);
+    out.integer(record.through);
+    out.amount(record.each);
+}
+
+template <>
+Result<ServedAheadRecord> decode(BytesView data) {
+    constexpr HoldSerial kMostSerials = 1U << 16U;
+    Decoder in(data);
+    ServedAheadRecord record;
+    record.from = in.integer<HoldSerial>();
+    record.through = in.integer<HoldSerial>();
+    record.each = in.amount();
+    if (record.through > record.from && record.through - record.from >= kMostSerials) {
+        return fail(StoreError::damaged, "a ledger record speaks for too many calls");
+    }
+    return checked(in, record);
+}
+
 void encode(Encoder& out, const FinishedRecord& record) {
     out.integer(record.serial);
     out.integer(static_cast<std::uint8_t>(record.goes_on ? 1 : 0));

@@ -21,6 +21,7 @@ enum class RecordType : std::uint8_t {
     sent_row = 7,
     finished_short = 8,
     voucher = 9,
+    served_ahead = 10,
 };
 
 /// Payers and counters are named once and numbered, so that the record of a call stays small.
@@ -69,6 +70,15 @@ struct ServedRecord {
     Amount max;
 };
 
+/// The holds with these serials that have no record of their own may be answered, for at most
+/// `each`. Ends what an earlier one says of serials from `from` on; `through` below `from` says
+/// nothing more.
+struct ServedAheadRecord {
+    HoldSerial from = 0;
+    HoldSerial through = 0;
+    Amount each;
+};
+
 /// Written as `finished` by earlier versions, as `finished_short` now (finished_codec.hpp).
 struct FinishedRecord {
     HoldSerial serial = 0;
@@ -105,6 +115,7 @@ void encode(Encoder& out, const PayerRecord& record);
 void encode(Encoder& out, const CounterRecord& record);
 void encode(Encoder& out, const HoldRecord& record);
 void encode(Encoder& out, const ServedRecord& record);
+void encode(Encoder& out, const ServedAheadRecord& record);
 void encode(Encoder& out, const FinishedRecord& record);
 void encode(Encoder& out, const ReleasedRecord& record);
 void encode(Encoder& out, const SentRowRecord& record);
@@ -122,6 +133,8 @@ template <>
 Result<HoldRecord> decode(BytesView data);
 template <>
 Result<ServedRecord> decode(BytesView data);
+template <>
+Result<ServedAheadRecord> decode(BytesView data);
 template <>
 Result<FinishedRecord> decode(BytesView data);
 template <>
