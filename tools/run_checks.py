@@ -190,6 +190,8 @@ def in_build(folder):
 class Step:
     run: Callable[[Options], list[Result]]
     builds: tuple[str, ...] = ("release",)
+    # A step that runs at the same time, if both are wanted.
+    beside: str = ""
 
 
 STEPS = {
@@ -201,7 +203,8 @@ STEPS = {
     "unit-sandbox": Step(lambda _: unit_tests("build", pattern=r"^sandbox\.")),
     "headers": Step(check_headers),
     "tidy": Step(check_tidy),
-    "contracts": Step(contracts, ()),
+    # One thread of a compiler; end-to-end tests wait most of their time.
+    "contracts": Step(contracts, (), beside="e2e"),
     "proofs": Step(lambda _: line_suite("proofs", ["contracts/prove"], 60 * MINUTE), ()),
     "examples": Step(examples, ()),
     "e2e": Step(lambda _: line_suite("e2e", ["tests/run"], 30 * MINUTE, in_build("build"))),
@@ -224,6 +227,12 @@ GROUPS = {
 }
 
 
+def timed(action):
+    """What it returns, and how many seconds it took."""
+    start = time.monotonic()
+    return action(), time.monotonic() - start
+
+
 class Report:
     """Prints a line for each step, and the totals at the end."""
 
@@ -234,9 +243,10 @@ class Report:
 
     def step(self, name, action):
         """Runs a step and says how it went; true if nothing failed."""
-        start = time.monotonic()
-        results = [self.allowed.judge(name, result) for result in action()]
-        seconds = time.monotonic() - start
+        return self.tell(name, *timed(action))
+
+    def tell(self, name, results, seconds):
+        results = [self.allowed.judge(name, result) for result in results]
         counts = collections.Counter(result.outcome for result in results)
         self.totals += counts
         shown = ", ".join(f"{counts[each]} {each.name}" for each in Outcome if counts[each])
@@ -275,12 +285,25 @@ def choose(words):
 def run_steps(names, options, report):
     """Runs each step once what it needs is built; a step whose build failed is not run."""
     built = {}
-    for name in names:
-        for preset in STEPS[name].builds:
-            if preset not in built:
-                built[preset] = report.step(f"build-{preset}", lambda preset=preset: build(preset))
-        if all(built[preset] for preset in STEPS[name].builds):
-            report.step(name, lambda name=name: STEPS[name].run(options))
+    beside = {STEPS[name].beside: name for name in names if STEPS[name].beside in names}
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for name in names:
+            if name in beside.values():
+                continue
+            other = beside.get(name)
+            running = pool.submit(timed, lambda other=other: STEPS[other].run(options)) if other else None
+            run_step(name, options, report, built)
+            if running:
+                report.tell(other, *running.result())
+
+
+def run_step(name, options, report, built):
+    """`built`: what was built already, and whether it could be."""
+    for preset in STEPS[name].builds:
+        if preset not in built:
+            built[preset] = report.step(f"build-{preset}", lambda preset=preset: build(preset))
+    if all(built[preset] for preset in STEPS[name].builds):
+        report.step(name, lambda name=name: STEPS[name].run(options))
 
 
 def interrupted(number, _frame):
