@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 import http1
 from edge import Gateway, make_certificate, register
@@ -119,7 +120,7 @@ def test_a_later_process_takes_the_name_over_from_one_that_is_frozen(cloud, fold
     config.write_text(config.read_text().replace(str(old.home), str(twin.home)))
     twin.start()
     wait_for("the twin to be let in", lambda: "is reached through" in twin.log(), 60)
-    wait_for("the twin to answer for the name of the frozen one", lambda: twin.is_reached(cloud.gateway_url), 60)
+    expect_equal(http1.request(f"{cloud.gateway_url}/p/{twin.name}/healthz", timeout=10).status, 200, "the twin answers")
     twin.stop()
     old.process.kill()
     old.process.wait()
@@ -142,6 +143,90 @@ def test_a_tunnel_over_tls_comes_back_when_its_gateway_does(cloud, folder):
     with Gateway(cloud, folder / "gateway2", tls=files, listen=f"127.0.0.1:{port}"):
         wait_for("tom to be reached again", reached, 60)
     tom.stop()
+
+
+@contextlib.contextmanager
+def two_gateways(cloud, folder, name):
+    """Gateways, a provider with tunnels to both, and the cid of what it runs."""
+    with contextlib.ExitStack() as stack:
+        gateways = [stack.enter_context(Gateway(cloud, folder / f"gateway{index}", more='console = "127.0.0.1:0"\n'))
+                    for index in range(2)]
+        urls = [f"http://127.0.0.1:{gateway.port}" for gateway in gateways]
+        provider = Tunnelled(cloud, folder, name, urls)
+        for url in urls:
+            wait_for(f"{name} to be reached by {url}", lambda url=url: provider.is_reached(url), 60)
+        fund(cloud, provider)
+        cid = provider.as_seen_by(cloud, urls[0]).upload(OWNER, {"program.wasm": probe("wasm").read_bytes()})
+        yield gateways, provider, cid
+        provider.stop()
+
+
+def connections(gateway):
+    console = re.search(r"console on (127.0.0.1:\d+)", gateway.log()).group(1)
+    page = http1.request(f"http://{console}/metrics").text
+    return int(float(re.search(r"(?m)^decloud_gateway_tunnels (\S+)", page).group(1)))
+
+
+def check_load(gateway, target):
+    """A second connection while seven requests last, and one afterwards."""
+    expect_equal(connections(gateway), 1, "connections while idle")
+    url = f"http://127.0.0.1:{gateway.port}{target}"
+    with contextlib.ExitStack() as under_way:
+        lasting = [under_way.enter_context(http1.Connection(("127.0.0.1", gateway.port))) for _ in range(7)]
+        for connection in lasting:
+            # The last byte of the body does not come.
+            connection.send(http1.request_bytes("POST", target + "?echo=1", "127.0.0.1", {"Content-Length": 2},
+                                                length=False) + b"x")
+        wait_for("another connection", lambda: connections(gateway) >= 2, 20)
+        expect_equal(http1.request(url + "?environment=1").status, 200, "beside them")
+        for connection in lasting:
+            connection.send(b"y")
+            answer = connection.response("POST")
+            expect(answer.status == 200 and answer.body == b"xy", f"{answer.status} {answer.text}")
+
+    def one_again():
+        expect_equal(http1.request(url + "?environment=1").status, 200, "while a connection goes")
+        return connections(gateway) == 1
+
+    wait_for("one connection", one_again, 60, 0.5)
+
+
+def test_load_brings_connections_and_gateways_that_restart_one_after_the_other_lose_no_request(cloud, folder):
+    with two_gateways(cloud, folder, "tuck") as (gateways, tuck, cid), contextlib.ExitStack() as stack:
+        check_load(gateways[0], f"/p/{tuck.name}/{cid}")
+        stop, answers = threading.Event(), []
+
+        def ask(index):
+            """An idempotent request, to the other gateway if the first takes no connection or says 502."""
+            for attempt in range(2):
+                url = f"http://127.0.0.1:{gateways[(index + attempt) % 2].port}"
+                with contextlib.suppress(ConnectionError):
+                    answer = http1.request(f"{url}/p/{tuck.name}/{cid}?wait=250&environment=1")
+                    if answer.complete and answer.status != 502:
+                        return answer.status
+            return 0
+
+        def call(index):
+            while not stop.is_set():
+                answers.append(ask(index))
+
+        callers = [threading.Thread(target=call, args=(index,)) for index in range(3)]
+        for caller in callers:
+            caller.start()
+        try:
+            for index, gateway in enumerate(gateways):
+                before = len(answers)
+                wait_for("calls", lambda before=before: len(answers) > before + 4, 60)
+                gateway.__exit__()
+                expect(f"a tunnel of {tuck.name} has ended" in gateway.log(), gateway.log())
+                stack.enter_context(Gateway(cloud, folder / f"again{index}", listen=f"127.0.0.1:{gateway.port}"))
+                wait_for("tuck to be reached again", lambda gateway=gateway: tuck.is_reached(
+                    f"http://127.0.0.1:{gateway.port}"), 60)
+        finally:
+            stop.set()
+            for caller in callers:
+                caller.join(60)
+        expect_equal(set(answers), {200}, "no request is lost")
 
 
 def test_nobody_opens_a_tunnel_for_a_name_that_is_not_his(cloud, folder):

@@ -5,10 +5,12 @@
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/crypto/random.hpp>
+#include <decloud/net/error.hpp>
 
 #include <fmt/format.h>
 
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace decloud::gateway {
@@ -17,6 +19,8 @@ namespace {
 
 /// As many as HTTP/2 clients may well ask for at once: dialling again costs more than a call.
 constexpr std::size_t kIdlePerProvider = 1024;
+/// Of one request, each through another tunnel of its provider.
+constexpr std::size_t kMaxTunnelAttempts = 8;
 const std::vector<double> kDurationBounds{
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 
@@ -70,9 +74,20 @@ ProxyState::ProxyState(async::Executor executor,
 
 async::Task<Result<net::http::ClientResponse>> ProxyState::ask(
     registry::Provider provider, net::http::ClientRequest request) {
-    const auto link = settings_.tunnel ? settings_.tunnel(provider) : nullptr;
-    if (link) {
-        co_return co_await link->request(std::move(request));
+    // A body that is made while it is sent cannot be sent again.
+    const bool repeatable = !std::holds_alternative<net::http::BodySource>(request.body);
+    for (std::size_t attempt = 1;; ++attempt) {
+        const auto link = settings_.tunnel ? settings_.tunnel(provider) : nullptr;
+        if (!link) {
+            break;
+        }
+        auto response = co_await link->request(request);
+        // A tunnel that has just been closed down did nothing about it.
+        const bool untouched =
+            !response && response.error() == make_error_code(net::NetError::connect_failed);
+        if (!untouched || !repeatable || attempt == kMaxTunnelAttempts) {
+            co_return response;
+        }
     }
     co_return co_await client_.request(std::move(provider.url), std::move(request));
 }

@@ -23,6 +23,8 @@ using net::websocket::ByteStream;
 
 constexpr std::chrono::milliseconds kFirstPause{250};
 constexpr std::chrono::milliseconds kLongestPause{10'000};
+/// At how much there is to do.
+constexpr std::chrono::milliseconds kBetweenLooks{250};
 constexpr std::chrono::milliseconds kClaimTimeout{10'000};
 constexpr std::size_t kMessageBytes = 4096;
 
@@ -95,7 +97,6 @@ TunnelKeeper::TunnelKeeper(async::Executor executor,
     net::http::ServerSettings server,
     net::http::Handler handler)
     : executor_(executor),
-      gateways_(std::move(gateways)),
       identity_(identity),
       server_(std::move(server)),
       handler_(std::move(handler)),
@@ -105,33 +106,101 @@ TunnelKeeper::TunnelKeeper(async::Executor executor,
       stop_(executor),
       tasks_(executor) {
     server_.http2 = net::http::shared_link_settings();
+    for (net::Url& gateway : gateways) {
+        tunnels_.push_back(std::make_shared<Tunnel>(Tunnel{.gateway = std::move(gateway)}));
+    }
 }
 
 TunnelKeeper::~TunnelKeeper() = default;
 
 async::Task<void> TunnelKeeper::run() {
-    for (const net::Url& gateway : gateways_) {
-        tasks_.spawn(keep(gateway));
+    for (const auto& tunnel : tunnels_) {
+        tasks_.spawn(keep(tunnel));
+        tasks_.spawn(follow_load(tunnel));
     }
     co_await tasks_.join();
 }
 
-async::Task<void> TunnelKeeper::keep(net::Url gateway) {
+async::Task<void> TunnelKeeper::keep(std::shared_ptr<Tunnel> tunnel) {
     auto pause = kFirstPause;
     while (!stopping_) {
-        bool opened = false;
-        const auto ended = co_await open_once(gateway, &opened);
+        const auto opened = std::make_shared<bool>(false);
+        const auto ended = co_await open_once(tunnel, false, opened);
         if (stopping_) {
             break;
         }
-        log::warning("tunnel", "no tunnel to {}: {}", gateway.authority(),
+        log::warning("tunnel", "no tunnel to {}: {}", tunnel->gateway.authority(),
             ended ? std::string("it has ended") : ended.error().message());
-        pause = opened ? kFirstPause : std::min(pause * 2, kLongestPause);
+        pause = *opened ? kFirstPause : std::min(pause * 2, kLongestPause);
         (void)co_await stop_.wait(jittered(pause));
     }
 }
 
-async::Task<Result<void>> TunnelKeeper::open_once(net::Url gateway, bool* opened) {
+async::Task<void> TunnelKeeper::follow_load(std::shared_ptr<Tunnel> tunnel) {
+    while (!stopping_) {
+        (void)co_await stop_.wait(kBetweenLooks);
+        std::size_t connections = tunnel->opening;
+        std::size_t requests = 0;
+        for (const Connection& one : tunnel->connections) {
+            connections += one.draining ? 0 : 1;
+            requests += one.link->active();
+        }
+        const auto advice =
+            tunnel->demand.judge(connections, requests, std::chrono::steady_clock::now());
+        if (stopping_) {
+            break;
+        }
+        if (advice == TunnelDemand::Advice::open_one) {
+            tasks_.spawn(add_connection(tunnel));
+        } else if (advice == TunnelDemand::Advice::close_one) {
+            remove_connection(*tunnel);
+        }
+    }
+}
+
+async::Task<void> TunnelKeeper::add_connection(std::shared_ptr<Tunnel> tunnel) {
+    const auto opened = std::make_shared<bool>(false);
+    const auto ended = co_await open_once(tunnel, true, opened);
+    if (!stopping_ && !*opened) {
+        log::info("tunnel", "no further connection to {}: {}", tunnel->gateway.authority(),
+            ended ? std::string("it has ended") : ended.error().message());
+        tunnel->demand.failed(std::chrono::steady_clock::now());
+    }
+}
+
+void TunnelKeeper::remove_connection(Tunnel& tunnel) {
+    const auto found = std::ranges::find_if(
+        tunnel.connections, [](const Connection& one) { return one.additional && !one.draining; });
+    if (found != tunnel.connections.end()) {
+        found->draining = true;
+        found->link->drain();
+    }
+}
+
+async::Task<Result<void>> TunnelKeeper::open_once(
+    std::shared_ptr<Tunnel> tunnel, bool additional, std::shared_ptr<bool> opened) {
+    ++tunnel->opening;
+    auto stream = co_await prove_once(tunnel->gateway);
+    --tunnel->opening;
+    if (!stream) {
+        co_return std::unexpected(std::move(stream.error()));
+    }
+    if (stopping_) {
+        co_return Result<void>{};
+    }
+    *opened = true;
+    log::info("tunnel", "{} is reached through {}{}", identity_.provider_name,
+        tunnel->gateway.authority(), additional ? ", by one more connection" : "");
+    // Who asks is in Forwarded; the gateway's own address is of no use.
+    const auto link = std::make_shared<net::http::Http2Responder>(executor_, std::move(*stream),
+        net::PeerAddress{}, server_, handler_, net::http::Liveness{});
+    tunnel->connections.push_back({.link = link, .additional = additional});
+    co_await link->run();
+    std::erase_if(tunnel->connections, [&](const Connection& one) { return one.link == link; });
+    co_return Result<void>{};
+}
+
+async::Task<Result<std::unique_ptr<ByteStream>>> TunnelKeeper::prove_once(net::Url gateway) {
     if (!identity_.delegation) {
         co_return fail(CommonError::invalid_input, "there is no delegation");
     }
@@ -145,18 +214,13 @@ async::Task<Result<void>> TunnelKeeper::open_once(net::Url gateway, bool* opened
     const auto proved = co_await async::with_timeout(
         kClaimTimeout, prove(stream.get(), gateway.authority(), std::move(claim), &identity_.key));
     std::erase(proving_, stream.get());
-    if (!proved || stopping_) {
-        co_return proved;
-    }
-    *opened = true;
-    log::info("tunnel", "{} is reached through {}", identity_.provider_name, gateway.authority());
-    // Who asks is in Forwarded; the gateway's own address is of no use.
-    const auto link = std::make_shared<net::http::Http2Responder>(
-        executor_, std::move(stream), net::PeerAddress{}, server_, handler_, net::http::Liveness{});
-    open_.push_back(link);
-    co_await link->run();
-    std::erase(open_, link);
-    co_return Result<void>{};
+    CO_TRY_VOID(proved);
+    co_return std::move(stream);
+}
+
+bool TunnelKeeper::are_open() const {
+    return std::ranges::any_of(
+        tunnels_, [](const auto& tunnel) { return !tunnel->connections.empty(); });
 }
 
 async::Task<void> TunnelKeeper::stop(std::chrono::milliseconds grace) {
@@ -165,19 +229,23 @@ async::Task<void> TunnelKeeper::stop(std::chrono::milliseconds grace) {
     for (net::Stream* const stream : proving_) {
         stream->close();
     }
-    for (const auto& link : open_) {
-        link->drain();
-    }
+    for_each_link(&net::http::Http2Responder::drain);
     const auto end = std::chrono::steady_clock::now() + grace;
-    while (!open_.empty() && std::chrono::steady_clock::now() < end) {
+    while (are_open() && std::chrono::steady_clock::now() < end) {
         co_await async::delay(std::chrono::milliseconds(20));
     }
-    for (const auto& link : open_) {
-        link->close();
-    }
+    for_each_link(&net::http::Http2Responder::close);
     // Dialling ends with the client.
     co_await client_.stop();
     co_await tasks_.join();
+}
+
+void TunnelKeeper::for_each_link(void (net::http::Http2Responder::*action)()) {
+    for (const auto& tunnel : tunnels_) {
+        for (const Connection& one : tunnel->connections) {
+            (one.link.get()->*action)();
+        }
+    }
 }
 
 }  // namespace decloud::node

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "receipts.hpp"
+#include "tunnel_demand.hpp"
 
 #include <decloud/async/event.hpp>
 #include <decloud/async/task_group.hpp>
@@ -8,6 +9,7 @@
 #include <decloud/net/http/http2_link.hpp>
 #include <decloud/net/http/server.hpp>
 #include <decloud/net/url.hpp>
+#include <decloud/net/websocket/byte_stream.hpp>
 
 #include <memory>
 #include <string>
@@ -16,7 +18,7 @@
 namespace decloud::node {
 
 /// Keeps a tunnel open to each of some gateways, through which they pass requests: for who can
-/// dial out and not be dialled. Single threaded.
+/// dial out and not be dialled. A tunnel is one connection, under load up to four. Single threaded.
 class TunnelKeeper {
   public:
     /// `identity` outlives this, and has a delegation. `handler` answers as the public listener.
@@ -36,12 +38,38 @@ class TunnelKeeper {
     [[nodiscard]] async::Task<void> stop(std::chrono::milliseconds grace);
 
   private:
-    [[nodiscard]] async::Task<void> keep(net::Url gateway);
-    /// Ends when the tunnel does; true if it was open.
-    [[nodiscard]] async::Task<Result<void>> open_once(net::Url gateway, bool* opened);
+    struct Connection {
+        std::shared_ptr<net::http::Http2Responder> link;
+        /// Beyond the one that is always there.
+        bool additional = false;
+        /// It ends with its last request.
+        bool draining = false;
+    };
+    /// To one gateway.
+    struct Tunnel {
+        net::Url gateway;
+        std::vector<Connection> connections{};
+        std::size_t opening = 0;
+        TunnelDemand demand{};
+    };
+
+    /// The connection that is always there.
+    [[nodiscard]] async::Task<void> keep(std::shared_ptr<Tunnel> tunnel);
+    /// The others.
+    [[nodiscard]] async::Task<void> follow_load(std::shared_ptr<Tunnel> tunnel);
+    [[nodiscard]] async::Task<void> add_connection(std::shared_ptr<Tunnel> tunnel);
+    static void remove_connection(Tunnel& tunnel);
+    /// Ends when the connection does; `opened` says whether it was open.
+    [[nodiscard]] async::Task<Result<void>> open_once(
+        std::shared_ptr<Tunnel> tunnel, bool additional, std::shared_ptr<bool> opened);
+    /// Dials, and has its claim accepted.
+    [[nodiscard]] async::Task<Result<std::unique_ptr<net::websocket::ByteStream>>> prove_once(
+        net::Url gateway);
+    [[nodiscard]] bool are_open() const;
+    void for_each_link(void (net::http::Http2Responder::*action)());
 
     async::Executor executor_;
-    std::vector<net::Url> gateways_;
+    std::vector<std::shared_ptr<Tunnel>> tunnels_;
     const NodeIdentity& identity_;
     net::http::ServerSettings server_;
     net::http::Handler handler_;
@@ -49,7 +77,6 @@ class TunnelKeeper {
     /// Later processes have higher ones.
     std::uint64_t epoch_;
     std::string instance_;
-    std::vector<std::shared_ptr<net::http::Http2Responder>> open_;
     /// Before their claim is accepted.
     std::vector<net::Stream*> proving_;
     async::Event stop_;

@@ -22,6 +22,8 @@ using net::websocket::ByteStream;
 constexpr std::size_t kClaimBytes = 8192;
 /// How far a provider's clock may be ahead.
 constexpr std::chrono::minutes kClockDifference{5};
+/// How long tunnels that have nothing to do may take to end at the gateway's stop.
+constexpr std::chrono::seconds kGoodbye{1};
 
 async::Task<Result<void>> say(ByteStream* stream, json::Object message) {
     const std::string text = json::to_text(message);
@@ -236,13 +238,22 @@ std::shared_ptr<Http2Requester> Tunnels::find(const registry::Provider& provider
 
 async::Task<void> Tunnels::stop() {
     stopping_ = true;
-    for (auto& [name, owner] : owners_) {
-        for (const auto& link : std::vector(owner.links)) {
-            link->close();
-        }
-    }
     for (net::Stream* const stream : claiming_) {
         stream->close();
+    }
+    for (const auto& [name, owner] : owners_) {
+        for (const auto& link : owner.links) {
+            link->drain();
+        }
+    }
+    const auto end = std::chrono::steady_clock::now() + kGoodbye;
+    while (!owners_.empty() && std::chrono::steady_clock::now() < end) {
+        co_await async::delay(std::chrono::milliseconds(10));
+    }
+    for (const auto& [name, owner] : owners_) {
+        for (const auto& link : owner.links) {
+            link->close();
+        }
     }
     co_await tasks_.join();
 }

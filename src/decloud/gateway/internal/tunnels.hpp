@@ -55,6 +55,7 @@ class Tunnels {
     /// does not hold any more.
     [[nodiscard]] std::shared_ptr<net::http::Http2Requester> find(
         const registry::Provider& provider);
+    /// Tells the providers, and ends: their requests are over by now, or broken off.
     [[nodiscard]] async::Task<void> stop();
     [[nodiscard]] std::size_t size() const { return count_; }
 

@@ -13,6 +13,8 @@ namespace decloud::net::http {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{250};
+/// To which the window of one body may grow that is read as quickly as it comes.
+constexpr std::int32_t kMaxStreamWindow = 8 * 1024 * 1024;
 
 async::Task<void> keep_time(std::shared_ptr<internal::Http2Session> session) {
     while (!session->ended()) {
@@ -27,6 +29,12 @@ async::Task<void> run_link(std::shared_ptr<internal::Http2Session> session) {
     co_await session->run({});
     timer.cancel();
     co_await timer.join();
+}
+
+/// A link without requests stays.
+ServerSettings without_idle_limit(ServerSettings settings) {
+    settings.idle_timeout = std::chrono::hours(24 * 365);
+    return settings;
 }
 
 }  // namespace
@@ -49,6 +57,7 @@ Http2Requester::Http2Requester(async::Executor executor,
     : session_(std::make_shared<internal::Http2Client>(
           std::move(executor), std::move(stream), settings, http2)) {
     session_->keep_alive(liveness.ping_after, liveness.dead_after);
+    session_->grow_windows(kMaxStreamWindow);
 }
 
 Http2Requester::~Http2Requester() { session_->close(); }
@@ -56,6 +65,7 @@ async::Task<void> Http2Requester::run() { return run_link(session_); }
 async::Task<Result<ClientResponse>> Http2Requester::request(ClientRequest request) {
     return session_->request(std::make_shared<ClientRequest>(std::move(request)));
 }
+void Http2Requester::drain() { session_->drain(); }
 void Http2Requester::close() { session_->close(); }
 bool Http2Requester::ended() const { return session_->ended() || !session_->takes_requests(); }
 std::size_t Http2Requester::active() const { return session_->streams(); }
@@ -66,14 +76,19 @@ Http2Responder::Http2Responder(async::Executor executor,
     const ServerSettings& settings,
     Handler handler,
     Liveness liveness)
-    : session_(std::make_shared<internal::Http2Server>(
-          std::move(executor), std::move(stream), peer, settings, std::move(handler))) {
+    : session_(std::make_shared<internal::Http2Server>(std::move(executor),
+          std::move(stream),
+          peer,
+          without_idle_limit(settings),
+          std::move(handler))) {
     session_->keep_alive(liveness.ping_after, liveness.dead_after);
+    session_->grow_windows(kMaxStreamWindow);
 }
 
 Http2Responder::~Http2Responder() { session_->close(); }
 async::Task<void> Http2Responder::run() { return run_link(session_); }
 void Http2Responder::drain() { session_->drain(); }
 void Http2Responder::close() { session_->close(); }
+std::size_t Http2Responder::active() const { return session_->streams(); }
 
 }  // namespace decloud::net::http

@@ -40,9 +40,12 @@ class Http2Requester {
 
     /// Serves until the link ends.
     [[nodiscard]] async::Task<void> run();
-    /// As `Client::request`; `Expect` is not waited for. Errors: timeout, connection_closed,
-    /// malformed_message, body_source_failed, invalid_input.
+    /// As `Client::request`; `Expect` is not waited for. Errors: connect_failed if the other end
+    /// did nothing about it (it drains), timeout, connection_closed, malformed_message,
+    /// body_source_failed, invalid_input.
     [[nodiscard]] async::Task<Result<ClientResponse>> request(ClientRequest request);
+    /// Tells the other end, and ends with the last request.
+    void drain();
     /// Breaks what is under way, and ends.
     void close();
     /// True if nothing new can be asked.
@@ -71,10 +74,13 @@ class Http2Responder {
 
     /// Serves until the link ends.
     [[nodiscard]] async::Task<void> run();
-    /// Takes nothing new, and ends with the last request.
+    /// Tells the other end, takes what that has sent by then and nothing new, and ends with the
+    /// last request.
     void drain();
     /// Breaks what is under way, and ends.
     void close();
+    /// Requests under way.
+    [[nodiscard]] std::size_t active() const;
 
   private:
     std::shared_ptr<internal::Http2Server> session_;

@@ -92,7 +92,7 @@ void Http2Callbacks::on_frame_header(Http2Session& session, const nghttp2_frame_
 
 int Http2Callbacks::on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     auto& session = session_of(user);
-    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && !session.draining_) {
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && !session.refusing_) {
         if (auto stream = session.begin_stream(frame->hd.stream_id)) {
             session.streams_.emplace(frame->hd.stream_id, std::move(stream));
         } else {
@@ -170,6 +170,9 @@ int Http2Callbacks::on_frame(nghttp2_session*, const nghttp2_frame* frame, void*
     if (frame->hd.type == NGHTTP2_SETTINGS) {
         // The connection's first frame has come in time.
         session.head_since_ = Http2Session::TimePoint::max();
+    }
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
+        session.on_pong(frame->ping.opaque_data[0]);
     }
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         if (const auto stream = find(session, frame->hd.stream_id)) {

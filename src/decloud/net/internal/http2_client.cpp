@@ -144,7 +144,7 @@ Result<void> Http2Client::submit(Http2Stream& stream, const ClientRequest& reque
     const std::int32_t id = nghttp2_submit_request(
         native(), nullptr, list.data(), list.size(), has_body ? &provider : nullptr, nullptr);
     if (id < 0) {
-        return fail(NetError::connection_closed);
+        return fail(NetError::connect_failed, "the other end takes no more requests");
     }
     stream.set_id(id);
     streams_.emplace(id, stream.shared_from_this());
@@ -155,7 +155,7 @@ Result<void> Http2Client::submit(Http2Stream& stream, const ClientRequest& reque
 async::Task<Result<ClientResponse>> Http2Client::request(std::shared_ptr<ClientRequest> request) {
     const auto self = shared_from_this();
     if (ended()) {
-        co_return fail(NetError::connection_closed);
+        co_return fail(NetError::connect_failed, "the connection has ended");
     }
     const auto stream = std::make_shared<Http2Stream>(shared_from_this(), 0);
     CO_TRY_VOID(submit(*stream, *request));

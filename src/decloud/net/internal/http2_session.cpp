@@ -24,6 +24,12 @@ constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::uint64_t kLingerBytes = std::uint64_t{1024} * 1024;
 /// Frames that wait for a peer that does not read, besides those of its streams' answers.
 constexpr std::size_t kMostWaiting = 4096;
+/// What a PING of ours is for.
+constexpr std::uint8_t kPingOfDrain = 1;
+constexpr std::uint8_t kPingOfMeasurement = 2;
+/// How long a peer may take to hear that we drain.
+constexpr std::chrono::seconds kDrainNotice{1};
+constexpr std::chrono::seconds kBetweenMeasurements{1};
 
 }  // namespace
 
@@ -309,12 +315,78 @@ void Http2Session::drain() {
     if (std::exchange(draining_, true) || closed_) {
         return;
     }
+    if (nghttp2_session_check_server_session(session_) == 0) {
+        refuse_streams();
+        return;
+    }
+    // RFC 9113 §6.8: the answer to the PING says that the peer has heard it.
+    nghttp2_submit_shutdown_notice(session_);
+    ping(kPingOfDrain);
+    drain_since_ = std::chrono::steady_clock::now();
+}
+
+void Http2Session::refuse_streams() {
+    drain_since_ = TimePoint::max();
+    if (std::exchange(refusing_, true) || closed_) {
+        return;
+    }
     nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
         nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR, nullptr, 0);
     flush_later();
     if (streams_.empty()) {
         nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
     }
+}
+
+void Http2Session::ping(std::uint8_t kind) {
+    const std::array<std::uint8_t, 8> data{kind};
+    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, data.data());
+    flush_later();
+}
+
+void Http2Session::on_pong(std::uint8_t kind) {
+    if (kind == kPingOfDrain && draining_) {
+        refuse_streams();
+    } else if (kind == kPingOfMeasurement && std::exchange(measuring_, false)) {
+        const auto took = std::chrono::steady_clock::now() - measured_;
+        // What waits in buffers only makes it longer: down at once, up slowly.
+        const bool shorter = round_trip_.count() == 0 || took < round_trip_;
+        round_trip_ = shorter ? took : round_trip_ + (took - round_trip_) / 8;
+    }
+}
+
+void Http2Session::measure_round_trip(TimePoint now) {
+    if (!measuring_ && now - measured_ >= kBetweenMeasurements) {
+        measuring_ = true;
+        measured_ = now;
+        ping(kPingOfMeasurement);
+    }
+}
+
+void Http2Session::grow_windows(std::int32_t most) {
+    max_stream_window_ = most;
+    // Streams that have grown and are not read any more leave the others the other half.
+    growth_left_ = settings_.connection_window_bytes / 2;
+}
+
+void Http2Session::grow(std::int32_t id, WindowGrowth& window, std::size_t bytes) {
+    if (max_stream_window_ == 0) {
+        return;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    measure_round_trip(now);
+    const auto wished = window.read(bytes, now, round_trip_);
+    const std::int32_t more = wished ? *wished - window.window() : 0;
+    if (more > 0 && more <= growth_left_ &&
+        nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, id, *wished) == 0) {
+        growth_left_ -= more;
+        window.grown_to(*wished);
+    }
+}
+
+void Http2Session::shrink(WindowGrowth& window) {
+    growth_left_ += window.grown_by();
+    window.grown_to(window.window() - window.grown_by());
 }
 
 void Http2Session::keep_alive(
@@ -347,13 +419,16 @@ void Http2Session::tick(TimePoint now) {
             flush_later();
         }
     }
+    if (passed(drain_since_, kDrainNotice)) {
+        refuse_streams();
+    }
     if (!lingering_ && passed(head_since_, times_.header)) {
         nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
         head_since_ = TimePoint::max();
         flush_later();
     }
     if (!lingering_ && !drained_ && streams_.empty() &&
-        (draining_ || passed(idle_since_, times_.idle))) {
+        (refusing_ || passed(idle_since_, times_.idle))) {
         drained_ = true;
         nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
         flush_later();

@@ -64,7 +64,8 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
 
     /// Serves until the connection ends; `first` are bytes that were read already.
     [[nodiscard]] async::Task<void> run(Bytes first);
-    /// Takes no new streams and ends with the last one.
+    /// Takes no new streams and ends with the last one. A server says so first, and takes what the
+    /// peer had sent before it heard that.
     void drain();
     /// At once.
     void close();
@@ -72,6 +73,9 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
     void tick(TimePoint now);
     /// Has `tick` ask a silent peer whether it lives, and take it for dead.
     void keep_alive(std::chrono::milliseconds ping_after, std::chrono::milliseconds dead_after);
+    /// Lets the windows of streams that are read quickly grow to `most` bytes each. Before the
+    /// first stream.
+    void grow_windows(std::int32_t most);
     [[nodiscard]] bool ended() const { return closed_; }
     [[nodiscard]] std::size_t streams() const { return streams_.size(); }
 
@@ -81,6 +85,12 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
     [[nodiscard]] const Http2Times& times() const { return times_; }
     [[nodiscard]] const Limits& limits() const { return limits_; }
     [[nodiscard]] const async::Executor& executor() const { return executor_; }
+    /// 0: they do not grow.
+    [[nodiscard]] std::int32_t max_stream_window() const { return max_stream_window_; }
+    /// `bytes` of a stream were read.
+    void grow(std::int32_t id, WindowGrowth& window, std::size_t bytes);
+    /// A stream has ended.
+    void shrink(WindowGrowth& window);
     /// Sends soon what nghttp2 has to send.
     void flush_later();
     /// Wakes the stream's waiters once nghttp2 is not on the stack any more.
@@ -119,6 +129,11 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
     void settle();
     void flush();
     void end();
+    void ping(std::uint8_t kind);
+    void on_pong(std::uint8_t kind);
+    void measure_round_trip(TimePoint now);
+    /// The last GOAWAY.
+    void refuse_streams();
 
     async::Executor executor_;
     std::unique_ptr<Stream> transport_;
@@ -148,7 +163,17 @@ class Http2Session : public std::enable_shared_from_this<Http2Session> {
     std::uint64_t lingered_bytes_ = 0;
     bool closed_ = false;
     bool draining_ = false;
+    /// Streams that begin now are not served.
+    bool refusing_ = false;
     bool drained_ = false;
+    TimePoint drain_since_ = TimePoint::max();
+    std::int32_t max_stream_window_ = 0;
+    /// By which all streams' windows together may still grow.
+    std::int32_t growth_left_ = 0;
+    /// 0: not measured yet.
+    std::chrono::steady_clock::duration round_trip_{0};
+    TimePoint measured_;
+    bool measuring_ = false;
     std::chrono::milliseconds ping_after_{0};
     std::chrono::milliseconds dead_after_{0};
     TimePoint heard_;

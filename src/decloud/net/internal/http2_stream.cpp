@@ -34,6 +34,7 @@ constexpr auto kNotCancelled = boost::asio::cancellation_type::none;
 Http2Stream::Http2Stream(std::shared_ptr<Http2Session> session, std::int32_t id)
     : session_(std::move(session)),
       id_(id),
+      window_(session_->settings().stream_window_bytes, session_->max_stream_window()),
       readable_(session_->executor()),
       writable_(session_->executor()) {}
 
@@ -73,6 +74,7 @@ async::Task<Result<std::size_t>> Http2Stream::read(std::span<std::uint8_t> buffe
     }
     if (!closed_) {
         nghttp2_session_consume(session_->native(), id_, size);
+        session_->grow(id_, window_, size);
         session_->flush_later();
     }
     co_return size;
@@ -226,6 +228,11 @@ void Http2Stream::on_head() { head_arrived_ = true; }
 void Http2Stream::on_close(std::uint32_t code) {
     closed_ = true;
     broken_ = code != NGHTTP2_NO_ERROR;
+    if (code == NGHTTP2_REFUSED_STREAM && !reset_wished_ && !failure_) {
+        // RFC 9113 §8.7: nothing was done.
+        failure_ = Error(NetError::connect_failed, "the other end takes no more requests");
+    }
+    session_->shrink(window_);
     const std::size_t unread = input_.size() - input_begin_;
     if (unread > 0 && session_->native() != nullptr) {
         nghttp2_session_consume_connection(session_->native(), unread);

@@ -2,6 +2,7 @@
 
 #include "../http/message.hpp"
 #include "wait_point.hpp"
+#include "window_growth.hpp"
 
 #include <decloud/async/cancellation.hpp>
 #include <decloud/base/bytes.hpp>
@@ -101,6 +102,7 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
 
     Bytes input_;
     std::size_t input_begin_ = 0;
+    WindowGrowth window_;
     bool head_arrived_ = false;
     bool input_ended_ = false;
     bool closed_ = false;
