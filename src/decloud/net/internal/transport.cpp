@@ -2,6 +2,7 @@
 
 #include "../error.hpp"
 #include "local_address.hpp"
+#include "name_lookup.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
@@ -197,27 +198,24 @@ class TlsTransport final : public Transport {
     asio::ssl::stream<Socket> stream_;
 };
 
+/// Callers connect within a limit of their own.
+constexpr std::chrono::seconds kLookupLimit{60};
+
 IpAddress to_ip(const asio::ip::address& address) {
     return address.is_v4() ? IpAddress::v4(address.to_v4().to_bytes())
                            : IpAddress::v6(address.to_v6().to_bytes());
 }
 
-async::Task<Result<std::vector<asio::ip::tcp::endpoint>>> resolve(
-    async::Executor executor, Url url) {
+async::Task<Result<std::vector<asio::ip::tcp::endpoint>>> resolve(Url url) {
     std::vector<asio::ip::tcp::endpoint> endpoints;
     boost::system::error_code error;
     if (const auto literal = asio::ip::make_address(url.host, error); !error) {
         endpoints.emplace_back(literal, url.port);
         co_return endpoints;
     }
-    asio::ip::tcp::resolver resolver(executor);
-    const auto found = co_await resolver.async_resolve(url.host, std::to_string(url.port),
-        asio::ip::resolver_base::numeric_service, asio::redirect_error(asio::use_awaitable, error));
-    if (error || found.empty()) {
-        co_return fail(NetError::name_not_found, url.host);
-    }
-    for (const auto& entry : found) {
-        endpoints.push_back(entry.endpoint());
+    CO_TRY(const auto found, co_await NameLookup::system().find(url.host, kLookupLimit));
+    for (const asio::ip::address& address : found) {
+        endpoints.emplace_back(address, url.port);
     }
     co_return endpoints;
 }
@@ -239,7 +237,7 @@ async::Task<Result<Socket>> connect_unix(async::Executor executor, std::string p
 }
 
 async::Task<Result<Socket>> connect_tcp(async::Executor executor, Url url, OutboundPolicy policy) {
-    CO_TRY(const auto endpoints, co_await resolve(executor, url));
+    CO_TRY(const auto endpoints, co_await resolve(url));
     Error last(NetError::connect_failed);
     for (const auto& endpoint : endpoints) {
         if (auto allowed = policy.check(to_ip(endpoint.address()), endpoint.port()); !allowed) {
