@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 
@@ -53,11 +54,13 @@ Outcome ask_node(
     });
 }
 
-Outcome import_car(
-    const Context& context, const ContentOptions& options, net::http::BodySource car) {
+/// What the node answers when it has taken something.
+using Taken = async::Task<Result<json::Object>>;
+
+Outcome bring(
+    const Context& context, const std::function<Taken(client::OperatorClient&)>& content) {
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
-        CO_TRY(json::Object answer,
-            co_await node.import_content(options.pin, std::move(car), options.incomplete));
+        CO_TRY(json::Object answer, co_await content(node));
         CO_TRY(const json::Array roots, json::array_member(answer, "roots"));
         std::string text;
         for (const json::Value& root : roots) {
@@ -73,16 +76,36 @@ Outcome import_car(
 
 Outcome add_content(const Context& context, const ContentOptions& options) {
     TRY(const auto tree, content::read_source_tree(options.target));
-    return import_car(context, options, internal::car_source(tree->blocks(), tree->root().cid));
+    return bring(context, [&](client::OperatorClient& node) {
+        return node.import_content(
+            options.pin, internal::car_source(tree->blocks(), tree->root().cid));
+    });
+Result<void> refuse_terminal(const ContentOptions& options, const char* help) {
+    if (options.target == "-" && isatty(STDIN_FILENO) != 0) {
+        return fail_with_help(
+            ClientError::usage, "standard input is a terminal, and nothing is asked for", help);
+    }
+    return {};
 }
 
-Outcome import_file(const Context& context, const ContentOptions& options) {
-    if (options.target == "-" && isatty(STDIN_FILENO) != 0) {
-        return fail_with_help(ClientError::usage,
-            "standard input is a terminal, and nothing is asked for", "name the CAR file");
+/// Of a file the node gets the bytes alone, and hashes them; of a folder the blocks.
+}
+    TRY_VOID(refuse_terminal(options, "name the file"));
+    std::error_code ignored;
+    if (options.target == "-" || std::filesystem::symlink_status(options.target, ignored).type() ==
+                                     std::filesystem::file_type::regular) {
+        TRY(auto bytes, internal::file_source(options.target));
+        return bring(context, [&](client::OperatorClient& node) {
+            return node.add_file(options.pin, std::move(bytes));
+        });
     }
+
+Outcome import_file(const Context& context, const ContentOptions& options) {
+    TRY_VOID(refuse_terminal(options, "name the CAR file"));
     TRY(auto car, internal::file_source(options.target));
-    return import_car(context, options, std::move(car));
+    return bring(context, [&](client::OperatorClient& node) {
+        return node.import_content(options.pin, std::move(car), options.incomplete);
+    });
 }
 
 /// "CID", "CID/path" or "/ipfs/CID/path".
@@ -422,7 +445,8 @@ void add_content_verbs(CLI::App& app, Context& context) {
         return inner;
     };
     const char* const cid = "CID, with /path";
-    add("add", "Add a file or folder; prints its cid", "The file or folder", add_content)
+    add("add", "Add a file or folder; prints its cid", "The file or folder; - is standard input",
+        add_content)
         ->add_option("--pin", options->pin, "Why it is kept")
         ->capture_default_str();
     const auto add_sources = [&](CLI::App* inner) {

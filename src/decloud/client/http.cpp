@@ -171,6 +171,14 @@ async::Task<Result<json::Object>> OperatorClient::import_content(
     co_return co_await read_object(std::move(response));
 }
 
+async::Task<Result<json::Object>> OperatorClient::add_file(
+    std::string pin, net::http::BodySource bytes) {
+    CO_TRY(
+        auto response, co_await exchange("POST", "/operator/content/add?pin=" + percent_encode(pin),
+                           std::move(bytes)));
+    co_return co_await read_object(std::move(response));
+}
+
 async::Task<Result<json::Object>> OperatorClient::keep_record(std::string name, Bytes record) {
     CO_TRY(auto response,
         co_await exchange(

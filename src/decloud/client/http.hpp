@@ -54,6 +54,9 @@ class OperatorClient {
     /// The roots of the CAR, which the node keeps under `pin`; an incomplete one is not pinned.
     [[nodiscard]] async::Task<Result<json::Object>> import_content(
         std::string pin, net::http::BodySource car, bool incomplete = false);
+    /// The root of the file that has these bytes, which the node keeps under `pin`.
+    [[nodiscard]] async::Task<Result<json::Object>> add_file(
+        std::string pin, net::http::BodySource bytes);
     /// Keeps an IPNS record, which the node verifies, and gives its name as the node spells it.
     [[nodiscard]] async::Task<Result<json::Object>> keep_record(std::string name, Bytes record);
     /// Everything under `cid` as a CAR, depth first, in pieces, as it arrives. On error what `sink`

@@ -1,5 +1,7 @@
 #include "car_transfer.hpp"
 
+#include "internal/ordered_workers.hpp"
+
 #include <decloud/multiformats/dag_pb.hpp>
 #include <decloud/multiformats/ipld.hpp>
 
@@ -155,6 +157,11 @@ Result<std::vector<Cid>> block_links(const Cid& cid, BytesView data) {
 }
 
 struct CarImport::State {
+    struct Received {
+        std::optional<Cid> cid;
+        Bytes data;
+    };
+
     State(BlockStore& target, std::unique_ptr<StagedBlocks> blocks, const CarLimits& allowed)
         : store(target),
           staged(std::move(blocks)),
@@ -163,17 +170,33 @@ struct CarImport::State {
               {.max_roots = allowed.max_roots,
                   .max_block = allowed.max_block,
                   .max_total_bytes = allowed.max_total_bytes,
-                  .max_blocks = allowed.max_blocks},
+                  .max_blocks = allowed.max_blocks,
+                  .verify = allowed.hashing_threads == 0},
               [this](std::vector<Cid> found) {
                   roots = std::move(found);
                   return Result<void>{};
               },
-              [this](const Cid& cid, BytesView data) -> Result<void> {
-                  if (!is_inline(cid)) {
-                      received.insert(cid.to_v1());
-                  }
-                  return staged->put_verified(cid, data);
-              }) {}
+              [this](const Cid& cid, BytesView data) { return take(cid, data); }),
+          blocks(
+              allowed.hashing_threads,
+              [](Received& block) { return block.cid->verify(block.data); },
+              [this](Received& block) { return keep(*block.cid, block.data); }) {}
+
+    Result<void> take(const Cid& cid, BytesView data) {
+        if (limits.hashing_threads == 0) {
+            return keep(cid, data);
+        }
+        Received block = blocks.make();
+        block.cid = cid;
+        block.data.assign(data.begin(), data.end());
+        return blocks.add(std::move(block), data.size());
+    }
+    Result<void> keep(const Cid& cid, BytesView data) {
+        if (!is_inline(cid)) {
+            received.insert(cid.to_v1());
+        }
+        return staged->put_verified(cid, data);
+    }
 
     BlockStore& store;
     std::unique_ptr<StagedBlocks> staged;
@@ -181,6 +204,7 @@ struct CarImport::State {
     std::vector<Cid> roots;
     std::unordered_set<Cid> received;
     CarReader reader;
+    internal::OrderedWorkers<Received> blocks;
 };
 
 CarImport::CarImport(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -197,6 +221,7 @@ Result<void> CarImport::write(BytesView bytes) { return state_->reader.write(byt
 Result<CarImported> CarImport::finish() {
     State& state = *state_;
     TRY_VOID(state.reader.finish());
+    TRY_VOID(state.blocks.finish());
     if (state.roots.empty()) {
         return fail(CommonError::invalid_input, "CAR: it has no root");
     }

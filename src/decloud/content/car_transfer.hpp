@@ -29,6 +29,8 @@ struct CarLimits {
     bool allow_held = false;
     /// Blocks are taken as they are, whatever is missing between them and the roots.
     bool allow_incomplete = false;
+    /// Hashes on so many threads of the import's own besides the caller's.
+    std::size_t hashing_threads = 0;
     /// Asked when all is checked and nothing is visible yet, with what the file held; an error ends
     /// the import.
     std::function<Result<void>(const std::vector<Cid>& roots,

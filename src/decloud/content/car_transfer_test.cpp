@@ -100,6 +100,25 @@ TEST_F(CarTransferTest, RefusesAnySingleBitFlip) {
     }
 }
 
+TEST_F(CarTransferTest, VerifiesOnThreadsWhatOneWouldVerify) {
+    const auto source = make_memory_block_store();
+    std::mt19937_64 random(9);
+    const Bytes content = random_bytes(random, 3'000'000);
+    ImportOptions options;
+    options.profile.chunk_size = 100'000;
+    const Cid root = import_bytes(*source, content, options)->cid;
+    Bytes car = *car_export(*source, {root}, kGiB);
+    for (const std::size_t position : {std::size_t{200'000}, car.size() / 2, car.size() - 1}) {
+        car[position] ^= 1;
+        expect_refused(car, CommonError::corrupt, "", {.hashing_threads = 2});
+        car[position] ^= 1;
+    }
+    const auto imported = car_import(*store_, car, {.hashing_threads = 2});
+    ASSERT_TRUE(imported) << imported.error().message();
+    EXPECT_EQ(imported->bytes, source->bytes_used());
+    EXPECT_EQ(*read_file(*store_, root, 64 * kMiB), content);
+}
+
 TEST_F(CarTransferTest, RefusesAFileThatIsCutShort) {
     const Sample sample = make_sample(400);
     for (std::size_t size = 0; size < sample.car.size(); size += 13) {

@@ -1,7 +1,10 @@
 #include "importer.hpp"
 
+#include "internal/ordered_workers.hpp"
 #include "internal/path_import.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace decloud::content {
@@ -10,7 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using multiformats::BlockSink;
-using multiformats::FileBuilder;
 
 BlockSink sink_into(StagedBlocks& staged) {
     return [&staged](const Cid& cid, BytesView data) { return staged.put_verified(cid, data); };
@@ -18,30 +20,108 @@ BlockSink sink_into(StagedBlocks& staged) {
 
 }  // namespace
 
-FileImport::FileImport(std::unique_ptr<StagedBlocks> staged, ImportOptions options)
-    : options_(std::move(options)),
-      staged_(std::move(staged)),
-      builder_(std::make_unique<FileBuilder>(options_.profile, sink_into(*staged_))) {}
+struct FileImport::State {
+    /// A chunk, and what `build_leaf` made of it.
+    struct Chunk {
+        Bytes data;
+        /// The block, where it is not the chunk itself.
+        Bytes encoded;
+        std::optional<UnixFsEntry> leaf;
+    };
+
+    State(std::unique_ptr<StagedBlocks> blocks, ImportOptions how)
+        : options(std::move(how)),
+          staged(std::move(blocks)),
+          builder(
+              options.profile, [this](const Cid& cid, BytesView data) { return keep(cid, data); }),
+          leaves(
+              options.hashing_threads,
+              [this](Chunk& chunk) { return hash(chunk); },
+              [this](Chunk& chunk) { return deliver(chunk); }) {}
+
+    Result<void> keep(const Cid& cid, BytesView data) {
+        cids.insert(cid);
+        return staged->put_verified(cid, data);
+    }
+    /// On any thread.
+    [[nodiscard]] Result<void> hash(Chunk& chunk) const {
+        TRY(chunk.leaf, multiformats::build_leaf(options.profile, chunk.data,
+                            [&chunk](const Cid&, BytesView block) -> Result<void> {
+                                if (block.data() != chunk.data.data()) {
+                                    chunk.encoded = to_bytes(block);
+                                }
+                                return {};
+                            }));
+        return {};
+    }
+    Result<void> deliver(Chunk& chunk) {
+        TRY_VOID(keep(chunk.leaf->cid, chunk.encoded.empty() ? chunk.data : chunk.encoded));
+        TRY_VOID(builder.add_leaf(std::move(*chunk.leaf)));
+        chunk.data.clear();
+        chunk.encoded.clear();
+        return {};
+    }
+    Result<void> pass_on() {
+        const std::size_t bytes = filling.data.size();
+        TRY_VOID(leaves.add(std::exchange(filling, {}), bytes));
+        filling = leaves.make();
+        return {};
+    }
+
+    ImportOptions options;
+    std::uint64_t total = 0;
+    std::unique_ptr<StagedBlocks> staged;
+    std::unordered_set<Cid> cids;
+    multiformats::FileBuilder builder;
+    Chunk filling;
+    internal::OrderedWorkers<Chunk> leaves;
+};
+
+FileImport::FileImport(std::unique_ptr<State> state) : state_(std::move(state)) {}
+FileImport::~FileImport() = default;
+FileImport::FileImport(FileImport&&) noexcept = default;
+FileImport& FileImport::operator=(FileImport&&) noexcept = default;
 
 Result<FileImport> FileImport::begin(BlockStore& store, ImportOptions options) {
     TRY(std::unique_ptr<StagedBlocks> staged, store.stage());
-    return FileImport(std::move(staged), std::move(options));
+    return FileImport(std::make_unique<State>(std::move(staged), std::move(options)));
 }
 
 Result<void> FileImport::write(BytesView bytes) {
-    TRY_VOID(builder_->write(bytes));
-    total_ += bytes.size();
-    if (options_.on_progress) {
-        options_.on_progress(total_);
+    State& state = *state_;
+    state.total += bytes.size();
+    const std::size_t chunk_size = state.options.profile.chunk_size;
+    while (!bytes.empty()) {
+        Bytes& chunk = state.filling.data;
+        const std::size_t take = std::min(bytes.size(), chunk_size - chunk.size());
+        append(chunk, bytes.first(take));
+        bytes = bytes.subspan(take);
+        if (chunk.size() == chunk_size) {
+            TRY_VOID(state.pass_on());
+        }
+    }
+    if (state.options.on_progress) {
+        state.options.on_progress(state.total);
     }
     return {};
 }
 
 Result<UnixFsEntry> FileImport::finish() {
-    TRY(UnixFsEntry entry, builder_->finish());
-    TRY_VOID(staged_->commit());
+    State& state = *state_;
+    if (!state.filling.data.empty()) {
+        TRY_VOID(state.pass_on());
+    }
+    TRY_VOID(state.leaves.finish());
+    TRY(UnixFsEntry entry, state.builder.finish());
+    if (state.options.before_commit) {
+        TRY_VOID(state.options.before_commit(state.cids));
+    }
+    TRY_VOID(state.staged->commit());
     return entry;
 }
+
+std::uint64_t FileImport::blocks() const { return state_->cids.size(); }
+std::uint64_t FileImport::bytes() const { return state_->staged->bytes(); }
 
 Result<UnixFsEntry> import_bytes(BlockStore& store, BytesView bytes, const ImportOptions& options) {
     TRY(FileImport file, FileImport::begin(store, options));

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <unordered_set>
 
 namespace decloud::content {
 
@@ -25,12 +26,20 @@ struct ImportOptions {
     std::size_t max_depth = 64;
     /// Told how many bytes have been added so far, after each piece.
     std::function<void(std::uint64_t)> on_progress = {};
+    /// `FileImport` hashes on so many threads of its own besides the caller's.
+    std::size_t hashing_threads = 0;
+    /// Asked by `FileImport` when nothing is visible yet, with the blocks of the file; an error
+    /// ends the import.
+    std::function<Result<void>(const std::unordered_set<Cid>&)> before_commit = {};
 };
 
 /// Adds one file from a stream of chunks. Blocks are durable when `finish` returns; without it
-/// nothing is added. Not thread safe. The store must outlive it.
+/// nothing is added. Holds a few chunks. Not thread safe. The store must outlive it.
 class FileImport {
   public:
+    ~FileImport();
+    FileImport(FileImport&&) noexcept;
+    FileImport& operator=(FileImport&&) noexcept;
     /// Error: the store's.
     [[nodiscard]] static Result<FileImport> begin(BlockStore& store, ImportOptions options = {});
 
@@ -38,14 +47,14 @@ class FileImport {
     [[nodiscard]] Result<void> write(BytesView bytes);
     /// Call once.
     [[nodiscard]] Result<UnixFsEntry> finish();
+    /// Blocks of the file so far, and their bytes; equal ones once.
+    [[nodiscard]] std::uint64_t blocks() const;
+    [[nodiscard]] std::uint64_t bytes() const;
 
   private:
-    FileImport(std::unique_ptr<StagedBlocks> staged, ImportOptions options);
-
-    ImportOptions options_;
-    std::uint64_t total_ = 0;
-    std::unique_ptr<StagedBlocks> staged_;
-    std::unique_ptr<multiformats::FileBuilder> builder_;
+    struct State;
+    explicit FileImport(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
 };
 
 /// Adds bytes as a file.

@@ -185,5 +185,65 @@ TEST(FileImport, AddsNothingUntilItIsFinished) {
     EXPECT_EQ(as_text(*read_file(*store, entry->cid, kMiB)), "hello world");
 }
 
+TEST(FileImport, HashesOnThreadsWhatOneWouldHash) {
+    std::mt19937_64 random(7);
+    // Beyond what is staged in memory, with chunks that are and are not worth a thread.
+    const Bytes content = random_bytes(random, 12'345'678);
+    for (ImportOptions options :
+        {ImportOptions{}, ImportOptions{.profile = UnixFsProfile::v0_2015()}}) {
+        const auto expected = make_memory_block_store();
+        const UnixFsEntry alone = *import_bytes(*expected, content, options);
+        for (const std::size_t threads : {1, 3}) {
+            const TemporaryFolder home;
+            const auto store = *open_disk_store(home.path() / "blocks");
+            options.hashing_threads = threads;
+            auto import = *FileImport::begin(*store, options);
+            for (BytesView rest = content; !rest.empty();) {
+                const std::size_t piece = std::min<std::size_t>(rest.size(), 777'777);
+                ASSERT_TRUE(import.write(rest.first(piece)));
+                rest = rest.subspan(piece);
+            }
+            const auto entry = import.finish();
+            ASSERT_TRUE(entry) << entry.error().message();
+            EXPECT_EQ(entry->cid, alone.cid);
+            EXPECT_EQ(entry->tsize, alone.tsize);
+            EXPECT_EQ(import.bytes(), expected->bytes_used());
+            EXPECT_EQ(store->bytes_used(), expected->bytes_used());
+            EXPECT_EQ(*read_file(*store, entry->cid, 64 * kMiB), content);
+            EXPECT_TRUE(store->verify()->damaged.empty());
+        }
+    }
+}
+
+TEST(FileImport, AddsNothingWhenItIsNotToBeCommitted) {
+    const auto store = make_memory_block_store();
+    std::size_t blocks = 0;
+    ImportOptions options{.hashing_threads = 2};
+    options.before_commit = [&](const auto& cids) -> Result<void> {
+        blocks = cids.size();
+        return fail(CommonError::conflict, "no");
+    };
+    auto import = *FileImport::begin(*store, options);
+    ASSERT_TRUE(import.write(Bytes(3'000'000, 1)));
+    EXPECT_EQ(import.finish().error().code(), CommonError::conflict);
+    // Two equal chunks, the rest, the file.
+    EXPECT_EQ(blocks, 3U);
+    EXPECT_EQ(store->bytes_used(), 0U);
+}
+
+TEST(FileImport, TellsThatThereIsNoRoom) {
+    const TemporaryFolder home;
+    const auto store = *open_disk_store(home.path() / "blocks", {.max_bytes = 4'000'000});
+    auto import = *FileImport::begin(*store, {.hashing_threads = 2});
+    std::mt19937_64 random(8);
+    const Bytes content = random_bytes(random, 20'000'000);
+    auto status = import.write(content);
+    if (status) {
+        status = fail(import.finish().error());
+    }
+    EXPECT_EQ(status.error().code(), CommonError::limit_exceeded);
+    EXPECT_EQ(store->bytes_used(), 0U);
+}
+
 }  // namespace
 }  // namespace decloud::content

@@ -18,6 +18,8 @@ namespace decloud::multiformats {
 [[nodiscard]] Bytes encode_car_header(std::span<const Cid> roots);
 /// One section: length, cid, data.
 void append_car_section(Bytes& out, const Cid& cid, BytesView data);
+/// What stands before the data of `bytes` bytes: length, cid.
+[[nodiscard]] Bytes car_section_prefix(const Cid& cid, std::size_t bytes);
 
 /// How much of a stranger's file is taken. Sizes in bytes.
 struct CarReaderLimits {
@@ -26,6 +28,8 @@ struct CarReaderLimits {
     std::size_t max_block = kMaxBlock;
     std::uint64_t max_total_bytes = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t max_blocks = std::numeric_limits<std::uint64_t>::max();
+    /// False: the block handler verifies the hashes itself.
+    bool verify = true;
 };
 
 /// Reads a CARv1 file as it arrives, holding at most one section, and verifies the hash of every

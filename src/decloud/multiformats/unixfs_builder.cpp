@@ -130,6 +130,23 @@ UnixFsProfile UnixFsProfile::v0_2015() {
         .fanout = 256};
 }
 
+Result<UnixFsEntry> build_leaf(
+    const UnixFsProfile& profile, BytesView chunk, const BlockSink& sink) {
+    if (profile.raw_leaves) {
+        Cid cid = Cid::of(Codec::raw, chunk);
+        TRY_VOID(sink(cid, chunk));
+        return UnixFsEntry{.cid = std::move(cid), .tsize = chunk.size(), .size = chunk.size()};
+    }
+    UnixFsData info;
+    info.type = UnixFsType::file;
+    if (!chunk.empty()) {
+        info.data = to_bytes(chunk);
+    }
+    info.file_size = chunk.size();
+    const PbNode node{.links = {}, .data = encode_unixfs(info)};
+    return emit_node(profile, node, chunk.size(), sink);
+}
+
 FileBuilder::FileBuilder(UnixFsProfile profile, BlockSink sink)
     : profile_(profile), sink_(std::move(sink)), levels_(1) {}
 
@@ -147,10 +164,12 @@ Result<void> FileBuilder::write(BytesView bytes) {
 }
 
 Result<void> FileBuilder::flush_chunk() {
-    TRY(UnixFsEntry leaf, make_leaf(chunk_));
+    TRY(UnixFsEntry leaf, build_leaf(profile_, chunk_, sink_));
     chunk_.clear();
-    return add(0, std::move(leaf));
+    return add_leaf(std::move(leaf));
 }
+
+Result<void> FileBuilder::add_leaf(UnixFsEntry leaf) { return add(0, std::move(leaf)); }
 
 Result<void> FileBuilder::add(std::size_t level, UnixFsEntry entry) {
     for (;; ++level) {
@@ -169,7 +188,9 @@ Result<void> FileBuilder::add(std::size_t level, UnixFsEntry entry) {
 }
 
 Result<UnixFsEntry> FileBuilder::finish() {
-    TRY_VOID(flush_chunk());
+    if (!chunk_.empty() || levels_.front().empty()) {
+        TRY_VOID(flush_chunk());
+    }
     for (std::size_t level = 0;; ++level) {
         if (level + 1 == levels_.size() && levels_[level].size() == 1) {
             return std::move(levels_[level].front());
@@ -177,22 +198,6 @@ Result<UnixFsEntry> FileBuilder::finish() {
         TRY(UnixFsEntry parent, make_node(levels_[level]));
         TRY_VOID(add(level + 1, std::move(parent)));
     }
-}
-
-Result<UnixFsEntry> FileBuilder::make_leaf(BytesView chunk) {
-    if (profile_.raw_leaves) {
-        Cid cid = Cid::of(Codec::raw, chunk);
-        TRY_VOID(sink_(cid, chunk));
-        return UnixFsEntry{.cid = std::move(cid), .tsize = chunk.size(), .size = chunk.size()};
-    }
-    UnixFsData info;
-    info.type = UnixFsType::file;
-    if (!chunk.empty()) {
-        info.data = to_bytes(chunk);
-    }
-    info.file_size = chunk.size();
-    const PbNode node{.links = {}, .data = encode_unixfs(info)};
-    return emit_node(profile_, node, chunk.size(), sink_);
 }
 
 Result<UnixFsEntry> FileBuilder::make_node(const std::vector<UnixFsEntry>& children) {

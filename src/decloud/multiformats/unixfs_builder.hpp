@@ -48,6 +48,10 @@ struct UnixFsEntry {
     std::uint64_t size = 0;
 };
 
+/// A chunk of a file as a block. Errors: the sink's. Thread safe if the sink is.
+[[nodiscard]] Result<UnixFsEntry> build_leaf(
+    const UnixFsProfile& profile, BytesView chunk, const BlockSink& sink);
+
 /// Turns a stream of bytes into a file, holding one chunk and the open nodes of each level.
 /// Not thread safe. After an error it is only good for destruction.
 class FileBuilder {
@@ -57,13 +61,15 @@ class FileBuilder {
 
     /// The next bytes of the file, any number. Errors: the sink's.
     [[nodiscard]] Result<void> write(BytesView bytes);
+    /// The next chunk, which `build_leaf` has made a block of; instead of `write`, for all of the
+    /// file. Errors: the sink's.
+    [[nodiscard]] Result<void> add_leaf(UnixFsEntry leaf);
     /// Ends the file. Call once. Errors: the sink's.
     [[nodiscard]] Result<UnixFsEntry> finish();
 
   private:
     [[nodiscard]] Result<void> flush_chunk();
     [[nodiscard]] Result<void> add(std::size_t level, UnixFsEntry entry);
-    [[nodiscard]] Result<UnixFsEntry> make_leaf(BytesView chunk);
     [[nodiscard]] Result<UnixFsEntry> make_node(const std::vector<UnixFsEntry>& children);
 
     UnixFsProfile profile_;

@@ -6,18 +6,24 @@
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/content/car_transfer.hpp>
+#include <decloud/content/importer.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
+#include <thread>
 #include <utility>
 
 namespace decloud::node {
 
 namespace {
 
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
+/// More than this does not make one disk faster.
+constexpr unsigned kMostHashingThreads = 4;
 /// For one piece on a disk that is busy.
 constexpr std::chrono::minutes kWriteLimit{5};
 
@@ -39,12 +45,18 @@ std::unexpected<protocol::Problem> refuse_car(const Error& error) {
     return std::unexpected(problem.http_status < 500 ? std::move(problem) : own_problem(error));
 }
 
+std::size_t hashing_threads() {
+    return std::min(std::max(std::thread::hardware_concurrency(), 1U), kMostHashingThreads);
+}
+
+/// Takes a piece of a file, on a thread of the pool.
+using PieceSink = std::function<Result<void>(BytesView)>;
+
 /// Writes one piece of a file while the next one arrives. Single threaded; `finish` before it ends.
 class PieceWriter {
   public:
-    PieceWriter(
-        async::Executor executor, boost::asio::thread_pool& pool, content::CarImport& import)
-        : pool_(pool), import_(import), idle_(executor), tasks_(std::move(executor)) {
+    PieceWriter(async::Executor executor, boost::asio::thread_pool& pool, PieceSink sink)
+        : pool_(pool), sink_(std::move(sink)), idle_(executor), tasks_(std::move(executor)) {
         idle_.set();
     }
 
@@ -53,7 +65,7 @@ class PieceWriter {
     async::Task<Result<void>> take(Bytes* piece, std::size_t size) {
         CO_TRY_VOID(co_await settle());
         piece_.swap(*piece);
-        piece->resize(kReadBytes);
+        piece->resize(kPieceBytes);
         idle_.reset();
         tasks_.spawn(write(size));
         co_return Result<void>{};
@@ -73,27 +85,41 @@ class PieceWriter {
 
     async::Task<void> write(std::size_t size) {
         status_ = co_await async::offload(
-            pool_, [this, size] { return import_.write(BytesView(piece_).first(size)); });
+            pool_, [this, size] { return sink_(BytesView(piece_).first(size)); });
         idle_.set();
     }
 
     boost::asio::thread_pool& pool_;
-    content::CarImport& import_;
+    PieceSink sink_;
     Bytes piece_;
     Result<void> status_;
     async::Event idle_;
     async::TaskGroup tasks_;
 };
 
+/// The next bytes of a body: as many as there is room for, fewer only at its end.
+async::Task<Result<std::size_t>> read_piece(
+    net::http::Exchange* exchange, std::span<std::uint8_t> room) {
+    std::size_t size = 0;
+    while (size < room.size()) {
+        CO_TRY(const std::size_t count, co_await exchange->read(room.subspan(size)));
+        if (count == 0) {
+            break;
+        }
+        size += count;
+    }
+    co_return size;
+}
+
 async::Task<Result<void>> receive_pieces(
-    net::http::Exchange* exchange, boost::asio::thread_pool* pool, content::CarImport* import) {
+    net::http::Exchange* exchange, boost::asio::thread_pool* pool, PieceSink sink) {
     // The writer is awaited whatever happens.
     co_await boost::asio::this_coro::throw_if_cancelled(false);
-    PieceWriter writer(co_await boost::asio::this_coro::executor, *pool, *import);
-    Bytes buffer(kReadBytes);
+    PieceWriter writer(co_await boost::asio::this_coro::executor, *pool, std::move(sink));
+    Bytes buffer(kPieceBytes);
     Result<void> status;
     while (status) {
-        const auto count = co_await exchange->read(buffer);
+        const auto count = co_await read_piece(exchange, buffer);
         if (!count) {
             status = fail(count.error());
         } else if (*count == 0) {
@@ -111,7 +137,8 @@ async::Task<protocol::Checked<content::CarImported>> receive_car(
     net::http::Exchange& exchange, services::ContentContext& context, bool incomplete) {
     content::CarLimits limits{.max_total_bytes = std::uint64_t{1} << 40U,
         .allow_held = true,
-        .allow_incomplete = incomplete};
+        .allow_incomplete = incomplete,
+        .hashing_threads = hashing_threads()};
     // What the operator brings is for everybody.
     limits.before_commit = [&context](const auto&, const auto& received, const auto&) {
         return context.private_blocks->publish(received);
@@ -122,7 +149,8 @@ async::Task<protocol::Checked<content::CarImported>> receive_car(
         co_return refuse_car(begun.error());
     }
     const std::unique_ptr<content::CarImport> import = std::move(*begun);
-    if (auto received = co_await receive_pieces(&exchange, &context.pool, import.get());
+    if (auto received = co_await receive_pieces(
+            &exchange, &context.pool, [&import](BytesView piece) { return import->write(piece); });
         !received) {
         co_return refuse_car(received.error());
     }
@@ -135,6 +163,68 @@ async::Task<protocol::Checked<content::CarImported>> receive_car(
         co_return refuse_car(finished.error());
     }
     co_return std::move(*finished);
+}
+
+/// A file from its bytes, as a CAR of it would have been.
+async::Task<protocol::Checked<content::CarImported>> receive_file(
+    net::http::Exchange& exchange, services::ContentContext& context) {
+    content::ImportOptions options{.hashing_threads = hashing_threads()};
+    options.before_commit = [&context](
+                                const auto& cids) { return context.private_blocks->publish(cids); };
+    auto begun = co_await async::offload(context.pool,
+        [&context, &options] { return content::FileImport::begin(context.blocks, options); });
+    if (!begun) {
+        co_return refuse_car(begun.error());
+    }
+    content::FileImport file = std::move(*begun);
+    if (auto received = co_await receive_pieces(
+            &exchange, &context.pool, [&file](BytesView piece) { return file.write(piece); });
+        !received) {
+        co_return refuse_car(received.error());
+    }
+    const auto entry = co_await async::offload(context.pool, [&file] { return file.finish(); });
+    if (!entry) {
+        co_return refuse_car(entry.error());
+    }
+    co_return content::CarImported{
+        .roots = {entry->cid}, .blocks = file.blocks(), .bytes = file.bytes()};
+}
+
+/// Pins what was brought, unless it is incomplete, and tells what it was.
+async::Task<void> keep_imported(net::http::Exchange exchange,
+    services::ContentContext& context,
+    content::CarImported imported,
+    std::string reason,
+    bool incomplete) {
+    const auto pinned = co_await async::offload(context.pool, [&, incomplete]() -> Result<void> {
+        // A pin whose tree has a hole would keep everything.
+        if (incomplete) {
+            return {};
+        }
+        std::uint64_t bytes = imported.bytes;
+        for (const content::Cid& root : imported.roots) {
+            TRY_VOID(context.pins.pin({.root = root,
+                .owner = "operator",
+                .reason = reason.empty() ? "user" : reason,
+                .bytes = std::exchange(bytes, 0),
+                .created = context.clock.unix_seconds(),
+                .expires = {}}));
+        }
+        return {};
+    });
+    if (!pinned) {
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), own_problem(pinned.error()));
+        co_return;
+    }
+    json::Array roots;
+    for (const content::Cid& root : imported.roots) {
+        roots.emplace_back(root.to_string());
+    }
+    json::Object body;
+    body["roots"] = std::move(roots);
+    body["blocks"] = imported.blocks;
+    body["bytes"] = imported.bytes;
+    co_await send_json(std::move(exchange), std::move(body));
 }
 
 }  // namespace
@@ -152,42 +242,26 @@ std::string query_value(std::string_view query, std::string_view name) {
 }
 
 async::Task<void> import_content(net::http::Exchange exchange, services::ContentContext& context) {
-    const std::string reason = query_value(exchange.request().query(), "pin");
+    std::string reason = query_value(exchange.request().query(), "pin");
     const bool incomplete = query_value(exchange.request().query(), "incomplete") == "true";
     auto imported = co_await receive_car(exchange, context, incomplete);
     if (!imported) {
         co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(imported.error()));
         co_return;
     }
-    const auto pinned = co_await async::offload(context.pool, [&, incomplete]() -> Result<void> {
-        // A pin whose tree has a hole would keep everything.
-        if (incomplete) {
-            return {};
-        }
-        std::uint64_t bytes = imported->bytes;
-        for (const content::Cid& root : imported->roots) {
-            TRY_VOID(context.pins.pin({.root = root,
-                .owner = "operator",
-                .reason = reason.empty() ? "user" : reason,
-                .bytes = std::exchange(bytes, 0),
-                .created = context.clock.unix_seconds(),
-                .expires = {}}));
-        }
-        return {};
-    });
-    if (!pinned) {
-        co_await pipeline::Pipeline::send_problem(std::move(exchange), own_problem(pinned.error()));
+    co_await keep_imported(
+        std::move(exchange), context, std::move(*imported), std::move(reason), incomplete);
+}
+
+async::Task<void> add_file(net::http::Exchange exchange, services::ContentContext& context) {
+    std::string reason = query_value(exchange.request().query(), "pin");
+    auto imported = co_await receive_file(exchange, context);
+    if (!imported) {
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(imported.error()));
         co_return;
     }
-    json::Array roots;
-    for (const content::Cid& root : imported->roots) {
-        roots.emplace_back(root.to_string());
-    }
-    json::Object body;
-    body["roots"] = std::move(roots);
-    body["blocks"] = imported->blocks;
-    body["bytes"] = imported->bytes;
-    co_await send_json(std::move(exchange), std::move(body));
+    co_await keep_imported(
+        std::move(exchange), context, std::move(*imported), std::move(reason), false);
 }
 
 async::Task<void> export_content(net::http::Exchange exchange, services::ContentContext& context) {

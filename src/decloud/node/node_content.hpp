@@ -5,9 +5,11 @@
 
 namespace decloud::node {
 
-/// The operator's own content: `import` keeps a CAR without a quota, `export` gives one, `list`
-/// names what is kept. The context outlives the tasks.
+/// The operator's own content: `import` keeps a CAR without a quota, `add` a file of which it gets
+/// the bytes, `export` gives a CAR, `list` names what is kept. The context outlives the tasks.
 [[nodiscard]] async::Task<void> import_content(
+    net::http::Exchange exchange, services::ContentContext& context);
+[[nodiscard]] async::Task<void> add_file(
     net::http::Exchange exchange, services::ContentContext& context);
 [[nodiscard]] async::Task<void> export_content(
     net::http::Exchange exchange, services::ContentContext& context);

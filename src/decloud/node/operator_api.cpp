@@ -155,6 +155,8 @@ async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext&
         co_await send_object(std::move(exchange), reload_services(context.declared));
     } else if (path == "/operator/content/import" && is_post) {
         co_await import_content(std::move(exchange), context.content);
+    } else if (path == "/operator/content/add" && is_post) {
+        co_await add_file(std::move(exchange), context.content);
     } else if (path == "/operator/content/record" && is_post) {
         co_await keep_record(
             std::move(exchange), context.ipns_records, context.content.pool, context.clock);

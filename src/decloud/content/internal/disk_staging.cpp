@@ -9,6 +9,14 @@
 
 namespace decloud::content::internal {
 
+namespace {
+
+/// A block of so many bytes is not copied together with others before it is written.
+constexpr std::size_t kWrittenThrough = std::size_t{64} << 10U;
+constexpr std::uint64_t kHintBytes = std::uint64_t{4} << 20U;
+
+}  // namespace
+
 DiskStagedBlocks::DiskStagedBlocks(BatchTarget& target,
     std::filesystem::path file,
     std::uint64_t memory_limit,
@@ -31,6 +39,9 @@ Result<void> DiskStagedBlocks::put_verified(const Cid& cid, BytesView data) {
         return {};
     }
     TRY_VOID(target_.check_room(bytes_ + data.size()));
+    if (file_.number() >= 0 && data.size() >= kWrittenThrough) {
+        return write_through(cid, data);
+    }
     // Entries count from the start of the whole; the buffer holds what is not in the file yet.
     buffer_.add(cid, data);
     buffer_.entries.back().section += written_;
@@ -52,12 +63,35 @@ Result<void> DiskStagedBlocks::spill() {
         }
     }
     TRY_VOID(file_.write_at(buffer_.bytes, written_));
-    if (durability_ == Durability::synced) {
-        file_.begin_writing(written_, buffer_.bytes.size());
-    }
     written_ += buffer_.bytes.size();
     buffer_.bytes.clear();
+    hint();
     return {};
+}
+
+Result<void> DiskStagedBlocks::write_through(const Cid& cid, BytesView data) {
+    if (!buffer_.bytes.empty()) {
+        TRY_VOID(spill());
+    }
+    const Bytes prefix = multiformats::car_section_prefix(cid, data.size());
+    TRY_VOID(file_.write_at(prefix, written_));
+    TRY_VOID(file_.write_at(data, written_ + prefix.size()));
+    buffer_.entries.push_back({.hash = cid.hash(),
+        .section = written_,
+        .data = written_ + prefix.size(),
+        .size = data.size()});
+    places_.emplace(cid.hash(), buffer_.entries.size() - 1);
+    bytes_ += data.size();
+    written_ += prefix.size() + data.size();
+    hint();
+    return {};
+}
+
+void DiskStagedBlocks::hint() {
+    if (durability_ == Durability::synced && written_ - begun_ >= kHintBytes) {
+        file_.begin_writing(begun_, written_ - begun_);
+        begun_ = written_;
+    }
 }
 
 Result<std::optional<Bytes>> DiskStagedBlocks::get(const Cid& cid) const {

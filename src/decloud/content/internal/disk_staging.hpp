@@ -44,6 +44,10 @@ class DiskStagedBlocks final : public StagedBlocks {
 
   private:
     [[nodiscard]] Result<void> spill();
+    /// Past the buffer, which is empty.
+    [[nodiscard]] Result<void> write_through(const Cid& cid, BytesView data);
+    /// Has the disk begin with what was written, now and then.
+    void hint();
 
     BatchTarget& target_;
     std::filesystem::path path_;
@@ -52,6 +56,8 @@ class DiskStagedBlocks final : public StagedBlocks {
     SectionBuffer buffer_;
     /// Bytes before the buffer, in the file.
     std::uint64_t written_ = 0;
+    /// Of these, bytes that the disk was told to begin with.
+    std::uint64_t begun_ = 0;
     Descriptor file_;
     std::unordered_map<Multihash, std::size_t> places_;
     std::uint64_t bytes_ = 0;
