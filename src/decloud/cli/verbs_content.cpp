@@ -37,6 +37,9 @@ struct ContentOptions {
     std::string owner{};
     std::string reason{};
     std::uint32_t min_age = 3600;
+    std::string key = "self";
+    std::uint32_t lifetime = 48 * 3600;
+    std::uint32_t ttl = 300;
 };
 
 using ContentVerb = Outcome (*)(const Context&, const ContentOptions&);
@@ -74,12 +77,6 @@ Outcome bring(
     });
 }
 
-Outcome add_content(const Context& context, const ContentOptions& options) {
-    TRY(const auto tree, content::read_source_tree(options.target));
-    return bring(context, [&](client::OperatorClient& node) {
-        return node.import_content(
-            options.pin, internal::car_source(tree->blocks(), tree->root().cid));
-    });
 Result<void> refuse_terminal(const ContentOptions& options, const char* help) {
     if (options.target == "-" && isatty(STDIN_FILENO) != 0) {
         return fail_with_help(
@@ -89,7 +86,7 @@ Result<void> refuse_terminal(const ContentOptions& options, const char* help) {
 }
 
 /// Of a file the node gets the bytes alone, and hashes them; of a folder the blocks.
-}
+Outcome add_content(const Context& context, const ContentOptions& options) {
     TRY_VOID(refuse_terminal(options, "name the file"));
     std::error_code ignored;
     if (options.target == "-" || std::filesystem::symlink_status(options.target, ignored).type() ==
@@ -99,6 +96,12 @@ Result<void> refuse_terminal(const ContentOptions& options, const char* help) {
             return node.add_file(options.pin, std::move(bytes));
         });
     }
+    TRY(const auto tree, content::read_source_tree(options.target));
+    return bring(context, [&](client::OperatorClient& node) {
+        return node.import_content(
+            options.pin, internal::car_source(tree->blocks(), tree->root().cid));
+    });
+}
 
 Outcome import_file(const Context& context, const ContentOptions& options) {
     TRY_VOID(refuse_terminal(options, "name the CAR file"));
@@ -318,6 +321,29 @@ Outcome keep_record(const Context& context, const ContentOptions& options) {
     });
 }
 
+Outcome publish(const Context& context, const ContentOptions& options) {
+    std::string value = options.target;
+    if (!value.starts_with('/')) {
+        TRY_VOID(parse_path(value));
+        value.insert(0, "/ipfs/");
+    }
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY(const json::Object answer,
+            co_await node.publish_name(options.key, std::move(value),
+                std::chrono::seconds(options.lifetime), std::chrono::seconds(options.ttl)));
+        context.print(answer, json::string_member(answer, "name").value_or("?"));
+        co_return ExitCode::ok;
+    });
+}
+
+Outcome unpublish(const Context& context, const ContentOptions& options) {
+    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+        CO_TRY(const json::Object answer, co_await node.withdraw_name(options.key));
+        context.print(answer, options.key + " is renewed no more");
+        co_return ExitCode::ok;
+    });
+}
+
 Outcome list(const Context& context, const ContentOptions&) {
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY(const json::Object answer, co_await node.list_content());
@@ -411,6 +437,33 @@ Outcome verify(const Context& context, const ContentOptions&) {
     });
 }
 
+void add_name_verbs(const VerbAdder& add, ContentOptions& options) {
+    add("record", "Keep a signed IPNS record, so that /ipns/NAME leads where it says",
+        "The IPNS name", keep_record)
+        ->add_option(
+            "file", options.output, "The record, as `ipfs routing get /ipns/NAME` gives it")
+        ->required();
+    CLI::App* const publish_verb =
+        add("publish", "Have an IPNS name lead there, and keep it so; prints the name",
+            "CID, with /path, or /ipns/NAME", publish);
+    publish_verb
+        ->add_option("--key", options.key, "The key whose name it is; made if it is missing")
+        ->capture_default_str();
+    publish_verb
+        ->add_option("--lifetime", options.lifetime,
+            "How long a record is valid; renewed when half of it is over")
+        ->type_name("SECONDS")
+        ->capture_default_str();
+    publish_verb
+        ->add_option("--ttl", options.ttl, "How long others may keep it without asking again")
+        ->type_name("SECONDS")
+        ->capture_default_str();
+    add("unpublish", "Renew a name no more; what was signed stays valid until its end", nullptr,
+        unpublish)
+        ->add_option("--key", options.key, "The key whose name it is")
+        ->capture_default_str();
+}
+
 void add_upkeep_verbs(const VerbAdder& add, ContentOptions& options) {
     add("pin", "Keep what your node holds under a cid", "CID", pin)
         ->add_option("--pin", options.pin, "Why it is kept")
@@ -471,11 +524,7 @@ void add_content_verbs(CLI::App& app, Context& context) {
     add("export", "Write everything under a cid as a CAR file", "CID", export_file)
         ->add_option("-o,--output", options->output, "Where to; default: standard output")
         ->type_name("FILE");
-    add("record", "Keep a signed IPNS record, so that /ipns/NAME leads where it says",
-        "The IPNS name", keep_record)
-        ->add_option(
-            "file", options->output, "The record, as `ipfs routing get /ipns/NAME` gives it")
-        ->required();
+    add_name_verbs(add, *options);
     (void)add("list", "What the node keeps, and for whom", nullptr, list);
     add_upkeep_verbs(add, *options);
 }

@@ -186,6 +186,18 @@ async::Task<Result<json::Object>> OperatorClient::keep_record(std::string name, 
     co_return co_await read_object(std::move(response));
 }
 
+async::Task<Result<json::Object>> OperatorClient::publish_name(
+    std::string key, std::string value, std::chrono::seconds lifetime, std::chrono::seconds ttl) {
+    co_return co_await ask("POST", "/operator/content/publish?key=" + percent_encode(key) +
+                                       "&value=" + percent_encode(value) +
+                                       "&lifetime=" + std::to_string(lifetime.count()) +
+                                       "&ttl=" + std::to_string(ttl.count()));
+}
+
+async::Task<Result<json::Object>> OperatorClient::withdraw_name(std::string key) {
+    co_return co_await ask("POST", "/operator/content/unpublish?key=" + percent_encode(key));
+}
+
 async::Task<Result<void>> OperatorClient::export_content(
     std::string cid, content::Duplicates duplicates, std::function<Result<void>(BytesView)> sink) {
     CO_TRY(auto response, co_await exchange("GET",

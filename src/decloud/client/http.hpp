@@ -59,6 +59,14 @@ class OperatorClient {
         std::string pin, net::http::BodySource bytes);
     /// Keeps an IPNS record, which the node verifies, and gives its name as the node spells it.
     [[nodiscard]] async::Task<Result<json::Object>> keep_record(std::string name, Bytes record);
+    /// Has a key of the node, made if it is missing, say that its name leads to `value`, and go on
+    /// saying so: `name`, `value`, `sequence`, `valid_until`.
+    [[nodiscard]] async::Task<Result<json::Object>> publish_name(std::string key,
+        std::string value,
+        std::chrono::seconds lifetime,
+        std::chrono::seconds ttl);
+    /// Has the node renew the name of a key no more.
+    [[nodiscard]] async::Task<Result<json::Object>> withdraw_name(std::string key);
     /// Everything under `cid` as a CAR, depth first, in pieces, as it arrives. On error what `sink`
     /// got is not whole. Errors also: the sink's.
     [[nodiscard]] async::Task<Result<void>> export_content(std::string cid,

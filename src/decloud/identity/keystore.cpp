@@ -1,6 +1,7 @@
 #include "keystore.hpp"
 
 #include "internal/key_file.hpp"
+#include "ipns_keys.hpp"
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
@@ -220,6 +221,24 @@ std::optional<std::uint64_t> rsa_number(std::string_view name) {
     return number;
 }
 
+/// Made if it is missing.
+Result<crypto::Ed25519PrivateKey> open_ed25519(const std::filesystem::path& path) {
+    auto seed = load(path, kEd25519);
+    if (!seed && is_missing(seed.error())) {
+        auto key = crypto::Ed25519PrivateKey::generate();
+        TRY_VOID(save(path, kEd25519, key.seed()));
+        return key;
+    }
+    if (!seed) {
+        return fail(std::move(seed.error()));
+    }
+    auto key = crypto::Ed25519PrivateKey::from_seed(seed->view());
+    if (!key) {
+        return fail(corrupt(path, key.error().message()));
+    }
+    return key;
+}
+
 // Newest first.
 Result<std::vector<std::uint64_t>> rsa_numbers(const std::filesystem::path& folder) {
     std::error_code error;
@@ -374,21 +393,14 @@ Result<std::vector<AccountEntry>> KeyStore::accounts() const {
 }
 
 Result<crypto::Ed25519PrivateKey> KeyStore::node_identity() {
-    const auto path = folder_ / "node" / "identity.json";
-    auto seed = load(path, kEd25519);
-    if (!seed && is_missing(seed.error())) {
-        auto key = crypto::Ed25519PrivateKey::generate();
-        TRY_VOID(save(path, kEd25519, key.seed()));
-        return key;
-    }
-    if (!seed) {
-        return fail(std::move(seed.error()));
-    }
-    auto key = crypto::Ed25519PrivateKey::from_seed(seed->view());
-    if (!key) {
-        return fail(corrupt(path, key.error().message()));
-    }
-    return key;
+    return open_ed25519(folder_ / "node" / "identity.json");
+}
+
+Result<crypto::Ed25519PrivateKey> open_ipns_key(
+    const std::filesystem::path& key_store, std::string_view name) {
+    TRY_VOID(check_name(name));
+    TRY_VOID(internal::make_private_folder(key_store / "ipns"));
+    return open_ed25519(key_store / "ipns" / (std::string(name) + ".json"));
 }
 
 Result<crypto::Ed25519PrivateKey> KeyStore::rotate_node_identity() {

@@ -22,7 +22,7 @@ struct GatewayContext {
     boost::asio::thread_pool& pool;
     /// Makes the rule for one request; called on the node's thread.
     std::function<VisibilityRule()> visibility;
-    const IpnsRecords& records;
+    IpnsRecords& records;
     const KnownLinks& links;
     const Clock& clock;
     /// Hosts, without a port, under which every cid and name has a subdomain of its own.

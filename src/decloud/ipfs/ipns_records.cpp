@@ -2,6 +2,7 @@
 
 #include <decloud/store/atomic_file.hpp>
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
@@ -35,18 +36,36 @@ Result<std::optional<IpnsRecords::Held>> IpnsRecords::read(const IpnsName& name)
 }
 
 Result<void> IpnsRecords::put(const IpnsName& name, BytesView record, UnixSeconds now) {
+    const std::scoped_lock lock(writing_);
+    TRY(const auto held, read(name));
+    return put_beside(held, name, record, now);
+}
+
+Result<void> IpnsRecords::replace(const IpnsName& name, BytesView record, UnixSeconds now) {
+    const std::scoped_lock lock(writing_);
+    TRY(const auto held, read(name));
+    if (!held) {
+        return fail(CommonError::not_found,
+            "IPNS record: this node keeps none of " + name.to_string() + ", its operator decides");
+    }
+    return put_beside(held, name, record, now);
+}
+
+Result<void> IpnsRecords::put_beside(
+    const std::optional<Held>& held, const IpnsName& name, BytesView record, UnixSeconds now) {
     TRY(const auto verified, multiformats::verify_ipns_record(name, record));
     if (verified.valid_until < now) {
         return fail(CommonError::invalid_input,
             "IPNS record: it ended at " + format_utc(verified.valid_until));
     }
-    const std::scoped_lock lock(writing_);
-    TRY(const auto held, read(name));
     if (held && std::tie(verified.sequence, verified.valid_until) <
                     std::tie(held->record.sequence, held->record.valid_until)) {
         return fail(CommonError::conflict, "IPNS record: a newer one is held");
     }
-    return store::write_file_atomically(file_of(name), record);
+    // Anybody can bring the one that is held: that costs no write.
+    return held && std::ranges::equal(held->bytes, record)
+               ? Result<void>()
+               : store::write_file_atomically(file_of(name), record);
 }
 
 Result<std::optional<IpnsRecords::Held>> IpnsRecords::find(

@@ -24,6 +24,11 @@ class IpnsRecords {
     [[nodiscard]] Result<void> put(
         const multiformats::IpnsName& name, BytesView record, UnixSeconds now);
 
+    /// The same of what a stranger brings: only for a name of which a record is held already, so
+    /// that strangers cannot fill the disk. Error also: not_found if none is.
+    [[nodiscard]] Result<void> replace(
+        const multiformats::IpnsName& name, BytesView record, UnixSeconds now);
+
     /// A record and what it says.
     struct Held {
         multiformats::IpnsRecord record;
@@ -37,6 +42,10 @@ class IpnsRecords {
     explicit IpnsRecords(std::filesystem::path folder) : folder_(std::move(folder)) {}
     [[nodiscard]] std::filesystem::path file_of(const multiformats::IpnsName& name) const;
     [[nodiscard]] Result<std::optional<Held>> read(const multiformats::IpnsName& name) const;
+    [[nodiscard]] Result<void> put_beside(const std::optional<Held>& held,
+        const multiformats::IpnsName& name,
+        BytesView record,
+        UnixSeconds now);
 
     std::filesystem::path folder_;
     std::mutex writing_;

@@ -31,6 +31,18 @@ class NamesTest : public ::testing::Test {
     Bytes record_ = from_hex(kRecord).value();
 };
 
+TEST_F(NamesTest, TakesRecordsOfStrangersOnlyForNamesThatItKeeps) {
+    EXPECT_EQ(records_->replace(name_, record_, kNow).error().code(), CommonError::not_found);
+    EXPECT_FALSE(records_->find(name_, kNow).value());
+    ASSERT_TRUE(records_->put(name_, record_, kNow));
+    EXPECT_TRUE(records_->replace(name_, record_, kNow));
+    Bytes tampered = record_;
+    tampered[10] ^= 1;
+    EXPECT_EQ(
+        records_->replace(name_, tampered, kNow).error().code(), CommonError::permission_denied);
+    EXPECT_EQ(records_->find(name_, kNow).value()->bytes, record_);
+}
+
 TEST_F(NamesTest, FollowsARecordThatWasGiven) {
     ASSERT_TRUE(records_->put(name_, record_, kNow));
     const auto target = resolve_name(std::string(kName), *records_, {}, kNow);

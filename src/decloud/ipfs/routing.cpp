@@ -93,7 +93,8 @@ Answered<RoutingRequest> read_subject(
     if (kind == "peers") {
         return RoutingRequest{.what = RoutingRequest::Peers{std::move(*name)}};
     }
-    const bool is_open = !head.headers.find("Accept") || accepts(head, "*/*");
+    const bool is_open =
+        head.method == "PUT" || !head.headers.find("Accept") || accepts(head, "*/*");
     if (!is_open && !accepts(head, kRecordType)) {
         return refuse(406, fmt::format("ask with \"Accept: {}\"", kRecordType));
     }
@@ -208,6 +209,40 @@ class Finder {
     const RoutingRequest& request_;
 };
 
+Reply reply_text(int status, std::string_view text) {
+    return reply(status, "text/plain; charset=utf-8", "no-store", std::string(text) + "\n");
+}
+
+/// Of a record that was brought.
+Reply reply_put(const Result<void>& kept) {
+    if (kept) {
+        return reply_text(200, "kept");
+    }
+    const Error& error = kept.error();
+    if (error == make_error_code(CommonError::not_found)) {
+        return reply_text(403, error.message());
+    }
+    if (error == make_error_code(CommonError::conflict)) {
+        return reply_text(409, error.message());
+    }
+    const bool is_theirs = error == make_error_code(CommonError::invalid_input) ||
+                           error == make_error_code(CommonError::permission_denied) ||
+                           error == make_error_code(CommonError::limit_exceeded);
+    return is_theirs ? reply_text(400, error.message())
+                     : reply_text(500, "the record could not be kept");
+}
+
+async::Task<Reply> take_record(
+    net::http::Exchange* exchange, const GatewayContext* context, multiformats::IpnsName name) {
+    const auto record = co_await exchange->read_all(multiformats::kMaxIpnsRecord);
+    if (!record) {
+        co_return reply_text(400, "a record has at most 10 KiB");
+    }
+    const auto kept = co_await async::offload(context->pool,
+        [&] { return context->records.replace(name, *record, context->clock.unix_seconds()); });
+    co_return reply_put(kept);
+}
+
 void add_cors(net::http::Headers& headers) {
     headers.add("Access-Control-Allow-Origin", "*");
     headers.add("Access-Control-Allow-Methods", "GET, PUT, OPTIONS");
@@ -242,10 +277,11 @@ std::optional<std::string> multiaddr_of(const net::Url& url) {
 }
 
 Answered<RoutingRequest> parse_routing_request(const net::http::RequestHead& head) {
-    if (head.method != "GET" && head.method != "HEAD") {
-        return refuse(501, "nothing is published by requests here: the node's operator does it");
-    }
     std::string_view path = head.path();
+    const bool is_put = head.method == "PUT" && path.starts_with("/routing/v1/ipns/");
+    if (!is_put && head.method != "GET" && head.method != "HEAD") {
+        return refuse(501, "nothing but IPNS records is published by requests here");
+    }
     if (!path.starts_with(kBase)) {
         return refuse(400, "nothing is at this path");
     }
@@ -264,6 +300,7 @@ Answered<RoutingRequest> parse_routing_request(const net::http::RequestHead& hea
     request->address_filters = std::move(*addresses);
     request->protocol_filters = std::move(*protocols);
     request->streamed = accepts(head, kLinesType);
+    request->is_put = is_put;
     return request;
 }
 
@@ -294,13 +331,15 @@ async::Task<void> answer_routing(
     }
     const auto request = parse_routing_request(exchange.request());
     Reply out;
-    if (request) {
+    if (request && request->is_put) {
+        out = co_await take_record(
+            &exchange, &context, std::get<RoutingRequest::Ipns>(request->what).name);
+    } else if (request) {
         const PublicBlocks blocks(context.blocks, context.visibility());
         out = co_await async::offload(context.pool,
             [&] { return std::visit(Finder(context, blocks, self, *request), request->what); });
     } else {
-        out = reply(request.error().status, "text/plain; charset=utf-8", "no-store",
-            request.error().detail + "\n");
+        out = reply_text(request.error().status, request.error().detail);
     }
     add_cors(out.head.headers);
     (void)co_await exchange.send(std::move(out.head), std::move(out.body));

@@ -33,7 +33,7 @@ struct PeerRecord {
 /// https. Nothing for a URL that has none: with a path, or a Unix socket.
 [[nodiscard]] std::optional<std::string> multiaddr_of(const net::Url& url);
 
-/// A GET of `/routing/v1/…`.
+/// A GET of `/routing/v1/…`, or a PUT of a record.
 struct RoutingRequest {
     /// Who has a cid.
     struct Providers {
@@ -53,18 +53,22 @@ struct RoutingRequest {
     std::vector<std::string> protocol_filters{};
     /// One JSON value a line instead of one object.
     bool streamed = false;
+    /// The body is a record of the name.
+    bool is_put = false;
 };
 
 /// Refusals: 400 for a path that is none, 422 for a key that cannot be read, 406 for an IPNS record
-/// in another form, 501 for methods that write.
+/// in another form, 501 for writing anything else.
 [[nodiscard]] Answered<RoutingRequest> parse_routing_request(const net::http::RequestHead& head);
 
 /// The record as the filters leave it; nothing if they leave none.
 [[nodiscard]] std::optional<PeerRecord> filter_peer(PeerRecord peer, const RoutingRequest& request);
 
 /// Answers `/routing/v1/{providers,peers,ipns}/…` (ipfs/specs http-routing-v1) of this node alone:
-/// it provides what it holds and the public may read, and nothing is asked of others. Single
-/// threaded; the disk is read on the gateway's pool. The contexts outlive the answer.
+/// it provides what it holds and the public may read, and nothing is asked of others. A PUT
+/// replaces the record of a name that is held here: 200, 400 if it is not good, 403 if none is
+/// held, 409 if a newer one is. Single threaded; the disk is read on the gateway's pool. The
+/// contexts outlive the answer.
 [[nodiscard]] async::Task<void> answer_routing(
     net::http::Exchange exchange, const GatewayContext& context, const PeerRecord& self);
 

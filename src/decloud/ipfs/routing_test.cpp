@@ -57,6 +57,8 @@ TEST(Routing, RefusesWhatItCannotAnswer) {
     EXPECT_EQ(status_of(parse("other/" + std::string(kPeer))), 400);
     EXPECT_EQ(status_of(parse(std::string("ipns/") + kPeer, "application/json")), 406);
     EXPECT_EQ(status_of(parse(cid, "", "PUT")), 501);
+    EXPECT_EQ(status_of(parse(std::string("ipns/") + kPeer, "", "POST")), 501);
+    EXPECT_EQ(status_of(parse("ipns/nothing", "", "PUT")), 422);
     EXPECT_EQ(status_of(parse(cid + "?filter-addrs=%zz")), 422);
     std::string many;
     for (int i = 0; i < 100; ++i) {

@@ -375,7 +375,7 @@ Result<void> Node::Impl::listen() {
         }});
     operator_context_ = std::make_unique<OperatorContext>(OperatorContext{settings_, asset_,
         *ledger_, *channels_, *settler_, *trials_, head_, *content_context_, *storage_.blocks,
-        *declared_, *debts_, *storage_.ipns_records, clock_});
+        *declared_, *debts_, *storage_.ipns_records, *storage_.ipns_publisher, clock_});
     TRY(public_server_,
         net::http::Server::listen(executor_, settings_.public_listen, settings_.public_server,
             [this](net::http::Exchange exchange) { return answer_public(std::move(exchange)); }));
@@ -424,6 +424,7 @@ async::Task<void> Node::Impl::run() {
     }
     tasks_.spawn(policy_->run(pool_));
     tasks_.spawn(peers_->run());
+    tasks_.spawn(keep_published(*storage_.ipns_publisher, pool_));
     tasks_.spawn(review());
     tasks_.spawn(learn_close_delay());
     async::TaskGroup servers(executor_);
@@ -573,7 +574,7 @@ Node::~Node() = default;
 
 async::Task<Result<std::unique_ptr<Node>>> Node::start(
     async::Executor executor, NodeSettings settings, const Clock& clock) {
-    CO_TRY(Storage storage, open_storage(settings.home));
+    CO_TRY(Storage storage, open_storage(settings.home, settings.keys));
     CO_TRY(Keys keys, open_keys(settings.keys));
     auto impl = std::make_unique<Impl>(
         std::move(executor), std::move(settings), clock, std::move(keys), std::move(storage));

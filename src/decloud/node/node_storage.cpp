@@ -2,6 +2,7 @@
 
 #include <decloud/base/clock.hpp>
 #include <decloud/base/log.hpp>
+#include <decloud/identity/ipns_keys.hpp>
 #include <decloud/identity/keystore.hpp>
 
 #include <string>
@@ -18,7 +19,7 @@ Result<Keys> open_keys(const std::filesystem::path& folder) {
     return Keys{std::move(identity_key), std::move(settler), std::move(rsa), std::move(mac)};
 }
 
-Result<Storage> open_storage(const std::filesystem::path& home) {
+Result<Storage> open_storage(const std::filesystem::path& home, const std::filesystem::path& keys) {
     TRY(auto lock, store::HomeLock::acquire(home));
     TRY(auto blocks, content::open_disk_store(home / "blocks"));
     for (const std::string& repair : blocks->repairs()) {
@@ -29,8 +30,11 @@ Result<Storage> open_storage(const std::filesystem::path& home) {
     TRY_VOID(private_blocks->hide_older(*blocks, system_clock().unix_seconds()));
     TRY(auto ipns_records, ipfs::IpnsRecords::open(home / "ipns"));
     TRY(auto records, store::RecordStore::open(home / "records.sqlite"));
+    auto publisher = std::make_unique<ipfs::IpnsPublisher>(
+        [keys](std::string_view name) { return identity::open_ipns_key(keys, name); },
+        *ipns_records, *records, system_clock());
     return Storage{std::move(lock), std::move(blocks), std::move(pins), std::move(private_blocks),
-        std::move(ipns_records), std::move(records)};
+        std::move(ipns_records), std::move(records), std::move(publisher)};
 }
 
 }  // namespace decloud::node

@@ -8,6 +8,7 @@
 #include <decloud/crypto/rsa.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 #include <decloud/crypto/secret.hpp>
+#include <decloud/ipfs/ipns_publisher.hpp>
 #include <decloud/ipfs/ipns_records.hpp>
 #include <decloud/store/home_lock.hpp>
 #include <decloud/store/record_store.hpp>
@@ -37,10 +38,13 @@ struct Storage {
     std::unique_ptr<content::PrivateBlocks> private_blocks;
     std::unique_ptr<ipfs::IpnsRecords> ipns_records;
     std::unique_ptr<store::RecordStore> records;
+    /// Of the two above.
+    std::unique_ptr<ipfs::IpnsPublisher> ipns_publisher;
 };
 
-/// Errors: StoreError::in_use if another node has the home; whatever a store that is damaged says,
-/// by name.
-[[nodiscard]] Result<Storage> open_storage(const std::filesystem::path& home);
+/// `keys` is the folder of the KeyStore. Errors: StoreError::in_use if another node has the home;
+/// whatever a store that is damaged says, by name.
+[[nodiscard]] Result<Storage> open_storage(
+    const std::filesystem::path& home, const std::filesystem::path& keys);
 
 }  // namespace decloud::node

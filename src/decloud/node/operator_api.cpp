@@ -160,6 +160,10 @@ async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext&
     } else if (path == "/operator/content/record" && is_post) {
         co_await keep_record(
             std::move(exchange), context.ipns_records, context.content.pool, context.clock);
+    } else if (path == "/operator/content/publish" && is_post) {
+        co_await publish_name(std::move(exchange), context.ipns_publisher, context.content.pool);
+    } else if (path == "/operator/content/unpublish" && is_post) {
+        co_await withdraw_name(std::move(exchange), context.ipns_publisher, context.content.pool);
     } else if (path == "/operator/content/export" && !is_post) {
         co_await export_content(std::move(exchange), context.content);
     } else if (path == "/operator/content/list" && !is_post) {

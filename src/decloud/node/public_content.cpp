@@ -3,15 +3,21 @@
 #include "node_content.hpp"
 
 #include <decloud/async/offload.hpp>
+#include <decloud/async/timeout.hpp>
 #include <decloud/base/json.hpp>
+#include <decloud/base/log.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 
 namespace decloud::node {
 
 namespace {
+
+constexpr std::chrono::minutes kRenewalInterval{1};
 
 ipfs::VisibilityRule rule_of_now(
     const content::PrivateBlocks& private_blocks, const policy::PolicyKeeper& policy) {
@@ -47,12 +53,34 @@ async::Task<Result<std::string>> receive_record(
     co_return name.to_string();
 }
 
+async::Task<void> send_object(net::http::Exchange exchange, json::Object body) {
+    net::http::ResponseHead head;
+    head.headers.add("Content-Type", "application/json");
+    (void)co_await exchange.send(std::move(head), json::to_text(body) + "\n");
+}
+
+async::Task<void> send_error(net::http::Exchange exchange, Error error) {
+    auto problem = protocol::problem_from(error);
+    problem.detail = error.message();
+    co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(problem));
+}
+
+Result<std::chrono::seconds> seconds_of(std::string_view query, std::string_view name) {
+    const std::string text = query_value(query, name);
+    std::uint32_t value = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (problem != std::errc() || end != text.data() + text.size()) {
+        return fail(CommonError::invalid_input, std::string(name) + " is no number of seconds");
+    }
+    return std::chrono::seconds(value);
+}
+
 }  // namespace
 
 PublicContent::PublicContent(const content::BlockStore& blocks,
     const content::PrivateBlocks& private_blocks,
     const policy::PolicyKeeper& policy,
-    const ipfs::IpnsRecords& records,
+    ipfs::IpnsRecords& records,
     const Clock& clock,
     ipfs::PeerRecord self)
     : links_(links_of_environment()),
@@ -70,6 +98,72 @@ ipfs::PeerRecord peer_record(const crypto::Ed25519PublicKey& key, std::string_vi
     return out;
 }
 
+async::Task<void> keep_published(
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ipfs::IpnsPublisher& publisher,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    boost::asio::thread_pool& pool) {
+    // Each problem is told once, until it is another one.
+    std::vector<std::string> told;
+    for (;;) {
+        auto renewed = co_await async::offload(pool, [&publisher] { return publisher.renew(); });
+        if (!renewed) {
+            log::warning("node", "names could not be renewed: {}", renewed.error().message());
+        } else {
+            for (const std::string& problem : renewed->problems) {
+                if (std::ranges::find(told, problem) == told.end()) {
+                    log::warning("node", "an IPNS name could not be renewed: {}", problem);
+                }
+            }
+            told = std::move(renewed->problems);
+        }
+        co_await async::delay(kRenewalInterval);
+    }
+}
+
+async::Task<void> publish_name(net::http::Exchange exchange,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ipfs::IpnsPublisher& publisher,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    boost::asio::thread_pool& pool) {
+    const std::string query(exchange.request().query());
+    const auto lifetime = seconds_of(query, "lifetime");
+    const auto ttl = seconds_of(query, "ttl");
+    if (!lifetime || !ttl) {
+        co_await send_error(std::move(exchange), (lifetime ? ttl : lifetime).error());
+        co_return;
+    }
+    const ipfs::Publication wanted{.key = query_value(query, "key"),
+        .value = query_value(query, "value"),
+        .lifetime = *lifetime,
+        .ttl = *ttl};
+    const auto published =
+        co_await async::offload(pool, [&publisher, &wanted] { return publisher.publish(wanted); });
+    if (!published) {
+        co_await send_error(std::move(exchange), published.error());
+        co_return;
+    }
+    co_await send_object(std::move(exchange),
+        {{"name", published->name.to_string()}, {"value", published->record.value},
+            {"sequence", published->record.sequence},
+            {"valid_until", published->record.valid_until.value}});
+}
+
+async::Task<void> withdraw_name(net::http::Exchange exchange,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ipfs::IpnsPublisher& publisher,
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    boost::asio::thread_pool& pool) {
+    const std::string key = query_value(exchange.request().query(), "key");
+    const auto withdrawn =
+        co_await async::offload(pool, [&publisher, &key] { return publisher.withdraw(key); });
+    if (!withdrawn) {
+        co_await send_error(std::move(exchange), withdrawn.error());
+        co_return;
+    }
+    co_await send_object(std::move(exchange), {{"key", key}});
+}
+
 async::Task<void> keep_record(net::http::Exchange exchange,
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     ipfs::IpnsRecords& records,
@@ -79,16 +173,10 @@ async::Task<void> keep_record(net::http::Exchange exchange,
     const Clock& clock) {
     const auto kept = co_await receive_record(exchange, records, pool, clock.unix_seconds());
     if (!kept) {
-        auto problem = protocol::problem_from(kept.error());
-        problem.detail = kept.error().message();
-        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(problem));
+        co_await send_error(std::move(exchange), kept.error());
         co_return;
     }
-    net::http::ResponseHead head;
-    head.headers.add("Content-Type", "application/json");
-    json::Object body;
-    body["name"] = *kept;
-    (void)co_await exchange.send(std::move(head), json::to_text(body) + "\n");
+    co_await send_object(std::move(exchange), {{"name", *kept}});
 }
 
 }  // namespace decloud::node

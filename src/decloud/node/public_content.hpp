@@ -1,7 +1,9 @@
 #pragma once
 
+#include <decloud/async/task.hpp>
 #include <decloud/content/private_blocks.hpp>
 #include <decloud/ipfs/gateway.hpp>
+#include <decloud/ipfs/ipns_publisher.hpp>
 #include <decloud/ipfs/routing.hpp>
 #include <decloud/policy/policy_keeper.hpp>
 
@@ -17,7 +19,7 @@ class PublicContent {
     PublicContent(const content::BlockStore& blocks,
         const content::PrivateBlocks& private_blocks,
         const policy::PolicyKeeper& policy,
-        const ipfs::IpnsRecords& records,
+        ipfs::IpnsRecords& records,
         const Clock& clock,
         ipfs::PeerRecord self);
 
@@ -37,6 +39,17 @@ class PublicContent {
 /// The node with this key, at its public URL.
 [[nodiscard]] ipfs::PeerRecord peer_record(
     const crypto::Ed25519PublicKey& key, std::string_view public_url);
+
+/// Renews what is published, until it is cancelled. `publisher` and `pool` outlive it.
+[[nodiscard]] async::Task<void> keep_published(
+    ipfs::IpnsPublisher& publisher, boost::asio::thread_pool& pool);
+
+/// The operator's `POST …/publish?key=KEY&value=PATH&lifetime=SECONDS&ttl=SECONDS`, and
+/// `POST …/unpublish?key=KEY`.
+[[nodiscard]] async::Task<void> publish_name(
+    net::http::Exchange exchange, ipfs::IpnsPublisher& publisher, boost::asio::thread_pool& pool);
+[[nodiscard]] async::Task<void> withdraw_name(
+    net::http::Exchange exchange, ipfs::IpnsPublisher& publisher, boost::asio::thread_pool& pool);
 
 /// The operator's `POST …/record?name=NAME`: keeps an IPNS record.
 [[nodiscard]] async::Task<void> keep_record(net::http::Exchange exchange,

@@ -1,6 +1,7 @@
 """Content between decloud and Kubo, both ways."""
 
 import contextlib
+import json
 import pathlib
 import secrets
 import subprocess
@@ -137,6 +138,18 @@ class Suite:
             record.write_bytes(maker.run("name", "get", name))
         self.cloud.good("content", "record", name, record)
         expect_equal(self.kubo.text("name", "resolve", f"/ipns/{name}"), f"/ipfs/{cid}", "the name")
+
+    def test_kubo_resolves_and_verifies_a_name_that_decloud_publishes(self):
+        for number in (2, 3):
+            cid = self.cloud.good("content", "add", self.trees / f"tree-{number}").out.strip()
+            published = self.cloud.good("content", "publish", cid, "--key", "interop", "--ttl", "0", "--json").json
+            name = published["name"]
+            record = http1.request(f"{self.cloud.node_url}/routing/v1/ipns/{name}",
+                                   headers={"Accept": "application/vnd.ipfs.ipns-record"}).body
+            told = json.loads(self.kubo.text("name", "inspect", "--verify", name, "--enc=json", input=record))
+            expect(told["Validation"]["Valid"], told)
+            expect_equal((told["Entry"]["Value"], told["Entry"]["Sequence"]), (f"/ipfs/{cid}", number - 2), told)
+            expect_equal(self.kubo.text("name", "resolve", "--nocache", f"/ipns/{name}"), f"/ipfs/{cid}", "the name")
 
 
 def main():
