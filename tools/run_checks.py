@@ -36,6 +36,7 @@ class Options:
 
     fuzz_seconds: int = 5
     tidy_everything: bool = False
+    simulated_calls: int = 15_000
     contracts_environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -93,7 +94,7 @@ def suite(name, done, results):
 
 # Name of a build → what tools/build is told.
 BUILDS = {
-    "release": ["release", "all", "decloud_sandbox_test"],
+    "release": ["release", "all", "decloud_sandbox_test", "money_simulation"],
     "release-tests": ["release", "all", "decloud_tests"],
     "asan": ["asan", "all", "decloud_tests"],
 }
@@ -206,6 +207,8 @@ STEPS = {
     # One thread of a compiler; end-to-end tests wait most of their time.
     "contracts": Step(contracts, (), beside="e2e"),
     "proofs": Step(lambda _: line_suite("proofs", ["contracts/prove"], 60 * MINUTE), ()),
+    "simulation": Step(lambda options: line_suite(
+        "simulation", ["tests/simulation/run", "--calls", str(options.simulated_calls)], 60 * MINUTE, in_build("build"))),
     "examples": Step(examples, ()),
     "e2e": Step(lambda _: line_suite("e2e", ["tests/run"], 30 * MINUTE, in_build("build"))),
     "faults": Step(
@@ -320,7 +323,7 @@ def main():
     signal.signal(signal.SIGTERM, interrupted)
     LOGS.mkdir(parents=True, exist_ok=True)
     report = Report()
-    options = Options(300, True, LONG_CONTRACTS) if is_long else Options()
+    options = Options(300, True, 1_000_000, LONG_CONTRACTS) if is_long else Options()
     run_steps(names, options, report)
     return report.finish()
 
