@@ -169,7 +169,7 @@ def connections(gateway):
 
 def check_load(gateway, target):
     """A second connection while seven requests last, and one afterwards."""
-    expect_equal(connections(gateway), 1, "connections while idle")
+    wait_for("one connection while idle", lambda: connections(gateway) == 1, 60, 0.5)
     url = f"http://127.0.0.1:{gateway.port}{target}"
     with contextlib.ExitStack() as under_way:
         lasting = [under_way.enter_context(http1.Connection(("127.0.0.1", gateway.port))) for _ in range(7)]

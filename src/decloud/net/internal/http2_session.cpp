@@ -1,6 +1,7 @@
 #include "http2_session.hpp"
 
 #include "http2_callbacks.hpp"
+#include "read_size.hpp"
 
 #include <decloud/base/log.hpp>
 
@@ -125,12 +126,18 @@ async::Task<void> Http2Session::read_loop(Bytes first) {
         co_return;
     }
     first = {};
-    const auto buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes);
-    while (!closed_) {
-        const auto got = co_await transport_->read({buffer.get(), kReadBytes});
+    net::internal::ReadSize room(kReadBytes);
+    std::unique_ptr<std::uint8_t[]> buffer;
+    for (std::size_t size = 0; !closed_;) {
+        if (size != room.next()) {
+            size = room.next();
+            buffer = std::make_unique_for_overwrite<std::uint8_t[]>(size);
+        }
+        const auto got = co_await transport_->read({buffer.get(), size});
         if (!got || *got == 0) {
             co_return;
         }
+        room.got(*got);
         if (lingering_) {
             lingered_bytes_ += *got;
             if (lingered_bytes_ > kLingerBytes) {

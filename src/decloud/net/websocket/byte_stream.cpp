@@ -5,13 +5,15 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
 #include <utility>
 
 namespace decloud::net::websocket {
 
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{32} * 1024;
 constexpr std::size_t kMostPongs = 1024;
 /// Frames in a row that bring nothing.
 constexpr std::size_t kMostIdleFrames = 100;
@@ -25,13 +27,35 @@ std::optional<std::array<std::uint8_t, 4>> new_mask(Role role) {
     return mask;
 }
 
+/// RFC 6455 §5.3, for bytes of which the first is number `at` of its frame's.
+void apply_mask(std::span<std::uint8_t> bytes, std::array<std::uint8_t, 4> mask, std::size_t at) {
+    std::ranges::rotate(mask, mask.begin() + static_cast<std::ptrdiff_t>(at % mask.size()));
+    const std::array<std::uint8_t, 8> twice{
+        mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]};
+    std::uint64_t wide = 0;
+    std::memcpy(&wide, twice.data(), sizeof wide);
+    if (wide == 0) {
+        return;
+    }
+    std::size_t index = 0;
+    for (; index + sizeof wide <= bytes.size(); index += sizeof wide) {
+        std::uint64_t part = 0;
+        std::memcpy(&part, &bytes[index], sizeof part);
+        part ^= wide;
+        std::memcpy(&bytes[index], &part, sizeof part);
+    }
+    for (; index < bytes.size(); ++index) {
+        bytes[index] ^= mask.at(index % mask.size());
+    }
+}
+
 void append_frame(Bytes& out, Role role, Opcode opcode, BytesView payload) {
     const auto mask = new_mask(role);
     append(out, encode_frame_head(opcode, payload.size(), mask));
     const std::size_t begin = out.size();
     append(out, payload);
-    for (std::size_t index = 0; mask && index < payload.size(); ++index) {
-        out[begin + index] ^= (*mask)[index % 4];
+    if (mask) {
+        apply_mask(std::span(out).subspan(begin), *mask, 0);
     }
 }
 
@@ -45,20 +69,22 @@ async::Task<Result<bool>> ByteStream::fill() {
     input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(input_begin_));
     input_begin_ = 0;
     const std::size_t before = input_.size();
-    input_.resize(before + kReadBytes);
+    if (before == 0 && input_.capacity() > room_.next()) {
+        input_ = {};
+    }
+    input_.resize(before + room_.next());
     const auto got = co_await stream_->read(std::span(input_).subspan(before));
     input_.resize(before + got.value_or(0));
     if (!got) {
         co_return fail(got.error());
     }
+    room_.got(*got);
     co_return *got > 0;
 }
 
 void ByteStream::take_ping(BytesView payload) {
     Bytes text(payload.begin(), payload.end());
-    for (std::size_t index = 0; index < text.size(); ++index) {
-        text[index] ^= head_.mask[index % 4];
-    }
+    apply_mask(text, head_.mask, 0);
     if (pongs_.size() < kMostPongs) {
         append_frame(pongs_, role_, Opcode::pong, text);
     }
@@ -119,9 +145,8 @@ async::Task<Result<std::size_t>> ByteStream::read(std::span<std::uint8_t> buffer
     const BytesView input = unread();
     const std::size_t size = static_cast<std::size_t>(
         std::min<std::uint64_t>({payload_left_, input.size(), buffer.size()}));
-    for (std::size_t index = 0; index < size; ++index) {
-        buffer[index] = input[index] ^ head_.mask[(mask_at_ + index) % 4];
-    }
+    std::ranges::copy(input.first(size), buffer.begin());
+    apply_mask(buffer.first(size), head_.mask, mask_at_);
     mask_at_ = (mask_at_ + size) % 4;
     payload_left_ -= size;
     input_begin_ += size;

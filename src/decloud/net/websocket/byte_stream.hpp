@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../channel_binding.hpp"
+#include "../internal/read_size.hpp"
 #include "../stream.hpp"
 #include "frame.hpp"
 
@@ -38,6 +39,7 @@ class ByteStream final : public Stream, public ChannelBinding {
 
     std::unique_ptr<Stream> stream_;
     Role role_;
+    net::internal::ReadSize room_{std::size_t{32} * 1024};
     Bytes input_;
     std::size_t input_begin_ = 0;
     /// Since the last byte of data.

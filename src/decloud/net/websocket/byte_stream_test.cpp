@@ -23,9 +23,13 @@ class SaidStream final : public Stream {
         at_ += size;
         co_return size;
     }
-    async::Task<Result<void>> write(BytesView /*bytes*/) override { co_return Result<void>{}; }
+    async::Task<Result<void>> write(BytesView bytes) override {
+        append(said_, bytes);
+        co_return Result<void>{};
+    }
     void shutdown_write() override {}
     void close() override {}
+    [[nodiscard]] const Bytes& said() const { return said_; }
 
   private:
     Bytes said_;
@@ -90,6 +94,31 @@ TEST(WebSocketByteStream, BoundsWhatComesBesidesData) {
         ASSERT_FALSE(flooded.has_value());
         EXPECT_EQ(flooded.error().code(), NetError::malformed_message);
     }
+}
+
+TEST(WebSocketByteStream, ReadsWhatAClientMaskedInPiecesOfAnySize) {
+    Bytes sent(70'001);
+    for (std::size_t index = 0; index < sent.size(); ++index) {
+        sent[index] = static_cast<std::uint8_t>(index * 7);
+    }
+    run_loop([&sent](async::Executor) -> async::Task<void> {
+        auto stream = std::make_unique<SaidStream>(Bytes{});
+        SaidStream* const wire = stream.get();
+        ByteStream client(std::move(stream), Role::client);
+        EXPECT_TRUE((co_await client.write(sent)).has_value());
+        ByteStream server(std::make_unique<SaidStream>(wire->said()), Role::server);
+        Bytes received;
+        Bytes buffer(100);
+        for (std::size_t size = 1; received.size() < sent.size(); size = size % 100 + 1) {
+            const auto got = co_await server.read(std::span(buffer).first(size));
+            EXPECT_TRUE(got && *got > 0);
+            if (!got || *got == 0) {
+                break;
+            }
+            append(received, BytesView(buffer).first(*got));
+        }
+        EXPECT_EQ(received, sent);
+    });
 }
 
 }  // namespace
