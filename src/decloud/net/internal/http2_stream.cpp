@@ -207,7 +207,8 @@ void Http2Stream::on_data(BytesView data) {
         }
         return;
     }
-    if (input_begin_ > 0) {
+    // Each byte is moved once, however much waits.
+    if (input_begin_ > input_.size() / 2) {
         input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(input_begin_));
         input_begin_ = 0;
     }
