@@ -1,5 +1,8 @@
+#include <decloud/base/encoding.hpp>
+#include <decloud/identity/did_key.hpp>
 #include <decloud/protocol/credential_claims.hpp>
 #include <decloud/protocol/promise.hpp>
+#include <decloud/protocol/quote.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/protocol/request_signatures.hpp>
 
@@ -56,6 +59,32 @@ void check_signatures(std::string_view input, std::string_view signature) {
     }
 }
 
+/// A quote's members under a good signature, which is looked at before them.
+void check_quote(std::string_view text) {
+    (void)protocol::parse_quote_header(text);
+    static const auto key = crypto::Ed25519PrivateKey::from_seed(Bytes(32, 1)).value();
+    const auto value = json::parse(text, {.max_bytes = protocol::kMaxQuoteBytes, .max_depth = 4});
+    if (!value || !value->is_object()) {
+        return;
+    }
+    json::Object object = value->get_object();
+    object.erase("signature");
+    object["signer"] = identity::to_did_key(key.public_key());
+    const auto canonical = json::canonical(object);
+    if (!canonical) {
+        return;
+    }
+    object["signature"] = to_base64url(key.sign(as_bytes(*canonical)).view());
+    const auto quote = protocol::parse_quote(json::to_text(object), key.public_key());
+    if (!quote) {
+        return;
+    }
+    const auto price = protocol::price_by(*quote, quote->units);
+    if (price && *price > quote->amount) {
+        std::abort();
+    }
+}
+
 }  // namespace
 
 /// Header fields of OpenCloud requests; two of them are separated by a line feed.
@@ -68,6 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         text, protocol::parse_dictionary, protocol::serialize_dictionary);
     (void)protocol::parse_content_digest(text);
     (void)protocol::parse_credential_claims(text);
+    check_quote(text);
     const std::size_t split = text.find('\n');
     if (split != std::string_view::npos) {
         check_signatures(text.substr(0, split), text.substr(split + 1));

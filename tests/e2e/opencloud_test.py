@@ -21,9 +21,9 @@ def text_of(data):
 class Signed:
     """A request as it goes over the wire, to be changed on its way."""
 
-    def __init__(self, cloud, target, body=b"", keys=KEYS[:1], nonces=None, audience=None, age=0, payment=None):
+    def __init__(self, cloud, target, body=b"", keys=KEYS[:1], nonces=None, audience=None, age=0, payment=None, more=None):
         self.cloud, self.method, self.target, self.body = cloud, "POST" if body else "GET", target, body
-        self.headers = {"OpenCloud-Audience": audience or cloud.audience}
+        self.headers = {"OpenCloud-Audience": audience or cloud.audience, **(more or {})}
         if payment:
             self.headers["OpenCloud-Payment"] = payment
         if body:

@@ -1,9 +1,11 @@
 """policy.toml at a real node: who is served, what is denied, how often, and what the file says while it changes."""
 
 import re
+import time
 
 import http1
 from content import Upload, zip_of
+from ethereum import Account, development_account, keccak
 from harness import Cloud, expect, expect_equal, probe, wait_for
 from opencloud_test import KEYS, Signed, nonces
 
@@ -140,8 +142,11 @@ def test_a_broken_file_is_refused_with_its_line_and_the_old_stays(cloud):
 
 def test_who_asks_too_often_is_told_when_to_come_again(cloud):
     write(cloud, '[[rule]]\nservice = "compute"\nrate-limit = { per-day = 3 }\n')
-    for _ in range(3):
-        expect_equal(hello(cloud).status, 200, "within the limit")
+    for left in (2, 1, 0):
+        answer = hello(cloud)
+        expect_equal(answer.status, 200, "within the limit")
+        expect(answer.header("RateLimit").startswith(f'"policy";r={left};t='), f"{answer.headers}")
+        expect_equal(answer.header("RateLimit-Policy"), '"policy";q=3;w=86400', "RateLimit-Policy")
     answer = hello(cloud)
     expect_equal((answer.status, answer.header("OpenCloud-Status")), (429, "request-declined"), answer.text)
     seconds = answer.header("Retry-After")
@@ -175,6 +180,26 @@ def test_the_least_payment_and_the_price_of_the_policy_are_what_a_call_costs(clo
     expect_equal(explain(cloud)["quote"], "400", "explain")
     quoted = http1.request(cloud.node("oc/v1/compute/quote", "?arg=call&arg=call%3D3"), "POST").json
     expect_equal(quoted["amount"], "1200", str(quoted))
+    write(cloud, "")
+
+
+def proved(cloud, account, key):
+    """`OpenCloud-Credential` of an account under a signature of that key."""
+    expires = int(time.time()) + 600
+    text = f"OpenCloud-Credential-v1|{key.id}|{account.address}|{expires}|{cloud.audience}".encode()
+    proof = account.sign(keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text))
+    return {"OpenCloud-Credential": f'"{account.address}";exp={expires};proof="{proof}"'}
+
+
+def test_an_account_needs_the_balance_that_the_policy_requires(cloud):
+    write(cloud, '[[rule]]\nservice = "compute"\nmethod = "call"\n'
+                 'require = { kind = ["ethereum"], balance = { currency = "USDC", amount = 5000 } }\n')
+    expect_equal(hello(cloud).status, 403, "who shows no account")
+    for has, status in ((0, 403), (4999, 403), (5000, 200)):
+        account = Account.fresh()
+        cloud.send(development_account(0).address, cloud.info["chain"]["usdc"], "mint(address,uint256)", account.address, has)
+        request = Signed(cloud, "/" + cloud.cid("hello"), nonces=nonces(cloud), more=proved(cloud, account, KEYS[0]))
+        expect_equal(request.send().status, status, f"{has}: {request.answer.text}")
     write(cloud, "")
 
 

@@ -11,6 +11,7 @@
 #include <decloud/client/error.hpp>
 #include <decloud/client/http.hpp>
 #include <decloud/client/promise_payer.hpp>
+#include <decloud/client/quotes.hpp>
 #include <decloud/client/request_signer.hpp>
 
 #include <CLI/CLI.hpp>
@@ -42,6 +43,7 @@ struct RequestOptions {
     std::string due = "1h";
     std::string threshold = "0.1";
     std::string bid;
+    std::vector<std::string> units;
     unsigned tries = 3;
     bool is_anonymous = false;
     bool is_verbose = false;
@@ -62,6 +64,10 @@ struct RequestWork {
     std::unique_ptr<Promising> promising;
     /// Null: one offer, as `--pay` says.
     std::unique_ptr<client::Bidding> bidding;
+    /// What may be bid with.
+    Amount budget;
+    /// How much of which unit is quoted, besides what the request itself tells.
+    protocol::UnitCounts units;
     Bytes body;
     const Context& context;
     const Clock& clock;
@@ -272,6 +278,39 @@ std::string_view to_text(client::Bid::Kind kind) {
     return "pay nothing, at most";
 }
 
+/// The node's quote, which the request then names and the first offer is of. One that has none to
+/// give is asked for its price by a request without a payment.
+async::Task<Result<void>> take_quote(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    RequestWork& work,
+    net::http::Client& http,
+    const client::KnownNode& node,
+    client::PayableRequest& request
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    const std::size_t dot = work.options.method.rfind('.');
+    const auto quoted = co_await client::ask_quote(http, node,
+        {.service = work.options.method.substr(0, dot),
+            .method = work.options.method.substr(dot + 1),
+            .units = work.units,
+            .body_bytes = work.body.size(),
+            .signer = request.signer},
+        work.clock.unix_seconds());
+    if (!quoted) {
+        if (work.options.is_verbose) {
+            tell("quote     none: " + quoted.error().message());
+        }
+        co_return work.units.empty() ? Result<void>() : fail(quoted.error());
+    }
+    if (work.options.is_verbose) {
+        tell(fmt::format("quote     {} USDC until {}", format_usdc(quoted->quote.amount),
+            format_utc(quoted->quote.expires)));
+    }
+    request.headers.set("OpenCloud-Quote", protocol::format_quote_header(quoted->text));
+    work.bidding = client::make_accept_quote_bidding(work.budget, quoted->quote.amount);
+    co_return Result<void>{};
+}
+
 /// Offers until one is taken or the strategy gives up.
 async::Task<Result<Exchanged>> bid_for(
     // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
@@ -296,6 +335,8 @@ async::Task<Result<Exchanged>> bid_for(
         if (!bid || done.answer.status() != kPaymentRequired) {
             co_return done;
         }
+        // It was not taken, or was not of enough.
+        request.headers.remove("OpenCloud-Quote");
         bid = work.bidding->next(*bid, read_refusal(done));
         if (!bid) {
             co_return done;
@@ -318,7 +359,7 @@ void print_summary(const RequestWork& work, const Exchanged& done, const client:
 
 async::Task<Outcome> send(
     // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    const RequestWork& work,
+    RequestWork& work,
     net::http::Client& http,
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
     async::Executor executor,
@@ -337,6 +378,9 @@ async::Task<Outcome> send(
     }
     if (work.purse) {
         request.provider = node.provider;
+    }
+    if (work.options.bid == "accept-quote") {
+        CO_TRY_VOID(co_await take_quote(work, http, node, request));
     }
     internal::AnswerOutput output(work.options.output);
     CO_TRY(const Exchanged done,
@@ -384,6 +428,11 @@ Result<void> open_means(const Context& context, RequestWork& work) {
         TRY(const client::SpendingLimits limits,
             internal::spending_limits(work.workspace, options.spending));
         TRY(work.bidding, client::parse_bidding(options.bid, limits.max_price));
+        work.budget = limits.max_price;
+    }
+    for (const std::string& text : options.units) {
+        TRY(auto unit, client::parse_unit(text));
+        work.units.insert_or_assign(std::move(unit.first), unit.second);
     }
     const bool promises = options.pay == "defer" || options.bid == "defer-first";
     if (options.pay == "attached" || !options.bid.empty()) {
@@ -406,6 +455,9 @@ Outcome request(const Context& context, const RequestOptions& options) {
     if (options.tries == 0 || options.tries > kMostTries) {
         return fail(ClientError::usage, "--tries is 1 to 100");
     }
+    if (!options.units.empty() && options.bid != "accept-quote") {
+        return fail(ClientError::usage, "--units is for --bid accept-quote");
+    }
     TRY(Workspace workspace, context.open());
     RequestWork work{.workspace = std::move(workspace),
         .options = options,
@@ -413,6 +465,8 @@ Outcome request(const Context& context, const RequestOptions& options) {
         .purse = nullptr,
         .promising = nullptr,
         .bidding = nullptr,
+        .budget = {},
+        .units = {},
         .body = {},
         .context = context,
         .clock = context.clock()};
@@ -463,6 +517,10 @@ void add_request(CLI::App& app, Context& context) {
             "How offers are made: fixed, accept-quote, raise:STEP%:MAX (USDC) or defer-first")
         ->type_name("STRATEGY")
         ->excludes(verb->get_option("--pay"));
+    verb->add_option("--units", options->units,
+            "With --bid accept-quote: how much the call may count, such as cpu-second=2; what is "
+            "not named is as the request needs it")
+        ->type_name("UNIT=COUNT");
     verb->add_option("--tries", options->tries,
             "How often it is sent while nobody is reached or the node is busy; default: 3")
         ->type_name("NUMBER");

@@ -1,5 +1,6 @@
 #include "node.hpp"
 
+#include "balance_of.hpp"
 #include "console.hpp"
 #include "content_sources.hpp"
 #include "declared_services.hpp"
@@ -155,6 +156,7 @@ class Node::Impl {
               executor, sandbox_, slow_answers_, asset_, settings_.price, run_metrics_, call_logs_},
           spent_statements_(*storage_.records, "logs-read/", clock),
           logs_context_{deployments_, call_logs_, spent_statements_, pool_},
+          balances_(make_balance_of(client_, escrow_, settings_.contracts.usdc), clock),
           operator_servers_(executor, {}, net::OutboundPolicy::trusted()),
           pipeline_(clock, *metrics_),
           tasks_(executor) {}
@@ -173,6 +175,9 @@ class Node::Impl {
     void register_everything();
     [[nodiscard]] std::unique_ptr<pipeline::Authentication> make_authentication() const;
     [[nodiscard]] json::Object tell() const;
+    [[nodiscard]] policy::AdmissionSettings policy_settings() {
+        return {.usdc = asset_, .facts = &balances_};
+    }
     [[nodiscard]] async::Task<Result<Bytes>> open_window_key(std::string jwe);
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] async::Task<void> answer_public(net::http::Exchange exchange);
@@ -220,6 +225,7 @@ class Node::Impl {
     services::SpentStatements spent_statements_;
     services::LogsContext logs_context_;
     std::unique_ptr<policy::PolicyKeeper> policy_;
+    policy::AccountBalances balances_;
     std::unique_ptr<services::ContentContext> content_context_;
     std::unique_ptr<PublicContent> public_content_;
     /// For the servers behind declared services, which are the operator's own.
@@ -270,7 +276,7 @@ Result<void> Node::Impl::open_ledger() {
         *ledger_, clock_, settings_.provider, settings_.trials);
     charging_ = std::make_unique<payments::EscrowCharging>(payments::EscrowCharging{*ledger_,
         *channels_, clock_, asset_, settings_.provider, settings_.provider_name, trials_.get(),
-        policy::make_least_bid({.usdc = asset_}, *policy_, clock_)});
+        policy::make_least_bid(policy_settings(), *policy_, clock_)});
     debts_ = std::make_unique<payments::Debts>(
         payments::DebtsContext{executor_, *ledger_, *storage_.records, clock_},
         payments::DebtsSettings{.asset = asset_});
@@ -304,9 +310,9 @@ void Node::Impl::register_everything() {
             .exempt = gateway_clients(settings_.trusted_gateways)},
         clock_, *metrics_));
     pipeline_.add_admission(
-        policy::make_policy_rule({.usdc = asset_}, *policy_, clock_, *metrics_));
+        policy::make_policy_rule(policy_settings(), *policy_, clock_, *metrics_));
     const auto priced = [this](std::unique_ptr<protocol::Service> service) {
-        return policy::make_priced_service(std::move(service), {.usdc = asset_}, *policy_, clock_);
+        return policy::make_priced_service(std::move(service), policy_settings(), *policy_, clock_);
     };
     pipeline_.add_service(
         priced(services::make_compute_service(deployments_, function_context_, logs_context_)));
@@ -330,7 +336,7 @@ void Node::Impl::register_everything() {
         pipeline_.add_payment_method(payments::make_x402_method(*x402_));
     }
     pipeline_.add_payment_method(payments::make_promise_method(*debts_, *ledger_, clock_,
-        policy::make_promise_limits({.usdc = asset_}, *policy_, clock_)));
+        policy::make_promise_limits(policy_settings(), *policy_, clock_)));
     pipeline_.add_payment_method(payments::make_owner_method(*charging_));
     declared_context_ = std::make_unique<services::DeclaredContext>(
         services::DeclaredContext{*pipeline_.find_service("compute"), operator_servers_, asset_});

@@ -1,4 +1,5 @@
 #include "internal/run.hpp"
+#include "quoting.hpp"
 
 #include <decloud/base/log.hpp>
 #include <decloud/protocol/response_signature.hpp>
@@ -95,6 +96,9 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
     if (!receipt->empty()) {
         extra.add("X-Decloud-Receipt", "/receipts/" + *receipt);
     }
+    if (const std::string units = format_delivered(completion.delivered); !units.empty()) {
+        extra.add("OpenCloud-Delivered", units);
+    }
     if (run.hold) {
         for (const auto& [name, value] : run.hold->charged_headers()) {
             extra.add(name, value);
@@ -119,12 +123,19 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
         answers_.put(run.answer_key, answer);
         add_nonces(run, answer.head.headers);
     }
+    add_admitted(run, answer.head.headers);
     (void)co_await run.exchange.send(std::move(answer.head), std::move(answer.body));
 }
 
 void Pipeline::add_nonces(const Run& run, net::http::Headers& headers) {
     if (!run.call->credentials.empty()) {
         headers.add("OpenCloud-Nonce", authentication_->fresh_nonces(run.call->credentials));
+    }
+}
+
+void Pipeline::add_admitted(const Run& run, net::http::Headers& headers) {
+    for (const auto& [name, value] : run.admitted) {
+        headers.set(name, value);
     }
 }
 
@@ -182,6 +193,7 @@ async::Task<void> Pipeline::answer_repeat(Run& run, protocol::Repeat repeat) {
         }
         count(run, copy.head.status);
         add_nonces(run, copy.head.headers);
+        add_admitted(run, copy.head.headers);
         (void)co_await run.exchange.send(std::move(copy.head), std::move(copy.body));
         co_return;
     }
@@ -217,6 +229,7 @@ async::Task<void> Pipeline::refuse_run(Run& run, Problem problem) {
         }
     }
     add_nonces(run, head.headers);
+    add_admitted(run, head.headers);
     (void)co_await run.exchange.send(std::move(head), std::move(body));
 }
 

@@ -35,9 +35,9 @@ class FailedAttempts final : public protocol::Admission {
 
     [[nodiscard]] std::string_view name() const override { return "failed-attempts"; }
 
-    [[nodiscard]] async::Task<Checked<void>> check(
+    [[nodiscard]] async::Task<Checked<protocol::HeaderFields>> check(
         std::shared_ptr<const protocol::Call> /*call*/, protocol::Terms /*terms*/) override {
-        co_return Checked<void>{};
+        co_return protocol::HeaderFields{};
     }
 
     [[nodiscard]] Checked<void> screen(std::string_view client) override {

@@ -1,6 +1,9 @@
 #include "internal/run.hpp"
+#include "quoting.hpp"
 #include "service_template.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace decloud::pipeline {
@@ -130,6 +133,7 @@ async::Task<void> Pipeline::handle(
     Run run{.exchange = std::move(exchange),
         .call = std::move(call),
         .prepared = {},
+        .admitted = {},
         .body = {},
         .hold = {},
         .responder = {},
@@ -183,7 +187,34 @@ async::Task<Checked<std::unique_ptr<protocol::PreparedCall>>> Pipeline::prepare(
                 description, *run.call, {.key = answer_signing_key_, .now = clock_.unix_seconds()});
         }
     }
-    co_return co_await service.prepare(run.call);
+    Checked<std::shared_ptr<const protocol::Quote>> quote = nullptr;
+    if (answer_signing_key_ != nullptr) {
+        quote = find_quote(*run.call, answer_signing_key_->public_key(), clock_.unix_seconds());
+    }
+    if (quote && *quote) {
+        auto quoted = std::make_shared<protocol::Call>(*run.call);
+        quoted->quote = *quote;
+        auto prepared = co_await service.prepare(quoted);
+        if (!prepared) {
+            co_return prepared;
+        }
+        auto priced = make_quoted_call(std::move(*prepared), **quote);
+        if (priced) {
+            run.call = std::move(quoted);
+            co_return priced;
+        }
+        quote = std::unexpected(std::move(priced.error()));
+    }
+    if (!quote && quote.error().http_status != 402) {
+        co_return std::unexpected(std::move(quote.error()));
+    }
+    auto prepared = co_await service.prepare(run.call);
+    if (prepared && !quote) {
+        // Refused with what it costs without the quote.
+        run.prepared = std::move(*prepared);
+        co_return std::unexpected(std::move(quote.error()));
+    }
+    co_return prepared;
 }
 
 void Pipeline::set_authentication(std::unique_ptr<Authentication> authentication) {
@@ -227,6 +258,7 @@ async::Task<Checked<void>> Pipeline::admit(Run& run) {
         if (!verdict) {
             co_return std::unexpected(std::move(verdict.error()));
         }
+        std::ranges::move(*verdict, std::back_inserter(run.admitted));
     }
     co_return Checked<void>{};
 }
@@ -371,7 +403,8 @@ async::Task<void> Pipeline::serve(Run& run) {
     const bool body_open = run.body->whole() == nullptr;
     const bool verify_at_end = body_open && run.announced_digest.has_value();
     run.responder = std::make_unique<ExchangeResponder>(run.exchange, run.hold.get(),
-        ExchangeResponder::Rules{.after_body = verify_at_end, .max_waiting_bytes = 16 * kMiB});
+        ExchangeResponder::Rules{
+            .after_body = verify_at_end, .max_waiting_bytes = 16 * kMiB, .headers = run.admitted});
     RunCharge charge(run.hold.get());
     Completion completion =
         co_await run.prepared->serve(*run.body, *run.responder, charge, run.exchange.hang_up());

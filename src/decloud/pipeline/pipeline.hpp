@@ -97,6 +97,7 @@ class Pipeline {
 
     [[nodiscard]] bool wants_signature(const Run& run) const;
     void add_nonces(const Run& run, net::http::Headers& headers);
+    static void add_admitted(const Run& run, net::http::Headers& headers);
     [[nodiscard]] net::http::Headers sign(const Bytes32& request_digest,
         const crypto::Sha256Digest& body,
         int status,

@@ -53,6 +53,9 @@ async::Task<Result<void>> ExchangeResponder::ready_to_start(net::http::ResponseH
             head->headers.set(name, value);
         }
     }
+    for (const auto& [name, value] : rules_.headers) {
+        head->headers.set(name, value);
+    }
     started_ = true;
     head->headers.set("OpenCloud-Status", "ok");
     co_return Result<void>{};

@@ -23,11 +23,13 @@ class ExchangeResponder final : public protocol::Responder {
         /// Wait for the whole body before the first byte.
         bool after_body = false;
         std::size_t max_waiting_bytes = std::size_t{16} << 20U;
+        /// Set in the head of a streamed answer.
+        protocol::HeaderFields headers{};
     };
 
     /// `hold` is null where nothing is charged. Both outlive this.
     ExchangeResponder(net::http::Exchange& exchange, protocol::PaymentHold* hold, Rules rules)
-        : exchange_(exchange), hold_(hold), rules_(rules) {}
+        : exchange_(exchange), hold_(hold), rules_(std::move(rules)) {}
 
     Result<void> send(net::http::ResponseHead head, Bytes body) override;
     [[nodiscard]] async::Task<Result<void>> start(net::http::ResponseHead head) override;

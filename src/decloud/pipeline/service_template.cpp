@@ -2,9 +2,10 @@
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/crypto/random.hpp>
-#include <decloud/identity/did_key.hpp>
 #include <decloud/protocol/known_answer.hpp>
+#include <decloud/protocol/quote.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 namespace decloud::pipeline {
@@ -63,6 +64,29 @@ Checked<protocol::UnitCounts> read_units(const std::vector<std::string>& args) {
     return units;
 }
 
+/// Units that the service declares and the method does not charge for cost nothing.
+Result<Amount> cost_of(const ServiceDescription& description,
+    const MethodDescription& method,
+    const protocol::UnitCounts& units) {
+    protocol::UnitCounts charged;
+    for (const auto& [unit, count] : units) {
+        const auto declared =
+            std::ranges::find(description.units, unit, &protocol::UnitDescription::name);
+        if (declared == description.units.end() || method.price.per_unit.contains(unit)) {
+            charged.emplace(unit, count);
+        }
+    }
+    return protocol::price_of(method.price, charged);
+}
+
+/// The id that a quote is for, if its request is signed.
+std::string asker_of(const protocol::Call& call) {
+    const auto found = std::ranges::find_if(call.credentials, [](const auto& credential) {
+        return credential.kind == "opencloud" && credential.successor.empty();
+    });
+    return found == call.credentials.end() ? std::string() : found->id;
+}
+
 Checked<json::Object> quote_of(
     const ServiceDescription& description, const protocol::Call& call, QuoteSigner signer) {
     if (call.args.empty() || signer.key == nullptr) {
@@ -77,29 +101,30 @@ Checked<json::Object> quote_of(
     if (!units) {
         return std::unexpected(std::move(units.error()));
     }
-    if (method->price.per_unit.contains("call")) {
-        units->emplace("call", 1);
+    for (const auto& [unit, amount] : method->price.per_unit) {
+        units->emplace(unit, unit == "call" ? 1 : 0);
     }
-    const auto amount = protocol::price_of(method->price, *units);
+    const auto amount = cost_of(description, *method, *units);
     if (!amount) {
         return refuse(400, Status::bad_request, amount.error().detail());
     }
-    json::Object counted;
-    for (const auto& [unit, count] : *units) {
-        counted[unit] = std::to_string(count);
+    const std::uint64_t expires =
+        signer.now.value + static_cast<std::uint64_t>(std::chrono::seconds(kQuoteLife).count());
+    auto quote = protocol::sign_quote({.id = to_hex(crypto::random_bytes(16)),
+                                          .service = description.name,
+                                          .method = method->name,
+                                          .units = std::move(*units),
+                                          .price = method->price,
+                                          .amount = *amount,
+                                          .issued = signer.now,
+                                          .expires = {expires},
+                                          .provider = call.audience,
+                                          .bound_to = asker_of(call)},
+        *signer.key);
+    if (!quote) {
+        return std::unexpected(protocol::problem_from(quote.error()));
     }
-    json::Object quote{{"id", to_hex(crypto::random_bytes(16))}, {"service", description.name},
-        {"method", method->name}, {"units", std::move(counted)}, {"amount", to_string(*amount)},
-        {"currency", method->price.currency.text}, {"issued", signer.now.value},
-        {"expires", signer.now.value +
-                        static_cast<std::uint64_t>(std::chrono::seconds(kQuoteLife).count())},
-        {"provider", call.audience}, {"signer", identity::to_did_key(signer.key->public_key())}};
-    const auto text = json::canonical(quote);
-    if (!text) {
-        return std::unexpected(protocol::problem_from(text.error()));
-    }
-    quote["signature"] = to_base64url(signer.key->sign(as_bytes(*text)).view());
-    return quote;
+    return std::move(*quote);
 }
 
 }  // namespace
@@ -109,14 +134,9 @@ bool is_template_method(std::string_view method) {
 }
 
 json::Object to_json(const MethodDescription& method) {
-    json::Object per_unit;
-    for (const auto& [unit, amount] : method.price.per_unit) {
-        per_unit[unit] = to_string(amount);
-    }
     return {{"name", method.name}, {"summary", method.summary}, {"arguments", method.arguments},
-        {"request", method.request}, {"response", method.response},
-        {"price", json::Object{{"currency", method.price.currency.text},
-                      {"base", to_string(method.price.base)}, {"perUnit", std::move(per_unit)}}}};
+        {"request", method.request}, {"response", method.response}, {"unit", method.unit},
+        {"price", protocol::to_json(method.price)}};
 }
 
 Checked<std::unique_ptr<PreparedCall>> make_template_call(

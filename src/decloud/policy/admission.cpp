@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 namespace decloud::policy {
@@ -53,9 +54,14 @@ class PolicyRule final : public protocol::Admission {
 
     [[nodiscard]] std::string_view name() const override { return "policy"; }
 
-    [[nodiscard]] async::Task<Checked<void>> check(
+    [[nodiscard]] async::Task<Checked<protocol::HeaderFields>> check(
         std::shared_ptr<const protocol::Call> call, protocol::Terms terms) override {
-        auto verdict = decide(*keeper_.current(), *call, terms);
+        const std::shared_ptr<const Policy> policy = keeper_.current();
+        if (FactsView* facts = asking_.settings().facts;
+            facts != nullptr && policy->requires_facts()) {
+            co_await facts->learn(call->credentials);
+        }
+        auto verdict = decide(*policy, *call, terms);
         if (!verdict) {
             refused_.increment();
         }
@@ -63,11 +69,11 @@ class PolicyRule final : public protocol::Admission {
     }
 
   private:
-    Checked<void> decide(
+    Checked<protocol::HeaderFields> decide(
         const Policy& policy, const protocol::Call& call, const protocol::Terms& terms) {
         if (policy.size().contents > 0) {
             if (auto open = bar_content(policy, call); !open) {
-                return open;
+                return std::unexpected(std::move(open.error()));
             }
             const Content content{.cid = terms.subject,
                 .owner = terms.sponsor ? std::optional(terms.sponsor->owner) : std::nullopt};
@@ -109,7 +115,7 @@ class PolicyRule final : public protocol::Admission {
         return protocol::refuse(403, Status::declined, detail).error();
     }
 
-    Checked<void> limit(const Policy& policy,
+    Checked<protocol::HeaderFields> limit(const Policy& policy,
         const Decision& decision,
         const Question& question,
         const std::string& client) {
@@ -120,18 +126,22 @@ class PolicyRule final : public protocol::Admission {
                     fmt::format("{:016x} {}", rule.fingerprint, whose)});
             });
         if (keys.empty()) {
-            return {};
+            return protocol::HeaderFields{};
         }
         const RateAnswer answer = limiter_.take(keys, clock_.now());
+        protocol::HeaderFields told{
+            {"RateLimit", fmt::format(R"("policy";r={};t={})", answer.remaining,
+                              std::max<std::int64_t>(1, answer.wait.count()))},
+            {"RateLimit-Policy",
+                fmt::format(R"("policy";q={};w={})", answer.quota, answer.window.count())}};
         if (answer.allowed) {
-            return {};
+            return told;
         }
         const std::string seconds = std::to_string(std::max<std::int64_t>(1, answer.wait.count()));
         auto refusal = protocol::refuse(429, Status::declined,
             "more requests than this node's policy takes", "try again in " + seconds + " s");
         refusal.error().headers.emplace_back("Retry-After", seconds);
-        refusal.error().headers.emplace_back(
-            "RateLimit", fmt::format(R"("policy";r={};t={})", answer.remaining, seconds));
+        std::ranges::move(told, std::back_inserter(refusal.error().headers));
         return refusal;
     }
 

@@ -19,7 +19,7 @@ struct AdmissionSettings {
     AssetId usdc;
     /// Null: nobody tells, so that nothing that needs it is met.
     const protocol::ReputationView* reputation = nullptr;
-    const FactsView* facts = nullptr;
+    FactsView* facts = nullptr;
     /// Percent of the machine's processors; empty: the machine's own load average.
     std::function<std::uint32_t()> load{};
     std::size_t max_buckets = 65'536;

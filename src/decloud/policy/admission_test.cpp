@@ -4,6 +4,7 @@
 #include "policy_test_support.hpp"
 
 #include <decloud/base/testing/temporary_folder.hpp>
+#include <decloud/protocol/quote.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -30,7 +31,7 @@ class PolicyRuleTest : public testing::Test {
         rule_ = make_policy_rule(
             {.usdc = {"eip155:1/erc20:0x01"}}, *keeper_, clock_, metrics::null_registry());
     }
-    protocol::Checked<void> check() {
+    protocol::Checked<protocol::HeaderFields> check() {
         boost::asio::io_context context;
         auto result = boost::asio::co_spawn(context,
             rule_->check(std::make_shared<protocol::Call>(call_), terms_), boost::asio::use_future);
@@ -107,8 +108,9 @@ TEST_F(PolicyRuleTest, CountsEachCredentialAndElseTheClient) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().http_status, 429);
     EXPECT_EQ(refused.error().headers,
-        (std::vector<std::pair<std::string, std::string>>{
-            {"Retry-After", "86400"}, {"RateLimit", "\"policy\";r=0;t=86400"}}));
+        (std::vector<std::pair<std::string, std::string>>{{"Retry-After", "86400"},
+            {"RateLimit", "\"policy\";r=0;t=86400"},
+            {"RateLimit-Policy", "\"policy\";q=1;w=86400"}}));
     call_.client = "192.0.2.2";
     EXPECT_TRUE(check());
     call_.credentials = {credential(kAnna)};
@@ -120,6 +122,38 @@ TEST_F(PolicyRuleTest, CountsEachCredentialAndElseTheClient) {
     EXPECT_TRUE(check());
     clock_.advance(std::chrono::hours(24));
     EXPECT_TRUE(check());
+}
+
+TEST_F(PolicyRuleTest, TellsWhoIsCountedWhatIsLeft) {
+    use("default = \"allow\"");
+    EXPECT_EQ(check(), protocol::HeaderFields());
+    use("[[rule]]\nrate-limit = { per-second = 2, burst = 10, per-day = 50_000 }");
+    EXPECT_EQ(check(), (protocol::HeaderFields{{"RateLimit", "\"policy\";r=9;t=1"},
+                           {"RateLimit-Policy", "\"policy\";q=10;w=5"}}));
+    EXPECT_EQ(check().value().front().second, "\"policy\";r=8;t=1");
+}
+
+TEST_F(PolicyRuleTest, MeasuresWorkByTheMethodsUnitOrByTheOneThatIsNamed) {
+    terms_.units = {{"call", 1}, {"request-kib", 7}};
+    use("[[rule]]\nmax-work = 6");
+    EXPECT_TRUE(check());
+    terms_.unit = "request-kib";
+    EXPECT_EQ(check().error().http_status, 403);
+    use("[[rule]]\nmax-work = 7");
+    EXPECT_TRUE(check());
+    use("[[rule]]\nmax-work = { unit = \"cpu-second\", amount = 2 }");
+    EXPECT_TRUE(check());
+    terms_.units["cpu-second"] = 3;
+    EXPECT_EQ(check().error().http_status, 403);
+}
+
+TEST_F(PolicyRuleTest, DoesNotDecideThePriceOfAQuoteAgain) {
+    use("[[rule]]\nmin-payment = { currency = \"USDC\", amount = 1001 }");
+    EXPECT_FALSE(check());
+    call_.quote = std::make_shared<const protocol::Quote>();
+    EXPECT_TRUE(check());
+    use("[[rule]]\ndeny = true");
+    EXPECT_EQ(check().error().http_status, 403);
 }
 
 TEST_F(PolicyRuleTest, CountsAddressesWhereTheRuleSaysSo) {

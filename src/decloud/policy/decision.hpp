@@ -2,6 +2,7 @@
 
 #include "rule.hpp"
 
+#include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/protocol/payment_method.hpp>
 
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace decloud::policy {
 
@@ -30,7 +32,12 @@ struct Facts {
 class FactsView {
   public:
     virtual ~FactsView() = default;
+    /// What is known at once.
     [[nodiscard]] virtual Facts facts(const Credential& credential) const = 0;
+    /// Finds out what can be found out about these, so that `facts` knows it; within seconds.
+    [[nodiscard]] virtual async::Task<void> learn(std::vector<Credential> /*credentials*/) {
+        co_return;
+    }
 };
 
 /// What is asked of a policy. Everything in it outlives the decision.
@@ -46,10 +53,14 @@ struct Question {
     std::optional<Amount> amount{};
     /// What the service itself asks in `currency`.
     std::optional<Amount> service_price{};
+    /// The price was promised before (a quote): neither it nor what is offered is decided again.
+    bool is_quoted = false;
     /// Of a promise.
     std::optional<UnixSeconds> due{};
     /// Of the method; a service that counts none has one unit a call.
     std::uint64_t units = 1;
+    /// Of every unit of the service; null: one call.
+    const protocol::UnitCounts* work = nullptr;
     UnixSeconds time{};
     /// Percent of this machine's processors.
     std::uint32_t load = 0;
@@ -57,6 +68,9 @@ struct Question {
     const protocol::ReputationView* reputation = nullptr;
     const FactsView* facts = nullptr;
 };
+
+/// What the question counts of `unit`; of the method's own if that is empty.
+[[nodiscard]] std::uint64_t units_of(const Question& question, std::string_view unit);
 
 /// What becomes of a request.
 enum class Verdict : std::uint8_t {
@@ -84,6 +98,8 @@ struct Decision {
     std::array<Winners, kCommands> winners;
     /// What the policy quotes in the question's currency; none if it has no price there.
     std::optional<Amount> quote;
+    /// What `quote` comes from; null if there is none.
+    const Rates* rates = nullptr;
     /// The highest min-payment in the question's currency; zero if there is none.
     Amount least_payment;
     /// The least bid that is taken in it; none if nothing says what the call costs.

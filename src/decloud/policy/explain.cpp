@@ -59,6 +59,24 @@ std::string text_of(const std::vector<MinPayment>& payments) {
     return out;
 }
 
+std::string per_unit_text(const Rates& rates) {
+    std::string out = to_string(rates.per_unit);
+    for (const auto& [unit, amount] : rates.per) {
+        out += fmt::format(", {} per {}", to_string(amount), unit);
+    }
+    return out;
+}
+
+std::string count_text(std::uint64_t count, std::string_view unit) {
+    return fmt::format("{} {}", count, unit.empty() ? "units" : unit);
+}
+
+std::string text_of(const MaxWork& most) { return count_text(most.amount, most.unit); }
+
+std::string work_of(const Question& question, const MaxWork& most) {
+    return count_text(units_of(question, most.unit), most.unit);
+}
+
 /// What a rule says for a command, in the words of the file.
 std::string value_of(const Rule& rule, Command command) {
     switch (command) {
@@ -71,14 +89,15 @@ std::string value_of(const Rule& rule, Command command) {
         case Command::defer:
             return rule.defer ? text_of(*rule.defer) : "";
         case Command::max_work:
-            return fmt::format("{} units", rule.max_work.value_or(0));
+            return rule.max_work ? text_of(*rule.max_work) : "";
         case Command::require:
             return rule.require ? text_of(*rule.require) : "";
         case Command::price:
-            return !rule.price ? ""
-                               : fmt::format("{} + {} per unit of {}, {} conditions",
-                                     to_string(rule.price->base), to_string(rule.price->per_unit),
-                                     rule.price->currency, rule.price->steps.size());
+            return !rule.price
+                       ? ""
+                       : fmt::format("{} + {} per unit of {}, {} conditions",
+                             to_string(rule.price->rates.base), per_unit_text(rule.price->rates),
+                             rule.price->currency, rule.price->steps.size());
         case Command::accept:
             return !rule.accept ? ""
                                 : fmt::format("{} % below the quote, {} conditions",
@@ -119,6 +138,14 @@ std::string low_text(const Decision& decision, const Question& question) {
 
 }  // namespace
 
+std::uint64_t units_of(const Question& question, std::string_view unit) {
+    if (unit.empty()) {
+        return question.units;
+    }
+    return protocol::count_of(
+        question.work == nullptr ? protocol::UnitCounts() : *question.work, unit);
+}
+
 std::string_view to_string(Verdict verdict) {
     switch (verdict) {
         case Verdict::allowed:
@@ -152,8 +179,11 @@ std::string describe(const Decision& decision, const Question& question) {
                              text_of(*decision.rule->require),
                              nobody_tells(*decision.rule->require, question));
         case Verdict::too_much_work:
-            return fmt::format("{} units are more than max-work {} of {}", question.units,
-                decision.rule == nullptr ? 0 : decision.rule->max_work.value_or(0), rule);
+            return decision.rule == nullptr || !decision.rule->max_work
+                       ? ""
+                       : fmt::format("{} are more than max-work {} of {}",
+                             work_of(question, *decision.rule->max_work),
+                             text_of(*decision.rule->max_work), rule);
         case Verdict::no_defer:
             return decision.rule == nullptr || !decision.rule->defer
                        ? "no rule that fits lets anybody pay later"
@@ -178,8 +208,10 @@ std::string tell_caller(const Decision& decision, const Question& question) {
                        ? ""
                        : "this node requires " + text_of(*rule->require) + " of one credential";
         case Verdict::too_much_work:
-            return fmt::format("{} units are more than this node does in one request: {}",
-                question.units, rule == nullptr ? 0 : rule->max_work.value_or(0));
+            return rule == nullptr || !rule->max_work
+                       ? ""
+                       : fmt::format("{} are more than this node does in one request: {}",
+                             work_of(question, *rule->max_work), text_of(*rule->max_work));
         case Verdict::no_defer:
             return rule == nullptr || !rule->defer || rule->defer->limit.amount.is_zero()
                        ? "this node lets you not pay later"

@@ -61,6 +61,7 @@ struct Policy::Index {
     Numbers barred_cids;
     Numbers barred_owners;
     Numbers barred_names;
+    bool requires_facts = false;
 
     // Who: 0 anybody, 2k + 1 a kind, 2g + 2 a group.
     static std::uint64_t key(std::uint32_t who, std::uint32_t what) {
@@ -162,6 +163,10 @@ Result<Policy> Policy::parse(
     TRY_VOID(index->add_ids());
     for (const Rule& rule : index->text.rules) {
         index->add_rule(rule);
+        const auto& required = rule.require;
+        index->requires_facts =
+            index->requires_facts ||
+            (required && (required->balance || required->age || required->fees));
     }
     index->add_barred();
     return Policy(std::move(index));
@@ -253,6 +258,8 @@ bool Policy::fits(const Rule& rule, const Credential& credential, const Question
 
 Access Policy::standard() const { return index_->text.standard; }
 const std::vector<Rule>& Policy::rules() const { return index_->text.rules; }
+
+bool Policy::requires_facts() const { return index_->requires_facts; }
 
 PolicySize Policy::size() const {
     return {.rules = index_->text.rules.size(),

@@ -70,6 +70,8 @@ class Policy {
     [[nodiscard]] Access standard() const;
     [[nodiscard]] const std::vector<Rule>& rules() const;
     [[nodiscard]] PolicySize size() const;
+    /// True if a rule requires something that only a `FactsView` tells.
+    [[nodiscard]] bool requires_facts() const;
 
   private:
     struct Index;

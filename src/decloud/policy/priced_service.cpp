@@ -2,82 +2,17 @@
 
 #include "internal/asking.hpp"
 
+#include <decloud/protocol/repriced_call.hpp>
+
 #include <algorithm>
-#include <limits>
+#include <charconv>
 #include <utility>
 
 namespace decloud::policy {
 
 using protocol::Checked;
-using protocol::Completion;
 
 namespace {
-
-/// `amount` × `to` / `from`, rounded up; at most all there is.
-Amount in_proportion(Amount amount, Amount from, Amount to) {
-    if (amount == from) {
-        return to;
-    }
-    if (from.is_zero()) {
-        return {};
-    }
-    constexpr Uint128 kMost = std::numeric_limits<Uint128>::max();
-    const Uint128 whole = amount.units() / from.units();
-    const Uint128 rest = amount.units() % from.units();
-    if (to.units() != 0 && (whole > kMost / 2 / to.units() || rest > kMost / 2 / to.units())) {
-        return Amount(kMost);
-    }
-    return Amount(whole * to.units() + (rest * to.units() + from.units() - 1) / from.units());
-}
-
-/// The money as the service counts it, at its own price.
-class PricedCharge final : public protocol::Charge {
-  public:
-    PricedCharge(protocol::Charge& charge, Amount own, Amount policy)
-        : charge_(charge), own_(own), policy_(policy) {}
-    [[nodiscard]] std::optional<Address> caller() const override { return charge_.caller(); }
-    [[nodiscard]] Amount held() const override {
-        const Amount held = charge_.held();
-        return held < policy_ ? Amount() : in_proportion(held, policy_, own_);
-    }
-    Result<void> extend(Amount more) override {
-        return charge_.extend(in_proportion(more, own_, policy_));
-    }
-
-  private:
-    protocol::Charge& charge_;
-    Amount own_;
-    Amount policy_;
-};
-
-class PricedCall final : public protocol::PreparedCall {
-  public:
-    PricedCall(std::unique_ptr<protocol::PreparedCall> call, Amount price)
-        : call_(std::move(call)), terms_(call_->terms()) {
-        terms_.max_price = price;
-    }
-
-    [[nodiscard]] const protocol::Terms& terms() const override { return terms_; }
-
-    [[nodiscard]] async::Task<Completion> serve(protocol::RequestBody& body,
-        protocol::Responder& responder,
-        protocol::Charge& charge,
-        async::CancellationToken gone) override {
-        const Amount own = call_->terms().max_price;
-        PricedCharge priced(charge, own, terms_.max_price);
-        Completion completion = co_await call_->serve(body, responder, priced, std::move(gone));
-        if (own.is_zero() && completion.problem) {
-            co_return completion;
-        }
-        completion.actual =
-            std::min(in_proportion(completion.actual, own, terms_.max_price), charge.held());
-        co_return completion;
-    }
-
-  private:
-    std::unique_ptr<protocol::PreparedCall> call_;
-    protocol::Terms terms_;
-};
 
 class PricedService final : public protocol::Service {
   public:
@@ -109,44 +44,83 @@ class PricedService final : public protocol::Service {
             co_return prepared;
         }
         const protocol::Terms& terms = (*prepared)->terms();
-        const Amount price = price_of(*call, terms);
-        if (price == terms.max_price) {
+        const std::shared_ptr<const Policy> policy = keeper_.current();
+        // What was quoted is not asked again.
+        if (terms.asset.text.empty() || policy->rules().empty() || call->quote) {
             co_return prepared;
         }
-        co_return std::make_unique<PricedCall>(std::move(*prepared), price);
+        const Decision decision = policy->decide(asking_.ask_price(*call, terms));
+        const Amount most =
+            std::max(decision.quote.value_or(terms.max_price), decision.least_payment);
+        if (decision.rates == nullptr && most == terms.max_price) {
+            co_return prepared;
+        }
+        protocol::PriceModel rates;
+        if (decision.rates != nullptr) {
+            rates = model_of(decision, terms.asset, terms.unit);
+        }
+        co_return protocol::make_repriced_call(std::move(*prepared), most, std::move(rates));
     }
 
   private:
-    /// The policy's price is of a call, whatever it counts else.
+    /// What a quote that is asked for counts; elsewhere one of the method's own unit.
+    static protocol::UnitCounts units_asked(
+        const protocol::Call& call, const protocol::MethodDescription& method) {
+        protocol::UnitCounts units{{method.unit, 1}};
+        if (call.method != "quote" || call.args.empty() || call.args.front() != method.name) {
+            return units;
+        }
+        for (const std::string& arg : call.args) {
+            const std::size_t equals = arg.find('=');
+            if (equals != std::string::npos) {
+                std::uint64_t count = 0;
+                (void)std::from_chars(arg.data() + equals + 1, arg.data() + arg.size(), count);
+                units[arg.substr(0, equals)] = count;
+            }
+        }
+        return units;
+    }
+
+    static protocol::PriceModel model_of(
+        const Decision& decision, const AssetId& asset, const std::string& own_unit) {
+        protocol::PriceModel out{.currency = asset, .base = {}, .least = decision.least_payment};
+        if (decision.rates == nullptr) {
+            return out;
+        }
+        out.base = decision.rates->base;
+        out.per_unit = decision.rates->per;
+        Amount& own = out.per_unit[own_unit];
+        own = own.plus(decision.rates->per_unit).value_or(own);
+        if (own_unit == "call") {
+            own = own.plus(std::exchange(out.base, Amount())).value_or(own);
+        } else if (own.is_zero()) {
+            out.per_unit.erase(own_unit);
+        }
+        return out;
+    }
+
     void reprice(const protocol::Call& call, protocol::MethodDescription& method) const {
         const std::shared_ptr<const Policy> policy = keeper_.current();
         protocol::Call asked = call;
         asked.method = method.name;
         protocol::Terms terms;
         terms.asset = method.price.currency;
+        terms.units = units_asked(call, method);
+        terms.unit = method.unit;
         const auto own = protocol::price_of(method.price, {{"call", 1}});
         terms.max_price = own.value_or(method.price.base);
         const Decision decision = policy->decide(asking_.ask_price(asked, terms));
-        const bool is_by_call = own && method.price.per_unit.size() == 1;
-        if (!decision.quote && (!is_by_call || decision.least_payment <= terms.max_price)) {
+        protocol::PriceModel& price = method.price;
+        if (decision.rates != nullptr) {
+            price = model_of(decision, price.currency, method.unit);
             return;
         }
-        for (auto& [unit, amount] : method.price.per_unit) {
-            amount = {};
+        const bool is_by_call = own && price.per_unit.size() == 1 && price.base.is_zero();
+        if (is_by_call && decision.least_payment > *own) {
+            price.per_unit["call"] = decision.least_payment;
+        } else {
+            price.least = std::max(price.least, decision.least_payment);
         }
-        method.price.base = {};
-        method.price.per_unit["call"] =
-            std::max(decision.quote.value_or(terms.max_price), decision.least_payment);
-    }
-
-    Amount price_of(const protocol::Call& call, const protocol::Terms& terms) {
-        const std::shared_ptr<const Policy> policy = keeper_.current();
-        if (terms.asset.text.empty() || policy->rules().empty()) {
-            return terms.max_price;
-        }
-        const Question question = asking_.ask_price(call, terms);
-        const Decision decision = policy->decide(question);
-        return std::max(decision.quote.value_or(terms.max_price), decision.least_payment);
     }
 
     std::unique_ptr<protocol::Service> service_;

@@ -3,6 +3,7 @@
 #include "policy_test_support.hpp"
 
 #include <decloud/base/testing/temporary_folder.hpp>
+#include <decloud/protocol/quote.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -18,6 +19,8 @@ struct Metered {
     Amount price;
     Amount actual;
     bool has_problem = false;
+    protocol::UnitCounts units{};
+    protocol::UnitThousandths delivered{};
     Amount seen_held{};
 };
 
@@ -26,6 +29,7 @@ class MeteredCall final : public protocol::PreparedCall {
     explicit MeteredCall(Metered& metered) : metered_(metered) {
         terms_.asset = {"eip155:1/erc20:0x01"};
         terms_.max_price = metered.price;
+        terms_.units = metered.units;
     }
     [[nodiscard]] const protocol::Terms& terms() const override { return terms_; }
     [[nodiscard]] async::Task<Completion> serve(protocol::RequestBody& /*body*/,
@@ -33,7 +37,7 @@ class MeteredCall final : public protocol::PreparedCall {
         protocol::Charge& charge,
         async::CancellationToken /*gone*/) override {
         metered_.seen_held = charge.held();
-        Completion completion = Completion::charged(metered_.actual);
+        Completion completion = Completion::charged(metered_.actual, metered_.delivered);
         if (metered_.has_problem) {
             completion.problem.emplace();
         }
@@ -108,6 +112,7 @@ class PricedServiceTest : public testing::Test {
         auto call = std::make_shared<protocol::Call>();
         call->service = "metered";
         call->method = "run";
+        call->quote = quote_;
         const auto prepared = run(service->prepare(std::move(call)));
         EXPECT_TRUE(prepared);
         Held charge((*prepared)->terms().max_price);
@@ -126,6 +131,7 @@ class PricedServiceTest : public testing::Test {
     ManualClock clock_{UnixSeconds{1'000'000}};
     NoBody body_;
     NoResponder responder_;
+    std::shared_ptr<const protocol::Quote> quote_;
 };
 
 TEST_F(PricedServiceTest, LeavesTheServicesPriceWherePolicySaysNothing) {
@@ -168,6 +174,29 @@ TEST_F(PricedServiceTest, AsksThePolicysPriceInsteadOfTheServices) {
     EXPECT_EQ(call(policy, metered).charged, Amount(200));
     EXPECT_EQ(
         call("[[rule]]\nprice = { currency = \"BTC\", base = 3 }", metered).price, Amount(1000));
+}
+
+TEST_F(PricedServiceTest, ChargesByTheUnitsThatWereDelivered) {
+    const char* const policy =
+        "[[rule]]\nprice = { currency = \"USDC\", base = 10, per = { cpu-second = 20, gib-second = "
+        "8 } }";
+    Metered metered{.price = Amount(1000),
+        .actual = Amount(1000),
+        .units = {{"call", 1}, {"cpu-second", 15}, {"gib-second", 2}},
+        .delivered = {{"call", 1000}, {"cpu-second", 101}, {"gib-second", 1000}}};
+    const Outcome outcome = call(policy, metered);
+    EXPECT_EQ(outcome.price, Amount(10 + 15 * 20 + 2 * 8)) << "what is held";
+    EXPECT_EQ(outcome.charged, Amount(10 + 3 + 8)) << "each part rounded up";
+    metered.delivered.clear();
+    metered.actual = Amount(500);
+    EXPECT_EQ(call(policy, metered).charged, Amount(163)) << "in proportion";
+}
+
+TEST_F(PricedServiceTest, LeavesAQuotedPriceAlone) {
+    quote_ = std::make_shared<const protocol::Quote>();
+    Metered metered{.price = Amount(1000), .actual = Amount(1000)};
+    EXPECT_EQ(call("[[rule]]\nprice = { currency = \"USDC\", base = 3000 }", metered).price,
+        Amount(1000));
 }
 
 }  // namespace

@@ -28,12 +28,18 @@ class Scarcest {
     void add(const Level& level) {
         if (level.tokens < 1 - kRounding) {
             refused_ = true;
-            wait_ = std::max(wait_, level.until(1));
+            if (level.until(1) > wait_) {
+                wait_ = level.until(1);
+                scarcest_ = level;
+            }
         }
         const double left = std::max(0.0, std::floor(level.tokens + kRounding));
         if (left < remaining_) {
             remaining_ = left;
             full_ = level.until(level.capacity);
+            if (!refused_) {
+                scarcest_ = level;
+            }
         }
     }
     [[nodiscard]] bool refused() const { return refused_; }
@@ -41,10 +47,14 @@ class Scarcest {
         const double seconds = std::ceil(refused_ ? wait_ : full_);
         return {.allowed = !refused_,
             .remaining = static_cast<std::uint64_t>(refused_ ? 0 : remaining_),
-            .wait = std::chrono::seconds(static_cast<std::int64_t>(seconds))};
+            .wait = std::chrono::seconds(static_cast<std::int64_t>(seconds)),
+            .quota = static_cast<std::uint64_t>(scarcest_.capacity),
+            .window = std::chrono::seconds(static_cast<std::int64_t>(
+                std::ceil(scarcest_.capacity / scarcest_.per_second - kRounding)))};
     }
 
   private:
+    Level scarcest_{.tokens = 0, .capacity = 1, .per_second = 1};
     bool refused_ = false;
     double wait_ = 0;
     double full_ = 0;

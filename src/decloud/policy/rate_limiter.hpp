@@ -25,6 +25,9 @@ struct RateAnswer {
     std::uint64_t remaining = 0;
     /// Refused: until there is a token; else until the scarcest bucket is full.
     std::chrono::seconds wait{};
+    /// Of the scarcest bucket: so many requests in so much time.
+    std::uint64_t quota = 0;
+    std::chrono::seconds window{};
 };
 
 /// Token buckets of bounded memory: the one that was not asked for longest goes first. Single

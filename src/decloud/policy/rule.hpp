@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,6 +68,13 @@ struct Defer {
     std::chrono::seconds time{};
 };
 
+/// The most work of one request.
+struct MaxWork {
+    std::uint64_t amount = 0;
+    /// One of the service's units; empty: the method's own.
+    std::string unit;
+};
+
 /// What a caller has to show; what nobody can tell this node counts as not met.
 struct Require {
     /// One of them is to be among the credentials; empty: any will do, and none.
@@ -77,18 +85,25 @@ struct Require {
     std::optional<std::uint32_t> reputation;
 };
 
-/// A price that holds under a condition.
+/// What a call costs: `base`, and so much for each unit.
+struct Rates {
+    Amount base;
+    /// Of the method's own unit.
+    Amount per_unit;
+    /// Of units of the service by their names, on top.
+    std::map<std::string, Amount, std::less<>> per{};
+};
+
+/// Rates that hold under a condition.
 struct PriceStep {
     When when;
-    Amount base;
-    Amount per_unit;
+    Rates rates;
 };
 
 /// What a call is quoted at.
 struct Price {
     std::string currency;
-    Amount base;
-    Amount per_unit;
+    Rates rates;
     /// The first that holds is taken instead.
     std::vector<PriceStep> steps;
 };
@@ -149,8 +164,7 @@ struct Rule {
     /// What its buckets go by, so that they outlive a reload.
     std::uint64_t fingerprint = 0;
     std::optional<Defer> defer;
-    /// Units of one request.
-    std::optional<std::uint64_t> max_work;
+    std::optional<MaxWork> max_work;
     std::optional<Require> require;
     std::optional<Price> price;
     std::optional<Accept> accept;

@@ -19,6 +19,8 @@
 
 namespace decloud::protocol {
 
+struct Quote;
+
 /// One request as the edge understood it. Immutable from then on; shared by the stages.
 struct Call {
     std::string service;
@@ -36,6 +38,8 @@ struct Call {
     PaymentHeader payment;
     /// The keys that have signed it, and what they have shown besides; verified. None: plain curl.
     std::vector<Credential> credentials{};
+    /// The quote at whose price it is made: this node's own, good for this call. Null: none.
+    std::shared_ptr<const Quote> quote{};
     /// Of this node: `RequestDigest`'s last line.
     std::string audience;
     /// The body's length, if it was announced.

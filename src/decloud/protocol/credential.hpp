@@ -10,6 +10,8 @@ struct Credential {
     std::string kind;
     /// "did:key:z6Mk…", or "0x…" in lower case.
     std::string id;
+    /// Set for a did:key that has a successor, which signs in its place.
+    std::string successor{};
     friend bool operator==(const Credential&, const Credential&) = default;
 };
 

@@ -1,10 +1,12 @@
 #include "credential_claims.hpp"
+#include "quote.hpp"
 #include "request_digest.hpp"
 #include "request_signatures.hpp"
 #include "response_signature.hpp"
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
+#include <decloud/identity/did_key.hpp>
 
 #include <gtest/gtest.h>
 
@@ -12,6 +14,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <variant>
 
 namespace decloud::protocol {
 namespace {
@@ -254,6 +257,35 @@ TEST(OpenCloudVectors, AccountsThatEthAccountSignedForAreKnown) {
         const bool accepted = verdict.at("accepted").as_bool();
         EXPECT_EQ(refuses_credentials(vector, all.at("node").as_object()),
             accepted ? "" : text_of(verdict, "check"));
+    }
+}
+
+UnitCounts counts_of(const json::Object& object) {
+    UnitCounts out;
+    for (const auto& member : object) {
+        out.emplace(member.key(), member.value().to_number<std::uint64_t>());
+    }
+    return out;
+}
+
+TEST(OpenCloudVectors, QuotesAreReadOrRefused) {
+    const json::Object all = read_file("quotes.json");
+    const auto id = identity::parse_did_key(text_of(all.at("node").as_object(), "id")).value();
+    const auto key = std::get<crypto::Ed25519PublicKey>(id);
+    for (const json::Value& each : all.at("vectors").as_array()) {
+        const json::Object& vector = each.as_object();
+        SCOPED_TRACE(text_of(vector, "name"));
+        const auto text = parse_quote_header(text_of(vector, "field"));
+        const auto quote = text ? parse_quote(*text, key) : fail(text.error());
+        if (vector.at("verdict").as_object().contains("check")) {
+            EXPECT_FALSE(quote);
+            continue;
+        }
+        ASSERT_TRUE(quote) << quote.error().detail();
+        for (const json::Value& cost : vector.at("costs").as_array()) {
+            const auto price = price_by(*quote, counts_of(cost.at("units").as_object()));
+            EXPECT_EQ(price ? json::Value(to_string(*price)) : json::Value(), cost.at("amount"));
+        }
     }
 }
 

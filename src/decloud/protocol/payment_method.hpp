@@ -127,8 +127,8 @@ class Admission {
     virtual ~Admission() = default;
     /// For logs and metrics. Lives as long as this object.
     [[nodiscard]] virtual std::string_view name() const = 0;
-    /// Refuses the call with the problem that is returned.
-    [[nodiscard]] virtual async::Task<Checked<void>> check(
+    /// Refuses the call with the problem that is returned; else header fields for its answer.
+    [[nodiscard]] virtual async::Task<Checked<HeaderFields>> check(
         std::shared_ptr<const Call> call, Terms terms) = 0;
     /// Before anything is done for a request of `client` (as `Call::client`), not even a look at
     /// whether it is valid.

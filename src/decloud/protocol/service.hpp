@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace decloud::protocol {
 
@@ -36,6 +37,10 @@ struct Terms {
     /// The content id of the program that runs; null: none does.
     std::shared_ptr<const std::string> program{};
     std::uint64_t max_request_bytes = 10 * kMiB;
+    /// The most of each unit of the service that it may count; one call if it is not said.
+    UnitCounts units{};
+    /// The one of them by which the method's work is measured.
+    std::string unit = "call";
     /// True if the service needs to know which account asks, even where nothing is charged.
     bool needs_caller = false;
     /// True if it pays off what was promised: with money only, of as many calls of a channel as
@@ -59,6 +64,8 @@ class Charge {
 struct Completion {
     /// What is charged; at most what is held. Ignored for a fault of the provider.
     Amount actual;
+    /// What it counted of each unit, in thousandths; nothing if the service does not tell.
+    UnitThousandths delivered{};
     /// Set if the answer is a problem (nothing was sent or started yet).
     std::optional<Problem> problem;
     /// The provider's own fault: nothing is charged.
@@ -67,7 +74,9 @@ struct Completion {
     bool broken = false;
 
     /// A complete answer for which `actual` is charged.
-    static Completion charged(Amount actual) { return {.actual = actual, .problem = {}}; }
+    static Completion charged(Amount actual, UnitThousandths delivered = {}) {
+        return {.actual = actual, .delivered = std::move(delivered), .problem = {}};
+    }
     /// A problem that the caller's program or request is to blame for: `actual` is charged.
     static Completion charged_problem(Amount actual, Problem problem) {
         return {.actual = actual, .problem = std::move(problem)};

@@ -21,6 +21,20 @@ json::Object arguments_schema(const std::vector<std::string>& descriptions, std:
     return schema;
 }
 
+std::uint64_t count_of(const UnitCounts& units, std::string_view unit) {
+    const auto found = units.find(unit);
+    return found != units.end() ? found->second : unit == "call" ? 1 : 0;
+}
+
+json::Object to_json(const PriceModel& price) {
+    json::Object per_unit;
+    for (const auto& [unit, amount] : price.per_unit) {
+        per_unit[unit] = to_string(amount);
+    }
+    return {{"currency", price.currency.text}, {"base", to_string(price.base)},
+        {"least", to_string(price.least)}, {"perUnit", std::move(per_unit)}};
+}
+
 Result<Amount> price_of(const PriceModel& price, const UnitCounts& units) {
     Amount total = price.base;
     for (const auto& [unit, count] : units) {
@@ -31,7 +45,7 @@ Result<Amount> price_of(const PriceModel& price, const UnitCounts& units) {
         TRY(const Amount part, found->second.times(count));
         TRY(total, total.plus(part));
     }
-    return total;
+    return std::max(total, price.least);
 }
 
 }  // namespace decloud::protocol

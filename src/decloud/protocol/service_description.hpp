@@ -25,6 +25,8 @@ struct PriceModel {
     AssetId currency;
     Amount base;
     std::map<std::string, Amount, std::less<>> per_unit{};
+    /// What a call costs at least.
+    Amount least{};
 };
 
 /// One method of a service, as `methods` and the OpenAPI description tell it.
@@ -37,6 +39,8 @@ struct MethodDescription {
     std::string request{};
     std::string response = "application/json";
     PriceModel price{};
+    /// The unit by which its work is measured.
+    std::string unit = "call";
 };
 
 /// What a service says of itself.
@@ -58,7 +62,17 @@ struct ServiceDescription {
 /// How much of each unit.
 using UnitCounts = std::map<std::string, std::uint64_t, std::less<>>;
 
-/// base + Σ price × count. Errors: invalid_input for a unit without a price, limit_exceeded.
+/// Of one unit; a call counts once if nothing is said, anything else not at all.
+[[nodiscard]] std::uint64_t count_of(const UnitCounts& units, std::string_view unit);
+
+/// How much of each unit, in thousandths of it.
+using UnitThousandths = std::map<std::string, std::uint64_t, std::less<>>;
+
+/// `{"currency", "base", "least", "perUnit": {unit: amount}}`, as `methods` and quotes tell it.
+[[nodiscard]] json::Object to_json(const PriceModel& price);
+
+/// base + Σ price × count, at least `least`. Errors: invalid_input for a unit without a price,
+/// limit_exceeded.
 [[nodiscard]] Result<Amount> price_of(const PriceModel& price, const UnitCounts& units);
 
 }  // namespace decloud::protocol

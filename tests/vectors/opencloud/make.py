@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes requests.json, answers.json and credentials.json with PyPI's http-message-signatures, cryptography and eth-account;
+"""Makes requests.json, answers.json, credentials.json and quotes.json with PyPI's http-message-signatures, cryptography and eth-account;
 nothing of the program's own is used.
 
   tests/interop/opencloud/venv/bin/python tests/vectors/opencloud/make.py [--check]
@@ -343,6 +343,43 @@ def credentials():
     yield credential_vector("no end", [(field.replace(f";exp={NOW + 300}", ""), text)], "read", "exp is missing")
 
 
+QUOTE = {
+    "id": "000102030405060708090a0b0c0d0e0f", "service": "sha256", "method": "hash",
+    "units": {"call": "1", "request-kib": "3"},
+    "price": {"currency": "USD", "base": "100", "least": "103", "perUnit": {"request-kib": "2"}},
+    "amount": "106", "currency": "USD", "issued": NOW, "expires": NOW + 600, "provider": AUDIENCE,
+}
+
+
+def quotes():
+    def made(name, check=None, why=None, key=None, signer=None, after=None, raw=None, **changes):
+        quote = {**QUOTE, "signer": (signer or ED).id, **changes}
+        # RFC 8785 of ASCII names and texts and of integers.
+        base = json.dumps(quote, sort_keys=True, separators=(",", ":"))
+        quote["signature"] = base64.urlsafe_b64encode((key or ED).sign(base.encode())).decode().rstrip("=")
+        quote |= after or {}
+        text = raw or json.dumps(quote)
+        verdict = {"check": check, "why": why} if check else {"accepted": True}
+        return {"name": name, "field": f":{base64.b64encode(text.encode()).decode()}:", "base": base, "verdict": verdict,
+                **({} if check else {"costs": [{"units": {"request-kib": 1}, "amount": "103"},
+                                               {"units": {"request-kib": 3}, "amount": "106"},
+                                               {"units": {"request-kib": 4}, "amount": None},
+                                               {"units": {"call": 2}, "amount": None}]})}
+    yield made("of two units")
+    yield made("for one id", **{"for": MORE[0].id})
+    yield made("with a member that nobody knows", note="text")
+    yield made("of an amount beyond 2^53", amount="340282366920938463463374607431768211455")
+    yield made("signed by another key", "signature", "is not the node's", key=MORE[0], signer=MORE[0])
+    yield made("signed by another key in the node's name", "signature", "is not the node's", key=MORE[0])
+    yield made("with a lower price", "signature", "was changed", after={"amount": "1"})
+    yield made("for longer", "signature", "was changed", after={"expires": NOW + 6000})
+    yield made("without a price", "read", "has no price", price=None)
+    yield made("with a number for an amount", "read", "amounts are texts", amount=106)
+    yield made("with a negative count", "read", "is no count", units={"call": "-1"})
+    yield made("that is no JSON", "read", "is no JSON", raw="quote")
+    yield made("that is too long", "read", "has more than 4,096 bytes", note="x" * 4096)
+
+
 def text_of(about, keys, vectors):
     return json.dumps({
         "about": f"{about} Made by make.py. The keys are published: use them for nothing else.",
@@ -363,6 +400,7 @@ def main():
                                  [ED, P256, *MORE], requests),
         "answers.json": text_of("Answers that a client of the node accepts or refuses.", [ED, MORE[0]], [*answers()]),
         "credentials.json": text_of("OpenCloud-Credential of Ethereum accounts.", [ED], [*credentials()]),
+        "quotes.json": text_of("Quotes of the node, as OpenCloud-Quote carries them.", [ED, MORE[0]], [*quotes()]),
     }
     for name, text in files.items():
         if "--check" not in sys.argv:

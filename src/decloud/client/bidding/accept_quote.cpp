@@ -6,8 +6,11 @@ namespace {
 
 class AcceptQuote final : public Bidding {
   public:
-    explicit AcceptQuote(Amount budget) : budget_(budget) {}
-    [[nodiscard]] Bid first() override { return {}; }
+    AcceptQuote(Amount budget, std::optional<Amount> quoted) : budget_(budget), quoted_(quoted) {}
+    [[nodiscard]] Bid first() override {
+        const bool is_good = quoted_ && *quoted_ <= budget_;
+        return is_good ? Bid{Bid::Kind::attached, *quoted_} : Bid{};
+    }
     [[nodiscard]] std::optional<Bid> next(const Bid& bid, const Declined& declined) override {
         // A price that went up since is followed, one that stays is no reason to ask again.
         if (!declined.asked || *declined.asked > budget_ || *declined.asked <= bid.amount) {
@@ -18,12 +21,13 @@ class AcceptQuote final : public Bidding {
 
   private:
     Amount budget_;
+    std::optional<Amount> quoted_;
 };
 
 }  // namespace
 
-std::unique_ptr<Bidding> make_accept_quote_bidding(Amount budget) {
-    return std::make_unique<AcceptQuote>(budget);
+std::unique_ptr<Bidding> make_accept_quote_bidding(Amount budget, std::optional<Amount> quoted) {
+    return std::make_unique<AcceptQuote>(budget, quoted);
 }
 
 }  // namespace decloud::client

@@ -38,8 +38,10 @@ class Bidding {
 
 /// Offers `budget` once.
 [[nodiscard]] std::unique_ptr<Bidding> make_fixed_bidding(Amount budget);
-/// Asks without a payment, and pays the price that the refusal quotes.
-[[nodiscard]] std::unique_ptr<Bidding> make_accept_quote_bidding(Amount budget);
+/// Pays what was quoted, if there is a quote; else asks without a payment, and pays the price that
+/// the refusal quotes.
+[[nodiscard]] std::unique_ptr<Bidding> make_accept_quote_bidding(
+    Amount budget, std::optional<Amount> quoted = {});
 /// Begins with a tenth of `budget` and offers `step_percent` more each time it was too low.
 [[nodiscard]] std::unique_ptr<Bidding> make_raise_bidding(Amount budget, unsigned step_percent);
 /// Promises first; where nobody may pay later, it pays the price that the refusal quotes.

@@ -45,6 +45,15 @@ TEST(Bidding, AcceptQuotePaysWhatIsAskedWithinItsBudget) {
         bidding->next(attached(70), {.why = Why::too_low, .asked = Amount(80)}), attached(80));
 }
 
+TEST(Bidding, AcceptQuotePaysWhatWasQuotedWithoutAsking) {
+    EXPECT_EQ(
+        offers(*make_accept_quote_bidding(Amount(100), Amount(70)), 70), std::vector{attached(70)});
+    EXPECT_EQ(
+        offers(*make_accept_quote_bidding(Amount(100), Amount(101)), 101), std::vector{Bid{}});
+    EXPECT_EQ(offers(*make_accept_quote_bidding(Amount(100), Amount(70)), 80),
+        (std::vector{attached(70), attached(80)}));
+}
+
 TEST(Bidding, RaiseRisesByItsStepAndStopsAtTheMost) {
     EXPECT_EQ(offers(*make_raise_bidding(Amount(1000), 50), 300),
         (std::vector{attached(100), attached(150), attached(225), attached(338)}));

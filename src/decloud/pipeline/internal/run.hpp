@@ -19,6 +19,8 @@ struct Pipeline::Run {
     std::shared_ptr<const protocol::Call> call;
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
     std::unique_ptr<protocol::PreparedCall> prepared;
+    /// What the admission rules say beside the answer.
+    protocol::HeaderFields admitted;
     std::unique_ptr<ExchangeBody> body;
     std::unique_ptr<protocol::PaymentHold> hold;
     std::unique_ptr<ExchangeResponder> responder;

@@ -15,6 +15,11 @@ std::optional<std::uint64_t> number(const protocol::Item& item, std::string_view
                                           : std::optional(static_cast<std::uint64_t>(*value));
 }
 
+void count(const protocol::Terms& terms, Question& question) {
+    question.work = &terms.units;
+    question.units = protocol::count_of(terms.units, terms.unit);
+}
+
 }  // namespace
 
 Promise read_promise(const protocol::PaymentHeader& payment) {
@@ -44,6 +49,7 @@ Question Asking::common(const protocol::Call& call) {
     question.load = load(question.time);
     question.reputation = settings_.reputation;
     question.facts = settings_.facts;
+    question.is_quoted = call.quote != nullptr;
     return question;
 }
 
@@ -59,6 +65,7 @@ Question Asking::ask(
         question.amount = std::min(question.amount.value_or(terms.max_price), terms.max_price);
     }
     question.due = promise.due;
+    count(terms, question);
     return question;
 }
 
@@ -66,6 +73,7 @@ Question Asking::ask_price(const protocol::Call& call, const protocol::Terms& te
     Question question = common(call);
     question.currency = name_of(terms.asset.text);
     question.service_price = terms.max_price;
+    count(terms, question);
     return question;
 }
 

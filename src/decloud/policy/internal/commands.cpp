@@ -17,6 +17,7 @@ constexpr std::uint64_t kMostPerDay = 100'000'000'000;
 constexpr std::uint64_t kMostLoad = 100'000;
 constexpr std::size_t kMostSteps = 32;
 constexpr std::size_t kMostCurrencies = 32;
+constexpr std::size_t kMostUnits = 16;
 
 Result<void> read_currency(Table& table, std::string& out) {
     TRY_VOID(table.text("currency", out));
@@ -211,21 +212,26 @@ Result<void> read_require(Table& table, Rule& rule) {
     });
 }
 
+/// What is not given stays as it is.
+Result<void> read_rates(Table& table, Rates& out) {
+    TRY_VOID(table.amount("base", out.base));
+    TRY_VOID(table.amount("per-unit", out.per_unit));
+    return table.amounts("per", out.per, kMostUnits);
+}
+
 Result<void> read_price(Table& table, Rule& rule) {
     return table.section("price", [&](Table& inner) -> Result<void> {
         Price price;
         TRY_VOID(read_currency(inner, price.currency));
-        if (!inner.has("base") && !inner.has("per-unit")) {
-            return inner.wrong("base", "base or per-unit is missing");
+        if (!inner.has("base") && !inner.has("per-unit") && !inner.has("per")) {
+            return inner.wrong("base", "base, per-unit or per is missing");
         }
-        TRY_VOID(inner.amount("base", price.base));
-        TRY_VOID(inner.amount("per-unit", price.per_unit));
+        TRY_VOID(read_rates(inner, price.rates));
         TRY_VOID(inner.sections("when", kMostSteps, true, [&](Table& line) -> Result<void> {
-            PriceStep step{.when = {}, .base = price.base, .per_unit = price.per_unit};
+            PriceStep step{.when = {}, .rates = price.rates};
             TRY_VOID(read_when(line, step.when));
-            TRY_VOID(line.amount("base", step.base));
-            TRY_VOID(line.amount("per-unit", step.per_unit));
-            price.steps.push_back(step);
+            TRY_VOID(read_rates(line, step.rates));
+            price.steps.push_back(std::move(step));
             return {};
         }));
         rule.price = std::move(price);
@@ -258,6 +264,20 @@ Result<void> read_accept(Table& table, Rule& rule) {
     });
 }
 
+/// `max-work = 100`, or `{ unit = "request-kib", amount = 100 }`.
+Result<void> read_max_work(Table& table, MaxWork& out) {
+    if (!table.is_table("max-work")) {
+        return table.number("max-work", out.amount);
+    }
+    return table.section("max-work", [&](Table& inner) -> Result<void> {
+        TRY_VOID(inner.text("unit", out.unit));
+        if (!inner.has("amount")) {
+            return inner.wrong("amount", "is missing");
+        }
+        return inner.number("amount", out.amount);
+    });
+}
+
 }  // namespace
 
 Result<void> read_band(Table& table, std::optional<Band>& out) {
@@ -284,8 +304,7 @@ Result<void> read_commands(Table& table, Rule& rule) {
     TRY_VOID(read_rate_limit(table, rule));
     TRY_VOID(read_defer(table, rule));
     if (table.has("max-work")) {
-        rule.max_work.emplace();
-        TRY_VOID(table.number("max-work", *rule.max_work));
+        TRY_VOID(read_max_work(table, rule.max_work.emplace()));
     }
     TRY_VOID(read_require(table, rule));
     TRY_VOID(read_price(table, rule));

@@ -150,7 +150,7 @@ Amount Evaluation::least_of(const MinPayment& payment) const {
 }
 
 bool Evaluation::pays_enough(const Rule& rule) const {
-    if (!question_.amount) {
+    if (!question_.amount || question_.is_quoted) {
         return true;
     }
     bool takes_currency = false;
@@ -176,12 +176,18 @@ bool Evaluation::may_defer(const Defer& defer) const {
     return !question_.due || question_.due->value <= question_.time.value + most;
 }
 
-Amount Evaluation::price(const Price& price) const {
+const Rates& Evaluation::rates_of(const Price& price) const {
     const auto step =
         std::ranges::find_if(price.steps, [&](const PriceStep& one) { return holds(one.when); });
-    const bool found = step != price.steps.end();
-    return plus(found ? step->base : price.base,
-        times(found ? step->per_unit : price.per_unit, question_.units));
+    return step == price.steps.end() ? price.rates : step->rates;
+}
+
+Amount Evaluation::price_at(const Rates& rates) const {
+    Amount price = plus(rates.base, times(rates.per_unit, question_.units));
+    for (const auto& [unit, amount] : rates.per) {
+        price = plus(price, times(amount, units_of(question_, unit)));
+    }
+    return price;
 }
 
 std::uint32_t Evaluation::below(const Accept& accept) const {
@@ -191,6 +197,10 @@ std::uint32_t Evaluation::below(const Accept& accept) const {
 }
 
 void Evaluation::quote() {
+    if (question_.is_quoted) {
+        decision_.least_bid = question_.service_price;
+        return;
+    }
     for (const Rule* rule : decision_.of(Command::min_payment)) {
         for (const MinPayment& payment : rule->min_payments) {
             if (payment.least.currency == question_.currency) {
@@ -200,7 +210,12 @@ void Evaluation::quote() {
     }
     for (const Rule* rule : decision_.of(Command::price)) {
         if (rule->price && rule->price->currency == question_.currency) {
-            decision_.quote = std::max(decision_.quote, std::optional(price(*rule->price)));
+            const Rates& rates = rates_of(*rule->price);
+            const Amount price = price_at(rates);
+            if (!decision_.quote || price > *decision_.quote) {
+                decision_.quote = price;
+                decision_.rates = &rates;
+            }
         }
     }
     const auto basis = decision_.quote ? decision_.quote : question_.service_price;
@@ -250,8 +265,10 @@ Decision Evaluation::finish() && {
     const bool defers = question_.payment == protocol::PaymentHeader::Type::deferred;
     if (refuses(Command::require, Verdict::unmet,
             [&](const Rule& rule) { return !rule.require || meets(*rule.require); }) ||
-        refuses(Command::max_work, Verdict::too_much_work,
-            [&](const Rule& rule) { return question_.units <= rule.max_work.value_or(0); })) {
+        refuses(Command::max_work, Verdict::too_much_work, [&](const Rule& rule) {
+            return !rule.max_work ||
+                   units_of(question_, rule.max_work->unit) <= rule.max_work->amount;
+        })) {
         return std::move(decision_);
     }
     if (defers && decision_.of(Command::defer).empty()) {

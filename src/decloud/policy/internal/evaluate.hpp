@@ -53,7 +53,8 @@ class Evaluation {
     [[nodiscard]] Amount least_of(const MinPayment& payment) const;
     [[nodiscard]] bool pays_enough(const Rule& rule) const;
     [[nodiscard]] bool may_defer(const Defer& defer) const;
-    [[nodiscard]] Amount price(const Price& price) const;
+    [[nodiscard]] const Rates& rates_of(const Price& price) const;
+    [[nodiscard]] Amount price_at(const Rates& rates) const;
     [[nodiscard]] std::uint32_t below(const Accept& accept) const;
     void quote();
     /// Settles the verdict by the first winner of `command` that does not pass.

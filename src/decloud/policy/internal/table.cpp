@@ -6,6 +6,12 @@
 
 namespace decloud::policy::internal {
 
+namespace {
+
+constexpr std::size_t kLongestName = 64;
+
+}  // namespace
+
 std::unexpected<Error> wrong_at(std::string_view source, std::uint32_t line, std::string_view why) {
     return fail(CommonError::invalid_input, fmt::format("{}:{}: {}", source, line, why));
 }
@@ -127,6 +133,20 @@ Result<void> Table::amount(std::string_view key, Amount& out) {
     }
     out = *parsed;
     return {};
+}
+
+Result<void> Table::amounts(
+    std::string_view key, std::map<std::string, Amount, std::less<>>& out, std::size_t most) {
+    return section(key, [&](Table& inner) -> Result<void> {
+        out.clear();
+        for (const auto& [name, node] : inner.table_) {
+            if (out.size() == most || name.str().size() > kLongestName) {
+                return inner.wrong(name.str(), "is one unit too many, or too long a name");
+            }
+            TRY_VOID(inner.amount(name.str(), out[std::string(name.str())]));
+        }
+        return {};
+    });
 }
 
 Result<void> Table::duration(std::string_view key, std::chrono::seconds& out) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -28,6 +29,7 @@ class Table {
         : table_(table), source_(source), line_(line) {}
 
     [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
+    [[nodiscard]] bool is_table(std::string_view key) const { return table_[key].is_table(); }
     [[nodiscard]] std::uint32_t line() const { return line_; }
     [[nodiscard]] std::uint32_t line_of(std::string_view key) const;
     /// A text as it is, or a list's first; empty if there is none.
@@ -42,6 +44,9 @@ class Table {
         std::string_view key, std::optional<std::uint32_t>& out, std::uint64_t most);
     /// A whole number, or one in quotes if it is very large.
     [[nodiscard]] Result<void> amount(std::string_view key, Amount& out);
+    /// A table of amounts by names of any kind, at most `most`; they replace what `out` has.
+    [[nodiscard]] Result<void> amounts(
+        std::string_view key, std::map<std::string, Amount, std::less<>>& out, std::size_t most);
     /// "90s", "5m", "12h", "30d".
     [[nodiscard]] Result<void> duration(std::string_view key, std::chrono::seconds& out);
     /// One text or a list of texts, at most `most`.

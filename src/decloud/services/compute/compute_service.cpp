@@ -1,5 +1,7 @@
 #include "compute_service.hpp"
 
+#include "units.hpp"
+
 #include <decloud/identity/signed_structs.hpp>
 #include <decloud/protocol/known_answer.hpp>
 
@@ -68,7 +70,13 @@ class ComputeService final : public protocol::Service {
         return {.name = "compute",
             .summary =
                 "Runs deployments: programs that somebody has uploaded, by their content id.",
-            .units = {{.name = "call", .description = "one call of a deployment"}},
+            .units = {{.name = "call", .description = "one call of a deployment"},
+                {.name = kCpuSecond,
+                    .description = "a second of one processor; of a server, which calls share, "
+                                   "the time that the call took"},
+                {.name = kGibSecond,
+                    .description = "a GiB of memory, as much as the deployment may use, for a "
+                                   "second"}},
             .methods = {
                 {.name = "call",
                     .summary = "Runs a deployment with the body as its input. Its owner pays "

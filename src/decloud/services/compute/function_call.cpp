@@ -1,5 +1,7 @@
 #include "function_call.hpp"
 
+#include "units.hpp"
+
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/log.hpp>
 #include <decloud/net/websocket/handshake.hpp>
@@ -73,10 +75,14 @@ class FunctionCall final : public protocol::PreparedCall {
     FunctionCall(FunctionCallContext& context,
         std::shared_ptr<const Deployment> deployment,
         std::shared_ptr<const protocol::Call> call)
-        : context_(context), deployment_(std::move(deployment)), call_(std::move(call)) {
+        : context_(context),
+          deployment_(std::move(deployment)),
+          call_(std::move(call)),
+          limits_(limits_within(deployment_->limits, call_->quote.get())) {
         const protocol::DeploymentSpec& spec = deployment_->spec();
         terms_.asset = context_.asset;
         terms_.max_price = context_.price;
+        terms_.units = most_units(limits_);
         terms_.subject = deployment_->cid;
         terms_.program = deployment_->program;
         terms_.max_request_bytes = spec.manifest.limits.request_bytes;
@@ -98,24 +104,35 @@ class FunctionCall final : public protocol::PreparedCall {
         if (may_upgrade()) {
             input = std::make_shared<UpgradedBody>(responder);
         }
-        const Outcome outcome = co_await context_.sandbox.answer(deployment_->artifact,
-            request(body), deployment_->variables, std::move(input), output, deployment_->limits,
-            std::move(gone));
-        context_.runs.record(
-            deployment_->artifact->runtime(), outcome, std::chrono::steady_clock::now() - began);
+        const Outcome outcome =
+            co_await context_.sandbox.answer(deployment_->artifact, request(body),
+                deployment_->variables, std::move(input), output, limits_, std::move(gone));
+        const auto took = std::chrono::steady_clock::now() - began;
+        context_.runs.record(deployment_->artifact->runtime(), outcome, took);
         keep_log(outcome);
-        if (outcome.succeeded()) {
-            const auto finished = co_await output->finish();
-            if (finished) {
-                co_return Completion::charged(terms_.max_price);
-            }
-            co_return ended_badly(responder, 502,
-                "the program's answer cannot be sent: " + finished.error().detail());
-        }
-        co_return co_await failed(outcome, *output, responder, source->error());
+        Completion completion = co_await answer(outcome, *output, responder, source->error());
+        completion.delivered = delivered_units(limits_, outcome,
+            {.took = std::chrono::ceil<std::chrono::milliseconds>(took),
+                .is_server = deployment_->spec().manifest.server.has_value()});
+        co_return completion;
     }
 
   private:
+    [[nodiscard]] async::Task<Completion> answer(Outcome outcome,
+        CallOutput& output,
+        protocol::Responder& responder,
+        std::optional<Error> body_error) const {
+        if (!outcome.succeeded()) {
+            co_return co_await failed(std::move(outcome), output, responder, std::move(body_error));
+        }
+        const auto finished = co_await output.finish();
+        if (finished) {
+            co_return Completion::charged(terms_.max_price);
+        }
+        co_return ended_badly(
+            responder, 502, "the program's answer cannot be sent: " + finished.error().detail());
+    }
+
     /// Nothing of what the program said there ever goes to the caller. A server's is kept as it
     /// comes, as it belongs to no call.
     void keep_log(const Outcome& outcome) const {
@@ -161,7 +178,7 @@ class FunctionCall final : public protocol::PreparedCall {
             request.upgrade = net::websocket::kProtocol;
         }
         request.cid = deployment_->cid;
-        request.deadline = deployment_->limits.wall;
+        request.deadline = limits_.wall;
         return request;
     }
 
@@ -236,6 +253,7 @@ class FunctionCall final : public protocol::PreparedCall {
     FunctionCallContext& context_;
     std::shared_ptr<const Deployment> deployment_;
     std::shared_ptr<const protocol::Call> call_;
+    sandbox::Limits limits_;
     protocol::Terms terms_;
 };
 

@@ -44,15 +44,26 @@ class CountedBody final : public protocol::RequestBody {
     bool whole_ = false;
 };
 
-Result<Amount> price_for(const protocol::PriceModel& price, std::uint64_t request_bytes) {
-    protocol::UnitCounts units;
-    if (price.per_unit.contains("call")) {
-        units["call"] = 1;
+protocol::UnitCounts count(std::uint64_t request_bytes) {
+    return {{"call", 1}, {"request-kib", (request_bytes + kKiB - 1) / kKiB}};
+}
+
+Result<Amount> price_for(const protocol::PriceModel& price, const protocol::UnitCounts& units) {
+    protocol::UnitCounts charged;
+    for (const auto& [unit, number] : units) {
+        if (price.per_unit.contains(unit)) {
+            charged.emplace(unit, number);
+        }
     }
-    if (price.per_unit.contains("request-kib")) {
-        units["request-kib"] = (request_bytes + kKiB - 1) / kKiB;
+    return protocol::price_of(price, charged);
+}
+
+protocol::UnitThousandths in_thousandths(const protocol::UnitCounts& units) {
+    protocol::UnitThousandths out;
+    for (const auto& [unit, number] : units) {
+        out.emplace(unit, number * 1000);
     }
-    return protocol::price_of(price, units);
+    return out;
 }
 
 /// What the operator's server is asked.
@@ -168,8 +179,10 @@ class PricedCall final : public PreparedCall {
         async::CancellationToken gone) override {
         CountedBody counted(body);
         Completion done = co_await inner_->serve(counted, responder, charge, gone);
-        const auto cost = price_for(price_, counted.bytes());
+        const protocol::UnitCounts units = count(counted.bytes());
+        const auto cost = price_for(price_, units);
         done.actual = cost ? std::min(*cost, terms_.max_price) : terms_.max_price;
+        done.delivered = in_thousandths(units);
         co_return done;
     }
 
@@ -208,8 +221,9 @@ class DeclaredService final : public protocol::Service {
             co_return std::unexpected(std::move(inner.error()));
         }
         protocol::Terms terms = (*inner)->terms();
-        const auto most =
-            price_for(method->price, call->content_length.value_or(terms.max_request_bytes));
+        terms.units = count(call->content_length.value_or(terms.max_request_bytes));
+        terms.unit = method->unit;
+        const auto most = price_for(method->price, terms.units);
         if (!most) {
             co_return std::unexpected(protocol::problem_from(most.error()));
         }
@@ -252,7 +266,8 @@ class DeclaredService final : public protocol::Service {
                 .response = method.response,
                 .price = {.currency = context_.asset,
                     .base = method.price,
-                    .per_unit = method.per_unit}});
+                    .per_unit = method.per_unit},
+                .unit = method.unit});
         }
         return out;
     }

@@ -142,6 +142,10 @@ Result<DeclaredMethod> read_method(
     TRY_VOID(section.text("request", method.request));
     TRY_VOID(section.text("response", method.response));
     TRY_VOID(section.amount("price", method.price));
+    TRY_VOID(section.text("unit", method.unit));
+    if (method.unit != "call" && method.unit != "request-kib") {
+        return section.wrong("unit", "is \"call\" or \"request-kib\", what the node counts");
+    }
     TRY(const toml::table* per_unit, section.table("per_unit"));
     if (per_unit != nullptr) {
         Section units(*per_unit, source, "methods." + name + ".per_unit.");

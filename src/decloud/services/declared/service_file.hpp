@@ -27,6 +27,8 @@ struct DeclaredMethod {
     Amount price{};
     /// By "call" or "request-kib", the units that the node counts.
     std::map<std::string, Amount, std::less<>> per_unit{};
+    /// Which of the two its work is measured by.
+    std::string unit = "call";
 };
 
 /// A service that somebody has added without C++: a deployment, or an HTTP server that the operator
