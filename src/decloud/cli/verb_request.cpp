@@ -13,6 +13,7 @@
 #include <decloud/client/promise_payer.hpp>
 #include <decloud/client/quotes.hpp>
 #include <decloud/client/request_signer.hpp>
+#include <decloud/net/error.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -47,6 +48,7 @@ struct RequestOptions {
     unsigned tries = 3;
     bool is_anonymous = false;
     bool is_verbose = false;
+    bool continues = false;
     internal::SpendingOptions spending;
 };
 
@@ -202,6 +204,12 @@ async::Task<Result<Exchanged>> exchange(
         std::move(request), std::move(answer), kept_back, std::move(refusal), hash.finish()};
 }
 
+/// The rest can still be asked for, of what costs nothing.
+bool broke_off(const Error& error) {
+    return error == make_error_code(net::NetError::connection_closed) ||
+           error == make_error_code(CommonError::timeout);
+}
+
 /// How long to wait before the next try: what the node says, else longer each time.
 std::chrono::milliseconds pause_before(unsigned attempt, const client::Answer* answer) {
     std::uint64_t seconds = 0;
@@ -226,9 +234,11 @@ async::Task<Result<Exchanged>> exchange_patiently(
     for (unsigned attempt = 1;; ++attempt) {
         const bool is_last = attempt >= work.options.tries;
         request.body = client::ReplayBody::of(executor, work.body);
+        CO_TRY_VOID(output.ask_for_rest(request.headers));
         auto done = co_await exchange(work, payer, output, request, !is_last);
-        const bool again =
-            done ? is_busy(done->answer.status()) : client::never_arrived(done.error());
+        const bool again = done ? is_busy(done->answer.status())
+                                : client::never_arrived(done.error()) ||
+                                      (work.options.continues && broke_off(done.error()));
         if (is_last || !again) {
             co_return done;
         }
@@ -382,7 +392,9 @@ async::Task<Outcome> send(
     if (work.options.bid == "accept-quote") {
         CO_TRY_VOID(co_await take_quote(work, http, node, request));
     }
-    internal::AnswerOutput output(work.options.output);
+    using Existing = internal::AnswerOutput::Existing;
+    internal::AnswerOutput output(
+        work.options.output, work.options.continues ? Existing::continued : Existing::replaced);
     CO_TRY(const Exchanged done,
         co_await bid_for(work, http, output, session, facts, std::move(request), executor));
     if (done.kept_back) {
@@ -397,7 +409,7 @@ async::Task<Outcome> send(
     CO_TRY_VOID(
         check(work, done.request, done.answer, facts, crypto::sha256(work.body), done.body_digest));
     print_summary(work, done, facts);
-    co_return exit_code_of_status(done.answer.status());
+    co_return output.was_whole() ? ExitCode::ok : exit_code_of_status(done.answer.status());
 }
 
 Result<std::unique_ptr<Promising>> open_promises(
@@ -455,6 +467,12 @@ Outcome request(const Context& context, const RequestOptions& options) {
     if (options.tries == 0 || options.tries > kMostTries) {
         return fail(ClientError::usage, "--tries is 1 to 100");
     }
+    const bool is_to_file = !options.output.empty() && options.output != "-";
+    if (options.continues && (!is_to_file || options.pay != "none" || !options.bid.empty())) {
+        return fail_with_help(ClientError::usage,
+            "--continue is for an answer that goes to a file and is not paid for",
+            "the rest of a paid answer would be paid for again");
+    }
     if (!options.units.empty() && options.bid != "accept-quote") {
         return fail(ClientError::usage, "--units is for --bid accept-quote");
     }
@@ -504,6 +522,8 @@ void add_request(CLI::App& app, Context& context) {
     verb->add_option("--body", options->body, "What is sent; - is standard input")
         ->type_name("FILE");
     verb->add_option("-o,--output", options->output, "Where the answer goes")->type_name("FILE");
+    verb->add_flag("-c,--continue", options->continues,
+        "With -o: get what the file has not yet, if the service answers ranges; for what is free");
     verb->add_option("--pay", options->pay,
             "none, attached (now, from your channel or by x402) or "
             "defer (a promise, which decloud daemon keeps)")
