@@ -286,7 +286,7 @@ def idle(_, folder, measure):
 
     certificate, key = clouds.make_certificate(folder)
     program = pathlib.Path(os.environ.get("DECLOUD_BUILD", proxies.ROOT / "build")) / "bench/idle_tunnels_bench"
-    count = int(os.environ.get("BENCH_IDLE_TUNNELS", "9000"))
+    count = int(os.environ.get("BENCH_IDLE_TUNNELS", "4000"))
     out = subprocess.run([program, certificate, key, str(count)], capture_output=True, text=True, check=True).stdout
     measured = json.loads(out)
     measure.report("memory of an idle tunnel, KiB", measured["bytes_each"] / 1024, 64, at_most=True,
