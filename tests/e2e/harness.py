@@ -357,9 +357,14 @@ class Cloud:
     @contextlib.contextmanager
     def costs(self, amount, payer=None):
         """Exactly this much is charged in the meantime, and nothing stays held."""
+        def nothing_is_held():
+            return int(self.ledger(payer)["held"]) == 0
+
+        # A call whose answer came early, such as a 413, is charged when it has ended.
+        wait_for("earlier holds to end", nothing_is_held, 20)
         before = self.spent(payer)
         yield
-        wait_for("holds to end", lambda: int(self.ledger(payer)["held"]) == 0, 10)
+        wait_for("holds to end", nothing_is_held, 10)
         expect_equal(self.spent(payer) - before, amount, "charged")
 
     def send(self, sender, to, signature, *values):

@@ -52,7 +52,7 @@ def test_nobody_is_led_to_what_is_private_denied_or_absent(cloud, folder):
 def test_what_cannot_be_answered_is_refused(cloud):
     name = "k51qzi5uqu5dgutdk6i1ynyzgkqngpha5xpgia3a5qqp4jsh0u4csozksxel2r"
     for rest, method, status in (("providers/x", "GET", 422), ("other/x", "GET", 400), ("providers", "PUT", 501),
-                                 (f"ipns/{name}", "PUT", 501), (f"ipns/{name}", "GET", 406)):
+                                 (f"ipns/{name}", "PUT", 403), (f"ipns/{name}", "GET", 406)):
         expect_equal(ask(cloud, rest, method=method).status, status, f"{method} {rest}")
     expect_equal(ask(cloud, f"ipns/{name}", "application/vnd.ipfs.ipns-record").status, 404, "no record")
     preflight = ask(cloud, f"ipns/{name}", method="OPTIONS")
