@@ -55,6 +55,9 @@ struct FileImport::State {
         return {};
     }
     Result<void> deliver(Chunk& chunk) {
+        if (!chunk.leaf) {
+            return fail(CommonError::internal, "a chunk that was not hashed");
+        }
         TRY_VOID(keep(chunk.leaf->cid, chunk.encoded.empty() ? chunk.data : chunk.encoded));
         TRY_VOID(builder.add_leaf(std::move(*chunk.leaf)));
         chunk.data.clear();

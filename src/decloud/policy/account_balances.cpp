@@ -19,11 +19,15 @@ bool AccountBalances::is_fresh(const Entry& entry) const {
 
 Facts AccountBalances::facts(const Credential& credential) const {
     const auto found = known_.find(credential.id);
-    if (found == known_.end() || !found->second.balance || !is_fresh(found->second)) {
+    if (found == known_.end()) {
+        return {};
+    }
+    const Entry& entry = found->second;
+    if (!entry.balance || !is_fresh(entry)) {
         return {};
     }
     Facts facts;
-    facts.balance = Money{.currency = settings_.currency, .amount = *found->second.balance};
+    facts.balance = Money{.currency = settings_.currency, .amount = *entry.balance};
     return facts;
 }
 
@@ -43,11 +47,11 @@ async::Task<void> AccountBalances::learn(std::vector<Credential> credentials) {
 
 async::Task<void> AccountBalances::ask(std::string id, Address account) {
     struct Asking {
-        explicit Asking(std::size_t& count) : count_(count) { ++count_; }
-        ~Asking() { --count_; }
+        explicit Asking(std::size_t& running) : count(running) { ++count; }
+        ~Asking() { --count; }
         Asking(const Asking&) = delete;
         Asking& operator=(const Asking&) = delete;
-        std::size_t& count_;
+        std::size_t& count;
     };
     const Asking asking(asking_);
     const auto balance = co_await async::with_timeout(settings_.timeout, balance_of_(account));

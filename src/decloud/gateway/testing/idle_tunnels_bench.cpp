@@ -169,7 +169,7 @@ class Openers {
         identity::TunnelClaim claim{.name = name.full(),
             .epoch = 1,
             .instance = "1",
-            .delegation = std::move(delegation),
+            .delegation = delegation,
             .signature = {}};
         identity::sign_tunnel_claim(claim,
             {.host = url_.authority(),

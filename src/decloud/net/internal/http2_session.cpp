@@ -382,12 +382,12 @@ void Http2Session::grow(std::int32_t id, WindowGrowth& window, std::size_t bytes
     }
     const auto now = std::chrono::steady_clock::now();
     measure_round_trip(now);
-    const auto wished = window.read(bytes, now, round_trip_);
-    const std::int32_t more = wished ? *wished - window.window() : 0;
+    const std::int32_t wished = window.read(bytes, now, round_trip_).value_or(0);
+    const std::int32_t more = wished - window.window();
     if (more > 0 && more <= growth_left_ &&
-        nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, id, *wished) == 0) {
+        nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, id, wished) == 0) {
         growth_left_ -= more;
-        window.grown_to(*wished);
+        window.grown_to(wished);
     }
 }
 
