@@ -155,7 +155,7 @@ def test_a_provider_that_is_down_is_502_at_the_gateway(cloud):
     answer = http1.request(url)
     expect(answer.status == 502, f"{answer.status} {answer.text}")
     expect("alice" in answer.json["detail"], answer.text)
-    wait_for("the node to be ready again", cloud.node_is_ready, 30)
+    wait_for("the node to be ready again", cloud.node_is_ready, 90)
 
 
 def readiness(cloud):

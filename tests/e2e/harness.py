@@ -295,7 +295,7 @@ class Cloud:
 
     def kill_node(self):
         self.kill("node")
-        wait_for("the node to be ready again", self.node_is_ready, 30, 0.02)
+        wait_for("the node to be ready again", self.node_is_ready, 90, 0.02)
 
     # The command line and the operator.
 
