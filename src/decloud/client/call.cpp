@@ -22,6 +22,17 @@ async::Task<Result<Answer>> pass_on(Answer answer, CallSink sink) {
 
 }  // namespace
 
+CallSink collect_into(Bytes& body, std::size_t limit) {
+    return {.head = [](const net::http::ResponseHead&) { return Result<void>{}; },
+        .body = [&body, limit](BytesView piece) -> Result<void> {
+            if (body.size() + piece.size() > limit) {
+                return fail(CommonError::limit_exceeded, "the node's answer is too long");
+            }
+            append(body, piece);
+            return {};
+        }};
+}
+
 Result<std::vector<RequestRoute>> routes_to(
     const std::string& gateway_url, const registry::Provider& provider, const std::string& path) {
     std::vector<RequestRoute> out;

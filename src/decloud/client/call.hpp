@@ -20,6 +20,9 @@ struct CallSink {
     std::function<Result<void>(BytesView)> body;
 };
 
+/// Keeps the answer in `body`, which outlives it, up to `limit` bytes. Error: limit_exceeded.
+[[nodiscard]] CallSink collect_into(Bytes& body, std::size_t limit);
+
 /// The ways to what is behind `path` ("/{cid}…") at a provider: by the gateway, unless
 /// `gateway_url` is empty, then the provider itself. Error: invalid_input for a bad URL.
 [[nodiscard]] Result<std::vector<RequestRoute>> routes_to(

@@ -65,16 +65,7 @@ async::Task<Result<Debtor::Told>> Debtor::post(KnownNode node,
     CO_TRY(auto key, crypto::Ed25519PrivateKey::from_seed(seed_.view()));
     request.signer = std::make_shared<RequestSigner>(std::move(key), node.facts.audience, clock_);
     Bytes body;
-    CO_TRY(const Answer answer,
-        co_await call(payer, request,
-            {.head = [](const net::http::ResponseHead&) { return Result<void>{}; },
-                .body = [&body](BytesView piece) -> Result<void> {
-                    if (body.size() + piece.size() > kMaxAnswer) {
-                        return fail(CommonError::limit_exceeded, "the node's answer is too long");
-                    }
-                    append(body, piece);
-                    return {};
-                }}));
+    CO_TRY(const Answer answer, co_await call(payer, request, collect_into(body, kMaxAnswer)));
     const std::string type(answer.head().headers.find("Content-Type").value_or(""));
     if (answer.status() >= 300) {
         const auto& reason = answer.not_paid();

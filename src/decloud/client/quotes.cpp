@@ -32,15 +32,7 @@ async::Task<Result<std::string>> ask(
     Bytes body;
     Payer payer(http, {});
     CO_TRY(const Answer answer,
-        co_await call(payer, std::move(request),
-            {.head = [](const net::http::ResponseHead&) { return Result<void>{}; },
-                .body = [&body](BytesView piece) -> Result<void> {
-                    if (body.size() + piece.size() > kMaxAnswer) {
-                        return fail(CommonError::limit_exceeded, "the node's answer is too long");
-                    }
-                    append(body, piece);
-                    return {};
-                }}));
+        co_await call(payer, std::move(request), collect_into(body, kMaxAnswer)));
     if (answer.status() != 200) {
         const std::string type(answer.head().headers.find("Content-Type").value_or(""));
         co_return fail(remote_error(answer.status(), type, body));

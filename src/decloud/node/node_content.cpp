@@ -190,12 +190,17 @@ async::Task<protocol::Checked<content::CarImported>> receive_file(
         .roots = {entry->cid}, .blocks = file.blocks(), .bytes = file.bytes()};
 }
 
-/// Pins what was brought, unless it is incomplete, and tells what it was.
+/// Pins what was brought, unless it is incomplete, and tells what it was, or why it was not taken.
 async::Task<void> keep_imported(net::http::Exchange exchange,
     services::ContentContext& context,
-    content::CarImported imported,
+    protocol::Checked<content::CarImported> checked,
     std::string reason,
     bool incomplete) {
+    if (!checked) {
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(checked.error()));
+        co_return;
+    }
+    const content::CarImported imported = std::move(*checked);
     const auto pinned = co_await async::offload(context.pool, [&, incomplete]() -> Result<void> {
         // A pin whose tree has a hole would keep everything.
         if (incomplete) {
@@ -245,23 +250,15 @@ async::Task<void> import_content(net::http::Exchange exchange, services::Content
     std::string reason = query_value(exchange.request().query(), "pin");
     const bool incomplete = query_value(exchange.request().query(), "incomplete") == "true";
     auto imported = co_await receive_car(exchange, context, incomplete);
-    if (!imported) {
-        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(imported.error()));
-        co_return;
-    }
     co_await keep_imported(
-        std::move(exchange), context, std::move(*imported), std::move(reason), incomplete);
+        std::move(exchange), context, std::move(imported), std::move(reason), incomplete);
 }
 
 async::Task<void> add_file(net::http::Exchange exchange, services::ContentContext& context) {
     std::string reason = query_value(exchange.request().query(), "pin");
     auto imported = co_await receive_file(exchange, context);
-    if (!imported) {
-        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(imported.error()));
-        co_return;
-    }
     co_await keep_imported(
-        std::move(exchange), context, std::move(*imported), std::move(reason), false);
+        std::move(exchange), context, std::move(imported), std::move(reason), false);
 }
 
 async::Task<void> export_content(net::http::Exchange exchange, services::ContentContext& context) {
