@@ -19,6 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "logs"
 CORES = os.cpu_count() or 1
 MINUTE = 60
+# Unit tests that fail.
+MOST_TRIED_AGAIN = 3
 # Of the contracts in `./check long`: four invariants of 100 calls a run make more than a million.
 LONG_CONTRACTS = {"FOUNDRY_FUZZ_RUNS": "10000", "FOUNDRY_INVARIANT_RUNS": "2600"}
 # The e2e step has a few rounds of it.
@@ -129,13 +131,26 @@ def check_tidy(options):
     return single("tidy", run("tidy", [sys.executable, "tools/run_tidy.py", *everything], 40 * MINUTE))
 
 
-def unit_tests(folder, environment=None, pattern="."):
-    report = LOGS / f"{folder}.xml"
+def ctest(name, folder, options, environment):
+    report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
-    command = ["ctest", "--test-dir", folder, "-R", pattern, "--schedule-random", "-j", CORES, "--timeout", 300,
-               "--output-on-failure", "--test-output-size-failed", 65536, "--output-junit", report]
-    done = run(f"unit-{folder}", command, 30 * MINUTE, environment)
+    command = ["ctest", "--test-dir", folder, "--timeout", 300, "--output-on-failure", "--test-output-size-failed", 65536,
+               "--output-junit", report, *options]
+    done = run(name, command, 30 * MINUTE, environment)
     return suite("unit tests", done, read_junit(report) if report.exists() else [])
+
+
+def unit_tests(folder, environment=None, pattern="."):
+    """A few that fail among many are tried once more, alone: machines that are too busy are told from faults."""
+    name = f"unit-{folder}"
+    results = ctest(name, folder, ["-R", pattern, "--schedule-random", "-j", CORES], environment)
+    failed = [result for result in results if result.outcome is Outcome.failed]
+    if not failed or len(failed) > MOST_TRIED_AGAIN:
+        return results
+    for result in failed:
+        print(f"  {result.name} failed, and is tried again alone:\n{result.details}", file=sys.stderr, flush=True)
+    again = ctest(f"{name}-again", folder, ["--rerun-failed"], environment)
+    return [result for result in results if result not in failed] + again
 
 
 def fuzz_one(name, seconds):

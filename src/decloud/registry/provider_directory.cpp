@@ -176,6 +176,9 @@ void ProviderDirectory::Impl::keep(const identity::ProviderName& name,
     refused_.remove(name.node());
     known_.put(name, {*result, resolver, now + settings_.refresh_age});
     due_from_ = std::min(due_from_.value_or(*asked_at + 1), *asked_at + 1);
+    // It may have been overtaken: then its events were looked at before there was anything to
+    // forget.
+    head_moved_.set();
 }
 
 async::Task<void> ProviderDirectory::Impl::run() {
@@ -195,7 +198,8 @@ async::Task<void> ProviderDirectory::Impl::follow() {
         co_return;
     }
     const std::uint64_t generation = generation_;
-    if (!checked_ || head->number > *checked_) {
+    const bool due = due_from_ && *due_from_ <= head->number;
+    if (!checked_ || head->number > *checked_ || due) {
         if (auto checked = co_await check_events(head->number); !checked) {
             if (!std::exchange(events_failing_, true)) {
                 log::warning(

@@ -4,6 +4,7 @@
 
 #include <decloud/async/event.hpp>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -136,6 +137,55 @@ TEST_F(ProviderDirectoryTest, FollowsAChangeOfTheRecordWithinFiveSeconds) {
         EXPECT_LT(std::chrono::steady_clock::now() - changed, 5s);
         co_await bench->world->remove_resolver("alice");
         EXPECT_TRUE(co_await bench->until_error("alice.test", RegistryError::unknown_provider));
+        co_await bench->stop();
+    });
+}
+
+TEST_F(ProviderDirectoryTest, ForgetsAnAnswerThatTheNextBlockOvertook) {
+    play([](async::Executor executor) -> async::Task<void> {
+        const auto bench = co_await Bench::start(executor);
+        co_await bench->world->enroll("bob", "http://bob.example");
+        co_await bench->world->enroll("alice", "http://one.example");
+        int rounds = 0;
+        async::Event events_read(executor);
+        async::Event asked(executor);
+        // Of what is asked for alice, this is the last.
+        const std::string last_key = to_hex(as_bytes(contracts::resolver::kLowestEpochKey));
+        std::string held;
+        std::string awaited = "eth_getLogs";
+        bench->wire->on_answer = [&](std::string question) -> async::Task<void> {
+            if (!held.empty() && question.contains(held)) {
+                held.clear();
+                asked.set();
+                EXPECT_TRUE(co_await events_read.wait(9s));
+            } else if (question.contains("eth_getLogs")) {
+                ++rounds;
+                if (question.contains(awaited)) {
+                    events_read.set();
+                }
+            }
+        };
+        // Once bob's own events lie far enough behind, he stays, so that events are asked for.
+        co_await bench->world->chain.mine(8);
+        EXPECT_TRUE(co_await until([&]() -> async::Task<bool> {
+            (void)co_await bench->find("bob.test");
+            co_await bench->world->chain.mine();
+            co_return rounds >= 3;
+        }));
+        EXPECT_TRUE(co_await bench->until_cached("bob.test"));
+        events_read.reset();
+        const json::Value number = co_await bench->world->chain.ask("eth_blockNumber", {});
+        awaited =
+            fmt::format("\"{:#x}\"", std::stoull(std::string(number.as_string()), nullptr, 16) + 1);
+        held = last_key;
+        async::TaskGroup callers(executor);
+        callers.spawn([](Bench* on) -> async::Task<void> {
+            EXPECT_TRUE(co_await on->find("alice.test"));
+        }(bench.get()));
+        EXPECT_TRUE(co_await asked.wait(20s));
+        co_await bench->world->set_url("alice", "http://two.example");
+        co_await callers.join();
+        EXPECT_TRUE(co_await bench->until_host("alice.test", "two.example"));
         co_await bench->stop();
     });
 }
