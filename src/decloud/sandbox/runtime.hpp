@@ -21,6 +21,8 @@ class Artifact {
     [[nodiscard]] const std::string& runtime() const { return runtime_; }
     /// As `Runtime::prepare` was given it.
     [[nodiscard]] const std::string& program_key() const { return program_key_; }
+    /// Its answers always begin with a header block, whatever the manifest says of them.
+    [[nodiscard]] virtual bool answers_with_head() const { return false; }
 
   protected:
     Artifact(std::string runtime, std::string program_key)

@@ -62,6 +62,7 @@ struct SandboxSettings {
     /// Runs at the same time in one WASM worker.
     std::uint32_t wasm_runs_per_worker = 64;
     std::chrono::seconds worker_idle{60};
+    /// Processor time that compiling a WASM program may take; four times that on the clock.
     std::chrono::seconds compile_wall{60};
     std::uint64_t compile_memory_bytes = 2 * kGiB;
 

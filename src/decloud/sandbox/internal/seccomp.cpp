@@ -37,7 +37,8 @@ constexpr std::array kOwnCode{"brk", "clock_getres", "clock_gettime", "clock_nan
     "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_yield", "sendmsg",
     "set_robust_list", "set_tid_address", "sigaltstack", "tgkill", "write", "writev"};
 
-constexpr std::array kWasm{"pipe2", "pkey_alloc", "pkey_free", "pkey_mprotect"};
+constexpr std::array kWasm{"epoll_create1", "epoll_ctl", "epoll_wait", "eventfd2", "pipe2",
+    "pkey_alloc", "pkey_free", "pkey_mprotect"};
 
 constexpr std::array kOneShot{
     "fchmod", "fchmodat", "fsync", "mkdirat", "open", "openat", "umask", "unlinkat"};

@@ -2,6 +2,7 @@
 
 #include "../internal/one_shot.hpp"
 #include "../internal/package.hpp"
+#include "component.hpp"
 #include "engine.hpp"
 #include "wasi.hpp"
 
@@ -14,7 +15,12 @@ using internal::WireWriter;
 
 namespace {
 
-Result<UniqueFd> compile(BytesView code) {
+Result<UniqueFd> compile_component(BytesView code) {
+    TRY(const ComponentEngine engine, ComponentEngine::make(0));
+    return engine.compile(code);
+}
+
+Result<UniqueFd> compile_module(BytesView code) {
     const auto engine = make_engine(0);
     const Owned<wasmtime_linker_t> linker(wasmtime_linker_new(engine.get()));
     TRY_VOID(define_wasi(*linker));
@@ -63,7 +69,7 @@ int compile_worker_main(int socket, const internal::AcceptedLayers& accepted) {
                                            .system_calls = internal::SystemCalls::one_shot},
                 accepted));
             TRY(const Bytes code, internal::read_package_file(zip.view(), limits, entry));
-            return compile(code);
+            return is_component_file(code) ? compile_component(code) : compile_module(code);
         });
 }
 

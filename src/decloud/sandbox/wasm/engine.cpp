@@ -64,7 +64,7 @@ Owned<wasm_engine_t> make_engine(std::uint32_t slots) {
 }
 
 std::string engine_fingerprint() {
-    std::string text = "decloud-1 wasmtime-" WASMTIME_VERSION " epoch stack512k cow nomem64 ";
+    std::string text = "decloud-2 wasmtime-" WASMTIME_VERSION " epoch stack512k cow nomem64 ";
     std::ifstream cpu("/proc/cpuinfo");
     for (std::string line; std::getline(cpu, line);) {
         if (line.starts_with("flags") || line.starts_with("Features")) {

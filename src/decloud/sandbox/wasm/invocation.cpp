@@ -15,7 +15,7 @@ using internal::UniqueFd;
 
 namespace {
 
-/// Environments must leave room for the body in one message.
+/// Heads and environments must leave room for the body in one message.
 constexpr std::size_t kMaximumEnvironment = 80 * 1024;
 
 std::size_t size_of(const Environment& environment) {
@@ -48,6 +48,7 @@ RunRequest run_request(std::uint64_t id, std::uint32_t module, const Limits& lim
         .response_bytes = limits.response_bytes,
         .stderr_bytes =
             static_cast<std::uint32_t>(std::min<std::uint64_t>(limits.stderr_bytes, kInlineOutput)),
+        .head = {},
         .environment = {},
         .body = {}};
 }
@@ -95,13 +96,14 @@ async::Task<std::optional<Outcome>> Invocation::run(
     if (whole != nullptr && whole->size() > limits_.request_bytes) {
         co_return limit_reached("the request is larger than allowed");
     }
-    if (size_of(environment_) > kMaximumEnvironment) {
+    if (head_.size() + size_of(environment_) > kMaximumEnvironment) {
         co_return limit_reached("the request's headers are larger than allowed");
     }
     if (cancel_.cancelled()) {
         co_return killed();
     }
     RunRequest request = run_request(worker->next_id(), module, limits_);
+    request.head = as_bytes(head_);
     const std::uint64_t id = request.id;
     auto input = prepare_input(request, whole);
     if (!input) {

@@ -8,20 +8,23 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace decloud::sandbox::wasm {
 
 /// One call of a WASM program, with what it takes in and gives out. Single threaded.
 class Invocation {
   public:
-    /// Nothing is started before `run`.
+    /// Nothing is started before `run`. `head`: as `RunRequest::head`.
     Invocation(async::Executor executor,
+        std::string head,
         Environment environment,
         std::shared_ptr<BodySource> body,
         std::shared_ptr<ResponseSink> sink,
         Limits limits,
         async::CancellationToken cancel)
         : executor_(std::move(executor)),
+          head_(std::move(head)),
           environment_(std::move(environment)),
           body_(std::move(body)),
           sink_(std::move(sink)),
@@ -44,6 +47,7 @@ class Invocation {
     std::optional<Outcome> worker_died(const PendingRun& run);
 
     async::Executor executor_;
+    std::string head_;
     Environment environment_;
     std::shared_ptr<BodySource> body_;
     std::shared_ptr<ResponseSink> sink_;

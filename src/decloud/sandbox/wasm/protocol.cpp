@@ -41,7 +41,7 @@ Bytes encode(const RunRequest& request, const Environment& environment) {
         size += name.size() + value.size() + 2;
     }
     WireWriter writer;
-    writer.reserve(sizeof(RunNumbers) + size + request.body.size() + 16);
+    writer.reserve(sizeof(RunNumbers) + size + request.head.size() + request.body.size() + 16);
     writer.put(MessageKind::run);
     writer.put(request.input);
     writer.put(RunNumbers{.id = request.id,
@@ -51,6 +51,7 @@ Bytes encode(const RunRequest& request, const Environment& environment) {
         .wall_ms = request.wall_ms,
         .stderr_bytes = request.stderr_bytes,
         .environment_count = static_cast<std::uint32_t>(environment.size())});
+    writer.put_bytes(request.head);
     writer.put(static_cast<std::uint32_t>(size));
     for (const auto& [name, value] : environment) {
         writer.put_raw(as_bytes(name));
@@ -75,6 +76,7 @@ std::optional<RunRequest> parse_run(BytesView message) {
     request.response_bytes = numbers.response_bytes;
     request.stderr_bytes = numbers.stderr_bytes;
     request.environment_count = numbers.environment_count;
+    request.head = reader.get_bytes();
     request.environment = reader.get_bytes();
     request.body = reader.get_bytes();
     if (!reader.complete() || kind != MessageKind::run || request.input > InputKind::pipe) {

@@ -46,6 +46,8 @@ struct RunRequest {
     std::uint32_t stderr_bytes = 0;
     InputKind input = InputKind::inline_bytes;
     std::uint32_t environment_count = 0;
+    /// For a component: the request's head as HTTP/1.1. Else empty.
+    BytesView head;
     /// "NAME=VALUE\0" one after the other.
     BytesView environment;
     BytesView body;

@@ -2,6 +2,7 @@
 
 #include "../internal/fd.hpp"
 #include "../internal/one_shot.hpp"
+#include "component.hpp"
 #include "engine.hpp"
 #include "protocol.hpp"
 #include "runner.hpp"
@@ -11,11 +12,13 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+#include <atomic>
 #include <csignal>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <variant>
 
 namespace decloud::sandbox::wasm {
 
@@ -34,12 +37,18 @@ class RunWorker {
   public:
     RunWorker(int socket, std::uint32_t runs)
         : socket_(socket),
+          slots_(runs),
           engine_(make_engine(runs)),
           linker_(wasmtime_linker_new(engine_.get())) {}
 
     Result<void> prepare() { return define_wasi(*linker_); }
 
-    void tick() { wasmtime_engine_increment_epoch(engine_.get()); }
+    void tick() {
+        wasmtime_engine_increment_epoch(engine_.get());
+        if (const auto* components = components_.load(std::memory_order_acquire)) {
+            components->tick();
+        }
+    }
 
     /// One message from the node.
     bool serve(ThreadCrew& crew) {
@@ -77,18 +86,16 @@ class RunWorker {
     }
 
   private:
+    /// A command or a component.
+    using Loaded = std::variant<Program, Component>;
+
     void load(Message message) {
         WireReader reader(message.data.subspan(1));
         const auto number = reader.get<std::uint32_t>();
-        auto module = read_module(message);
-        bool at_fault = !module && module.error() == make_error_code(CommonError::limit_exceeded);
-        Result<Program> program = fail(CommonError::internal);
-        if (module) {
-            program = Program::make(*linker_, std::move(*module));
-            at_fault = !program;
-        } else {
-            program = fail(std::move(module.error()));
-        }
+        auto program = read_program(message);
+        const bool at_fault =
+            !program && (program.error() == make_error_code(CommonError::limit_exceeded) ||
+                            program.error() == make_error_code(CommonError::invalid_input));
         WireWriter reply;
         reply.put(MessageKind::loaded);
         reply.put(number);
@@ -96,16 +103,38 @@ class RunWorker {
         reply.put_text(program ? "" : program.error().message());
         if (program) {
             const std::lock_guard lock(mutex_);
-            programs_[number] = std::make_shared<const Program>(std::move(*program));
+            programs_[number] = std::make_shared<const Loaded>(std::move(*program));
         }
         say(reply.bytes());
     }
 
-    Result<Owned<wasmtime_module_t>> read_module(Message& message) {
+    Result<Loaded> read_program(const Message& message) {
         if (message.fds.size() != 1) {
             return fail(CommonError::internal, "no code came");
         }
         TRY(const auto code, internal::MappedFile::open(message.fds[0].get()));
+        if (decloud_http_is_compiled_component(code.view().data(), code.view().size())) {
+            TRY(const ComponentEngine* const engine, component_engine());
+            TRY(Component component, engine->load(code.view()));
+            return Loaded(std::move(component));
+        }
+        TRY(auto module, read_module(code));
+        TRY(Program program, Program::make(*linker_, std::move(module)));
+        return Loaded(std::move(program));
+    }
+
+    /// Made when the first component comes: most owners have none.
+    Result<const ComponentEngine*> component_engine() {
+        const std::lock_guard lock(engine_mutex_);
+        if (!component_engine_) {
+            TRY(ComponentEngine made, ComponentEngine::make(slots_));
+            component_engine_ = std::make_unique<const ComponentEngine>(std::move(made));
+            components_.store(component_engine_.get(), std::memory_order_release);
+        }
+        return component_engine_.get();
+    }
+
+    Result<Owned<wasmtime_module_t>> read_module(const internal::MappedFile& code) {
         wasmtime_module_t* module = nullptr;
         const Owned<wasmtime_error_t> error(wasmtime_module_deserialize(
             engine_.get(), code.view().data(), code.view().size(), &module));
@@ -141,7 +170,7 @@ class RunWorker {
             return;
         }
         Stdio stdio(stdio_settings(*request, message));
-        std::shared_ptr<const Program> program;
+        std::shared_ptr<const Loaded> program;
         {
             const std::lock_guard lock(mutex_);
             const auto place = programs_.find(request->module);
@@ -151,8 +180,11 @@ class RunWorker {
         RunResult result;
         result.id = request->id;
         Owned<wasmtime_store_t> store;
-        if (program) {
-            result.outcome = run_program(*engine_, *program, *request, stdio, store);
+        if (program && std::holds_alternative<Program>(*program)) {
+            result.outcome =
+                run_program(*engine_, std::get<Program>(*program), *request, stdio, store);
+        } else if (program) {
+            result.outcome = run_component(std::get<Component>(*program), *request, stdio);
         } else {
             result.outcome = sandbox_failure("the program is not loaded");
         }
@@ -191,10 +223,15 @@ class RunWorker {
     }
 
     int socket_;
+    std::uint32_t slots_;
     Owned<wasm_engine_t> engine_;
     Owned<wasmtime_linker_t> linker_;
+    std::mutex engine_mutex_;
+    std::unique_ptr<const ComponentEngine> component_engine_;
+    /// As `component_engine_`, for the ticker.
+    std::atomic<const ComponentEngine*> components_ = nullptr;
     std::mutex mutex_;
-    std::map<std::uint32_t, std::shared_ptr<const Program>> programs_;
+    std::map<std::uint32_t, std::shared_ptr<const Loaded>> programs_;
     std::unordered_map<std::uint64_t, Stdio*> runs_;
 };
 
@@ -206,7 +243,7 @@ int run_worker_main(int socket, const internal::AcceptedLayers& accepted, std::u
     const sched_param parameters{};
     ::sched_setscheduler(0, SCHED_BATCH, &parameters);
     auto confined = internal::confine(
-        {.open_files = 4 * std::uint64_t{runs} + 64, .system_calls = internal::SystemCalls::wasm},
+        {.open_files = 8 * std::uint64_t{runs} + 64, .system_calls = internal::SystemCalls::wasm},
         accepted);
     RunWorker worker(socket, runs);
     if (confined) {

@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::int64_t kTableElements = 20'000;
 
-std::chrono::microseconds thread_time() {
-    timespec time{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return std::chrono::microseconds(time.tv_sec * 1'000'000 + time.tv_nsec / 1000);
-}
-
 wasmtime_error_t* on_epoch(
     wasmtime_context_t*, void* data, std::uint64_t* next, wasmtime_update_deadline_kind_t* kind) {
     *next = 1;
@@ -38,30 +32,6 @@ struct Abort {
         return trap ? describe(*trap) : error ? describe(*error) : std::string();
     }
 };
-
-Outcome stopped(Stdio::Stop reason) {
-    Outcome outcome;
-    switch (reason) {
-        case Stdio::Stop::timed_out:
-            outcome.end = Outcome::End::timed_out;
-            outcome.detail = "the time limit was reached";
-            break;
-        case Stdio::Stop::response_limit:
-            outcome.end = Outcome::End::limit;
-            outcome.detail = "the answer is larger than allowed";
-            break;
-        case Stdio::Stop::cancelled:
-        case Stdio::Stop::reader_gone:
-            outcome.end = Outcome::End::killed;
-            outcome.detail = "cancelled";
-            break;
-        case Stdio::Stop::none:
-        case Stdio::Stop::failed:
-            outcome.detail = "the worker could not move the program's input or output";
-            break;
-    }
-    return outcome;
-}
 
 class Run {
   public:
@@ -152,6 +122,36 @@ class Run {
 };
 
 }  // namespace
+
+std::chrono::microseconds thread_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::microseconds(time.tv_sec * 1'000'000 + time.tv_nsec / 1000);
+}
+
+Outcome stopped(Stdio::Stop reason) {
+    Outcome outcome;
+    switch (reason) {
+        case Stdio::Stop::timed_out:
+            outcome.end = Outcome::End::timed_out;
+            outcome.detail = "the time limit was reached";
+            break;
+        case Stdio::Stop::response_limit:
+            outcome.end = Outcome::End::limit;
+            outcome.detail = "the answer is larger than allowed";
+            break;
+        case Stdio::Stop::cancelled:
+        case Stdio::Stop::reader_gone:
+            outcome.end = Outcome::End::killed;
+            outcome.detail = "cancelled";
+            break;
+        case Stdio::Stop::none:
+        case Stdio::Stop::failed:
+            outcome.detail = "the worker could not move the program's input or output";
+            break;
+    }
+    return outcome;
+}
 
 Outcome run_program(wasm_engine_t& engine,
     const Program& program,

@@ -7,6 +7,11 @@
 
 namespace decloud::sandbox::wasm {
 
+/// Processor time of this thread so far.
+[[nodiscard]] std::chrono::microseconds thread_time();
+/// How a run ended that had to.
+[[nodiscard]] Outcome stopped(Stdio::Stop reason);
+
 /// Runs `program` once in a fresh instance, on this thread. The engine's epoch must be ticking.
 /// `store` gets what must be destroyed afterwards, when there is time.
 [[nodiscard]] Outcome run_program(wasm_engine_t& engine,

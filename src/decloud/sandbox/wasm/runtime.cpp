@@ -2,9 +2,11 @@
 
 #include "../internal/cache_index.hpp"
 #include "../internal/one_shot.hpp"
+#include "../server/http_message.hpp"
 #include "artifact.hpp"
 #include "code_cache.hpp"
 #include "compile_worker.hpp"
+#include "component.hpp"
 #include "invocation.hpp"
 #include "worker_pool.hpp"
 
@@ -14,6 +16,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 namespace decloud::sandbox::wasm {
@@ -24,6 +27,8 @@ namespace {
 
 constexpr std::size_t kCompilesAtOnce = 2;
 constexpr std::size_t kCompileQueue = 64;
+/// How much longer than the processor time it may use compiling may take on a busy machine.
+constexpr int kBusy = 4;
 constexpr std::uint64_t kMaximumCode = 512 * kMiB;
 
 class WasmRuntime final : public Runtime {
@@ -56,6 +61,13 @@ class WasmRuntime final : public Runtime {
         std::shared_ptr<ResponseSink> sink,
         Limits limits,
         async::CancellationToken cancel) override;
+    async::Task<Outcome> answer(std::shared_ptr<const Artifact> artifact,
+        CgiRequest request,
+        Environment own,
+        std::shared_ptr<BodySource> body,
+        std::shared_ptr<ResponseSink> sink,
+        Limits limits,
+        async::CancellationToken cancel) override;
     async::Task<void> stop() override {
         compiles_.close();
         co_await workers_.stop();
@@ -66,6 +78,7 @@ class WasmRuntime final : public Runtime {
         std::string name, Bytes package_zip, std::string entry);
     async::Task<Result<UniqueFd>> compile(std::string name, Bytes package_zip, std::string entry);
     void account(const std::string& name, internal::CacheUse& use);
+    async::Task<Outcome> run(std::shared_ptr<const WasmArtifact> program, Invocation invocation);
 
     async::Executor executor_;
     const SandboxSettings& settings_;
@@ -95,7 +108,7 @@ async::Task<Result<UniqueFd>> WasmRuntime::compile(
         make_compile_request(entry, {.unpacked_bytes = settings_.unpacked_bytes,
                                         .memory_bytes = settings_.compile_memory_bytes,
                                         .cpu = settings_.compile_wall}),
-        std::move(fds), settings_.compile_wall);
+        std::move(fds), kBusy * settings_.compile_wall);
     compiles_.leave();
     if (!code) {
         co_return fail(code.error());
@@ -130,7 +143,7 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
     const std::string name = CodeCache::name_of(program_key, manifest.entry);
     if (const auto place = preparing_.find(name); place != preparing_.end()) {
         const auto event = place->second;
-        CO_TRY_VOID(co_await event->wait(settings_.compile_wall * 2));
+        CO_TRY_VOID(co_await event->wait(2 * kBusy * settings_.compile_wall));
     }
     const auto event = std::make_shared<async::Event>(executor_);
     preparing_[name] = event;
@@ -145,8 +158,9 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
     if (!code) {
         co_return fail(code.error());
     }
-    co_return std::make_shared<const WasmArtifact>(
-        std::move(program_key), std::move(isolation_key), name, std::move(*code), std::move(use));
+    CO_TRY(const bool is_component, is_component_code(*code));
+    co_return std::make_shared<const WasmArtifact>(std::move(program_key), std::move(isolation_key),
+        name, is_component, std::move(*code), std::move(use));
 }
 
 /// Brings the index to what is on disk under that name now, and makes room.
@@ -169,6 +183,19 @@ void WasmRuntime::account(const std::string& name, internal::CacheUse& use) {
         settings_.release_unused);
 }
 
+/// A component's variables: ours, then the deployment's others.
+Environment component_environment(const CgiRequest& request, Environment own) {
+    Environment environment{{"DECLOUD_CID", request.cid},
+        {"DECLOUD_DEADLINE_MS", std::to_string(request.deadline.count())}};
+    for (auto& variable : own) {
+        if (std::ranges::find(environment, variable.first, &Environment::value_type::first) ==
+            environment.end()) {
+            environment.push_back(std::move(variable));
+        }
+    }
+    return environment;
+}
+
 Outcome not_loaded(const Error& error) {
     if (error != make_error_code(CommonError::limit_exceeded)) {
         return sandbox_failure(error.message());
@@ -185,12 +212,38 @@ async::Task<Outcome> WasmRuntime::invoke(std::shared_ptr<const Artifact> artifac
     std::shared_ptr<ResponseSink> sink,
     Limits limits,
     async::CancellationToken cancel) {
-    const auto program = std::dynamic_pointer_cast<const WasmArtifact>(artifact);
-    if (!program) {
-        co_return sandbox_failure("not a WASM program");
+    auto program = std::dynamic_pointer_cast<const WasmArtifact>(artifact);
+    if (!program || program->is_component()) {
+        co_return sandbox_failure("not a WASI command");
     }
-    Invocation invocation(executor_, std::move(environment), std::move(body), std::move(sink),
-        limits, std::move(cancel));
+    co_return co_await run(
+        std::move(program), Invocation(executor_, {}, std::move(environment), std::move(body),
+                                std::move(sink), limits, std::move(cancel)));
+}
+
+async::Task<Outcome> WasmRuntime::answer(std::shared_ptr<const Artifact> artifact,
+    CgiRequest request,
+    Environment own,
+    std::shared_ptr<BodySource> body,
+    std::shared_ptr<ResponseSink> sink,
+    Limits limits,
+    async::CancellationToken cancel) {
+    auto program = std::dynamic_pointer_cast<const WasmArtifact>(artifact);
+    if (!program || !program->is_component()) {
+        co_return co_await Runtime::answer(std::move(artifact), std::move(request), std::move(own),
+            std::move(body), std::move(sink), limits, std::move(cancel));
+    }
+    const Bytes* whole = body->whole();
+    const server::BodyFraming framing{
+        .length = whole != nullptr ? whole->size() : request.content_length};
+    std::string head = server::make_request_head(request, framing);
+    co_return co_await run(std::move(program),
+        Invocation(executor_, std::move(head), component_environment(request, std::move(own)),
+            std::move(body), std::move(sink), limits, std::move(cancel)));
+}
+
+async::Task<Outcome> WasmRuntime::run(
+    std::shared_ptr<const WasmArtifact> program, Invocation invocation) {
     while (true) {
         auto worker = workers_.find(program->isolation_key());
         if (!worker) {

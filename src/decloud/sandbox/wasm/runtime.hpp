@@ -6,8 +6,8 @@
 
 namespace decloud::sandbox::wasm {
 
-/// WASI preview 1 commands: compiled once in a confined process, run in a fresh instance each time
-/// in a worker process of their owner. `settings` and `pool` outlive it.
+/// WASI preview 1 commands and wasi:http components: compiled once in a confined process, run in a
+/// fresh instance each time in a worker process of their owner. `settings` and `pool` outlive it.
 [[nodiscard]] std::unique_ptr<Runtime> make_wasm_runtime(
     async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool);
 

@@ -55,7 +55,7 @@ bool Stdio::wait_for(int fd, short events, SteadyTime until) {
     return false;
 }
 
-std::size_t Stdio::read(std::span<std::uint8_t> target) {
+std::optional<std::size_t> Stdio::try_read(std::span<std::uint8_t> target) {
     if (input_ended_ || target.empty() || stop_ != Stop::none) {
         return 0;
     }
@@ -80,12 +80,23 @@ std::size_t Stdio::read(std::span<std::uint8_t> target) {
             input_ended_ = true;
             return 0;
         }
-        if (errno != EAGAIN && errno != EINTR) {
+        if (errno == EAGAIN) {
+            return std::nullopt;
+        }
+        if (errno != EINTR) {
             end(Stop::failed);
             return 0;
         }
+    }
+}
+
+std::size_t Stdio::read(std::span<std::uint8_t> target) {
+    while (true) {
+        if (const auto count = try_read(target)) {
+            return *count;
+        }
         // Whoever sends the input may be waiting for what was written so far.
-        if (!flush() || !wait_for(fd, POLLIN, settings_.deadline)) {
+        if (!flush() || !wait_for(settings_.input_fd.get(), POLLIN, settings_.deadline)) {
             return 0;
         }
     }
@@ -109,28 +120,58 @@ bool Stdio::start_stream() {
     return true;
 }
 
-bool Stdio::flush() {
+Stdio::Progress Stdio::push() {
     if (kept_.empty()) {
-        return true;
+        return Progress::done;
     }
     if (!stream_ && !start_stream()) {
-        return false;
+        return Progress::stopped;
     }
-    BytesView rest = kept_;
-    while (!rest.empty()) {
+    while (pushed_ < kept_.size()) {
+        const BytesView rest = BytesView(kept_).subspan(pushed_);
         const ssize_t count = ::write(stream_.get(), rest.data(), rest.size());
         if (count >= 0) {
-            rest = rest.subspan(static_cast<std::size_t>(count));
+            pushed_ += static_cast<std::size_t>(count);
         } else if (errno == EAGAIN) {
-            if (!wait_for(stream_.get(), POLLOUT, settings_.deadline)) {
-                return false;
-            }
+            return Progress::blocked;
         } else if (errno != EINTR) {
-            return end(errno == EPIPE ? Stop::reader_gone : Stop::failed);
+            end(errno == EPIPE ? Stop::reader_gone : Stop::failed);
+            return Progress::stopped;
         }
     }
     kept_.clear();
-    return true;
+    pushed_ = 0;
+    return Progress::done;
+}
+
+bool Stdio::flush() {
+    while (true) {
+        switch (push()) {
+            case Progress::done:
+                return true;
+            case Progress::stopped:
+                return false;
+            case Progress::blocked:
+                if (!wait_for(stream_.get(), POLLOUT, settings_.deadline)) {
+                    return false;
+                }
+                break;
+        }
+    }
+}
+
+std::optional<std::size_t> Stdio::offer(BytesView data) {
+    if (stop_ != Stop::none) {
+        return std::nullopt;
+    }
+    if (data.size() > settings_.response_bytes - written_) {
+        end(Stop::response_limit);
+        return std::nullopt;
+    }
+    const BytesView part = data.first(std::min(data.size(), kKept - kept_.size()));
+    append(kept_, part);
+    written_ += part.size();
+    return part.size();
 }
 
 bool Stdio::write(BytesView data) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -46,12 +47,25 @@ class Stdio {
     /// Nothing read or written yet.
     explicit Stdio(Settings settings) : settings_(std::move(settings)) {}
 
+    /// Whether output is on its way, must wait until `output` is writable, or the run must end.
+    enum class Progress { done, blocked, stopped };
+
     /// Fills the front of `target`, waiting for at least one byte. 0: the end, or a stop.
     [[nodiscard]] std::size_t read(std::span<std::uint8_t> target);
+    /// As `read`; nothing if it would wait, until `input` is readable.
+    [[nodiscard]] std::optional<std::size_t> try_read(std::span<std::uint8_t> target);
     /// True if `read` would not wait.
     [[nodiscard]] bool readable();
     /// False if the run must end.
     [[nodiscard]] bool write(BytesView data);
+    /// Takes as much of the front of `data` as there is room for, without waiting, and returns how
+    /// many bytes; less than all: `push` makes room. Nothing: the run must end.
+    [[nodiscard]] std::optional<std::size_t> offer(BytesView data);
+    /// Sends what is kept, without waiting.
+    [[nodiscard]] Progress push();
+    /// The descriptors of input and output that stream; else -1.
+    [[nodiscard]] int input() const { return settings_.input_fd.get(); }
+    [[nodiscard]] int output() const { return stream_.get(); }
     /// To stderr, of which the last `stderr_bytes` are kept.
     void write_error(BytesView data);
     /// Sleeps, or until stdin is readable if `for_input`. False if the run must end.
@@ -90,6 +104,8 @@ class Stdio {
     std::size_t input_position_ = 0;
     bool input_ended_ = false;
     Bytes kept_;
+    /// Bytes at the front of `kept_` that are in the pipe already.
+    std::size_t pushed_ = 0;
     SteadyTime first_kept_;
     std::uint64_t written_ = 0;
     bool streamed_ = false;

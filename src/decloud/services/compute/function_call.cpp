@@ -142,18 +142,19 @@ class FunctionCall final : public protocol::PreparedCall {
     }
 
     [[nodiscard]] bool may_upgrade() const {
-        return deployment_->spec().manifest.server && call_->content_length == 0U &&
-               net::websocket::asks_for_websocket(call_->head);
+        return deployment_->spec().manifest.server && !deployment_->artifact->answers_with_head() &&
+               call_->content_length == 0U && net::websocket::asks_for_websocket(call_->head);
     }
 
-    /// A server's answer always has its head.
+    /// The answer of a server or component always has its head.
     [[nodiscard]] sandbox::CgiParser::Mode output_mode() const {
         using Mode = sandbox::CgiParser::Mode;
         const protocol::FunctionManifest& manifest = deployment_->spec().manifest;
-        if (!manifest.server) {
-            return parser_mode(manifest.output);
+        if (may_upgrade()) {
+            return Mode::upgrade;
         }
-        return may_upgrade() ? Mode::upgrade : Mode::cgi;
+        const bool has_head = manifest.server || deployment_->artifact->answers_with_head();
+        return has_head ? Mode::cgi : parser_mode(manifest.output);
     }
 
     [[nodiscard]] sandbox::CgiRequest request(const protocol::RequestBody& body) const {
