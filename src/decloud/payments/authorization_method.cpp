@@ -59,7 +59,7 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
         protocol::PaymentRequest request) override {
         auto inspected = std::dynamic_pointer_cast<const InspectedAuthorization>(request.inspected);
         if (!inspected) {
-            auto now = inspect(*request.call, request.terms);
+            auto now = inspect(*request.call, *request.terms);
             if (!now) {
                 co_return std::unexpected(std::move(now.error()));
             }
@@ -78,17 +78,22 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
             .key = "authorization:" + to_string(fields.payer) + ":" + to_string(fields.nonce),
             .expires = {fields.valid_before},
             .request_digest = fields.request_digest};
-        if (request.terms.max_price.is_zero()) {
+        if (request.terms->max_price.is_zero()) {
             HoldOutcome outcome;
             outcome.hold = std::make_unique<IdentityHold>(fields.payer);
             co_return outcome;
         }
-        if (fields.max_price == 0 && request.terms.sponsor) {
+        if (fields.max_price == 0 && request.terms->sponsor) {
             Caller caller{to_string(fields.payer), fields.payer};
-            co_return co_await hold_from_owner(
-                charging_, request.terms, std::move(caller), std::move(single_use), std::string());
+            const Terms& terms = *request.terms;
+            auto claims = sponsor_claims(charging_, terms, std::move(caller));
+            if (!claims) {
+                co_return std::unexpected(std::move(claims.error()));
+            }
+            co_return co_await hold_from_payer(charging_, terms.sponsor->owner, terms,
+                terms.sponsor->max_price, std::move(single_use), std::move(*claims), std::string());
         }
-        const Terms terms = with_bid(*request.call, request.terms, Amount(fields.max_price));
+        const Terms terms = with_bid(*request.call, *request.terms, Amount(fields.max_price));
         co_return co_await hold_from_payer(charging_, fields.payer, terms, Amount(fields.max_price),
             std::move(single_use), {}, std::string());
     }

@@ -32,6 +32,8 @@ class ChannelDirectory {
     /// From memory where the payer is known, else from the chain. For an unknown payer only:
     /// errors of the chain, PaymentError::overloaded.
     [[nodiscard]] virtual async::Task<Result<PayerMoney>> find(Address payer) = 0;
+    /// What `find` would return from memory; none for an unknown payer.
+    [[nodiscard]] virtual std::optional<PayerMoney> find_known(const Address& payer) const = 0;
     /// As `find`, for a channel with a signer: if it is of this provider, the ledger knows it then.
     [[nodiscard]] virtual async::Task<Result<void>> find_channel(Bytes32 id) = 0;
     /// Asks the chain about a payer now, known or not, ahead of what is followed. Errors: the

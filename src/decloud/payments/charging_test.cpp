@@ -25,6 +25,10 @@ class FixedChannels final : public ChannelDirectory {
     [[nodiscard]] async::Task<Result<PayerMoney>> find(Address payer) override {
         co_return money[payer];
     }
+    [[nodiscard]] std::optional<PayerMoney> find_known(const Address& payer) const override {
+        const auto found = money.find(payer);
+        return found == money.end() ? std::nullopt : std::optional(found->second);
+    }
     [[nodiscard]] async::Task<Result<void>> find_channel(Bytes32 /*id*/) override {
         co_return Result<void>{};
     }
@@ -107,7 +111,7 @@ class ChargingTest : public ::testing::Test {
         std::optional<Bytes32> digest = std::nullopt) {
         protocol::PaymentRequest request;
         request.call = std::move(call);
-        request.terms = std::move(terms);
+        request.terms = std::make_shared<const protocol::Terms>(std::move(terms));
         request.digest = digest;
         auto outcome = co_await method.hold(std::move(request));
         if (!outcome) {

@@ -136,7 +136,7 @@ class DebtsTest : public ::testing::Test {
             co_return last_.http_status;
         }
         auto outcome = co_await method_->hold({.call = asked,
-            .terms = terms,
+            .terms = std::make_shared<const protocol::Terms>(terms),
             .digest = Bytes32{},
             .inspected = std::move(*inspected)});
         if (!outcome) {

@@ -75,6 +75,7 @@ class EscrowChannels final : public ChannelDirectory {
     [[nodiscard]] std::optional<std::uint64_t> followed() const { return followed_; }
 
     [[nodiscard]] async::Task<Result<PayerMoney>> find(Address payer) override;
+    [[nodiscard]] std::optional<PayerMoney> find_known(const Address& payer) const override;
     [[nodiscard]] async::Task<Result<void>> find_channel(Bytes32 id) override;
     [[nodiscard]] async::Task<Result<void>> refresh(Address payer) override;
     [[nodiscard]] std::optional<std::string> suspended() const override;

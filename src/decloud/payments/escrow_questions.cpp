@@ -106,16 +106,19 @@ async::Task<Result<void>> EscrowChannels::ask_payer(Address payer, bool newest) 
 }
 
 async::Task<Result<PayerMoney>> EscrowChannels::find(Address payer) {
-    auto found = payers_.find(payer);
-    if (found == payers_.end()) {
+    if (!payers_.contains(payer)) {
         CO_TRY_VOID(co_await ask(
             {to_string(payer), false}, [this, payer] { return ask_payer(payer, false); }));
-        found = payers_.find(payer);
+    }
+    co_return find_known(payer).value_or(PayerMoney{});
+}
+
+std::optional<PayerMoney> EscrowChannels::find_known(const Address& payer) const {
+    const auto found = payers_.find(payer);
+    if (found == payers_.end()) {
+        return std::nullopt;
     }
     PayerMoney money;
-    if (found == payers_.end()) {
-        co_return money;
-    }
     money.channel = found->second.channel;
     if (found->second.has_trial && clock_.unix_seconds() < found->second.trial_expires) {
         PayerAccount trial = trial_account(settings_.provider, payer);
@@ -123,7 +126,7 @@ async::Task<Result<PayerMoney>> EscrowChannels::find(Address payer) {
             money.trial = std::move(trial);
         }
     }
-    co_return money;
+    return money;
 }
 
 async::Task<Result<void>> EscrowChannels::find_channel(Bytes32 id) {

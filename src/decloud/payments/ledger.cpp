@@ -287,6 +287,14 @@ async::Task<Result<HoldId>> Ledger::acquire(HoldRequest request) {
 
 Result<void> Ledger::extend(HoldId id, Amount more) { return state_->extend(id, more); }
 
+std::optional<Result<HoldId>> Ledger::try_acquire(HoldRequest& request) {
+    return state_->try_acquire(request);
+}
+
+bool Ledger::try_begin(HoldId id) { return state_->try_begin(id); }
+
+bool Ledger::try_served(HoldId id) { return state_->try_served(id); }
+
 async::Task<Result<void>> Ledger::begin(HoldId id) { return state_->begin(id); }
 
 async::Task<Result<void>> Ledger::served(HoldId id) { return state_->served(id); }

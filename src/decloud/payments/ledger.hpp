@@ -84,13 +84,19 @@ class Ledger {
     [[nodiscard]] Result<HoldId> hold(HoldRequest request);
     /// `hold`, leasing another slice first if that is what is missing.
     [[nodiscard]] async::Task<Result<HoldId>> acquire(HoldRequest request);
+    /// `acquire` where nothing needs to be waited for; none, and `request` as it was, elsewhere.
+    [[nodiscard]] std::optional<Result<HoldId>> try_acquire(HoldRequest& request);
     /// Reserves more for a running call. Errors as `hold`.
     [[nodiscard]] Result<void> extend(HoldId id, Amount more);
     /// Before the call runs: its record `served` goes on its way to the disk, so that `served`
     /// seldom waits. Resumes when the hold's idempotency key is on disk, at once if it has none.
     [[nodiscard]] async::Task<Result<void>> begin(HoldId id);
+    /// True if `begin` has nothing to wait for and is done with that.
+    [[nodiscard]] bool try_begin(HoldId id);
     /// To be awaited before the first response byte. After an error answer nothing and release.
     [[nodiscard]] async::Task<Result<void>> served(HoldId id);
+    /// True if `served` has nothing to wait for and is done with that.
+    [[nodiscard]] bool try_served(HoldId id);
     /// Charges `actual` (at most what is held), ends the hold, makes the receipt. On disk within
     /// the commit window. Errors: unknown_hold, exceeds_hold; disk_full, unavailable (the hold is
     /// then still there).

@@ -305,6 +305,15 @@ void Ledger::State::lease_ahead(const PayerEntry& payer) {
     }(this, index));
 }
 
+std::optional<Result<HoldId>> Ledger::State::try_acquire(HoldRequest& request) {
+    auto held = hold(request);
+    if (!held && (held.error() == make_error_code(PaymentError::slice_exhausted) ||
+                     held.error() == make_error_code(CommonError::unavailable))) {
+        return std::nullopt;
+    }
+    return held;
+}
+
 async::Task<Result<HoldId>> Ledger::State::acquire(HoldRequest request) {
     constexpr int kLeases = 4;
     Patience patience;
@@ -413,6 +422,24 @@ async::Task<Result<std::uint64_t>> Ledger::State::write_served_patiently(HoldId 
         }
         co_await async::delay(kLogRetry);
     }
+}
+
+bool Ledger::State::try_begin(HoldId id) {
+    const auto written = write_served(id);
+    if (!written) {
+        return false;
+    }
+    const Hold& hold = **find(id);
+    if (hold.key != nullptr && hold.key_before_run) {
+        return false;
+    }
+    log_->hasten(*written, running());
+    return true;
+}
+
+bool Ledger::State::try_served(HoldId id) {
+    const auto written = write_served(id);
+    return written && log_->is_durable(*written);
 }
 
 async::Task<Result<void>> Ledger::State::begin(HoldId id) {

@@ -25,7 +25,9 @@ class LedgerHold final : public protocol::PaymentHold {
     [[nodiscard]] Amount held() const override { return held_; }
     Result<void> extend(Amount more) override;
     [[nodiscard]] async::Task<Result<void>> ready() override { return ledger_.begin(id_); }
+    [[nodiscard]] bool try_ready() override { return ledger_.try_begin(id_); }
     [[nodiscard]] async::Task<Result<void>> served() override { return ledger_.served(id_); }
+    [[nodiscard]] bool try_served() override { return ledger_.try_served(id_); }
     Result<std::string> commit(Amount actual, protocol::CallSummary summary) override;
     void release(std::string_view reason) override;
 

@@ -142,6 +142,7 @@ async::Task<std::optional<HoldOutcome>> hold_free_call(EscrowCharging& charging,
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     const Terms& terms,
     std::optional<PayerAccount> trial,
+    std::optional<AutomaticTrials::Source> gift,
     std::optional<SingleUse> single_use,
     std::vector<CounterClaim> counters,
     std::string call_id) {
@@ -149,7 +150,7 @@ async::Task<std::optional<HoldOutcome>> hold_free_call(EscrowCharging& charging,
     if (trial) {
         sources.emplace_back(std::move(*trial), counters);
     }
-    if (auto gift = charging.trials != nullptr ? charging.trials->find(payer) : std::nullopt) {
+    if (gift) {
         counters.push_back(std::move(gift->day));
         sources.emplace_back(std::move(gift->account), std::move(counters));
     }
@@ -200,8 +201,13 @@ class OwnerMethod final : public protocol::PaymentMethod {
 
     [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
         protocol::PaymentRequest request) override {
-        co_return co_await hold_from_owner(
-            charging_, request.terms, caller_of(*request.call), std::nullopt, std::string());
+        const Terms& terms = *request.terms;
+        auto claims = sponsor_claims(charging_, terms, caller_of(*request.call));
+        if (!claims) {
+            co_return std::unexpected(std::move(claims.error()));
+        }
+        co_return co_await hold_from_payer(charging_, terms.sponsor->owner, terms,
+            terms.sponsor->max_price, std::nullopt, std::move(*claims), std::string());
     }
 
     [[nodiscard]] std::vector<AcceptablePayment> acceptable(const Terms& /*terms*/) const override {
@@ -266,16 +272,23 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
             co_return std::move(*repeat);
         }
     }
-    auto found = co_await charging.channels.find(payer);
-    if (!found) {
-        co_return protocol::refuse(503, Status::server_error,
-            "the chain cannot be asked about this payer now; nothing was charged");
+    auto known = charging.channels.find_known(payer);
+    if (!known) {
+        auto found = co_await charging.channels.find(payer);
+        if (!found) {
+            co_return protocol::refuse(503, Status::server_error,
+                "the chain cannot be asked about this payer now; nothing was charged");
+        }
+        known = std::move(*found);
     }
-    PayerMoney& money = *found;
+    PayerMoney& money = *known;
     if (!terms.pays_debt) {
-        if (auto free = co_await hold_free_call(
-                charging, payer, terms, money.trial, single_use, counters, call_id)) {
-            co_return std::move(*free);
+        auto gift = charging.trials != nullptr ? charging.trials->find(payer) : std::nullopt;
+        if (money.trial || gift) {
+            if (auto free = co_await hold_free_call(charging, payer, terms, money.trial,
+                    std::move(gift), single_use, counters, call_id)) {
+                co_return std::move(*free);
+            }
         }
     }
     if (!money.channel) {
@@ -291,8 +304,11 @@ async::Task<Checked<HoldOutcome>> hold_from_payer(EscrowCharging& charging,
                 format_usdc(allowed) + " that " + to_string(payer) + " allows",
             higher_price_command(charging, terms, max_price, single_use.has_value()));
     }
-    auto id = co_await charging.ledger.acquire(hold_request(std::move(money.channel->account),
-        terms.asset, terms.max_price, single_use, std::move(counters), std::move(call_id)));
+    HoldRequest wanted = hold_request(std::move(money.channel->account), terms.asset,
+        terms.max_price, single_use, std::move(counters), std::move(call_id));
+    auto at_once = charging.ledger.try_acquire(wanted);
+    const Result<HoldId> id =
+        at_once ? std::move(*at_once) : co_await charging.ledger.acquire(std::move(wanted));
     if (!id) {
         if (id.error() == make_error_code(PaymentError::already_used) && single_use) {
             if (auto repeat = find_repeat(charging, *single_use)) {
@@ -328,34 +344,27 @@ std::optional<std::string> listed_as(const OwnerPays& pays, const Caller& caller
 
 }  // namespace
 
-async::Task<Checked<HoldOutcome>> hold_from_owner(EscrowCharging& charging,
-    const Terms& terms,
-    Caller caller,
-    std::optional<SingleUse> single_use,
-    std::string call_id) {
+Checked<std::vector<CounterClaim>> sponsor_claims(
+    const EscrowCharging& charging, const Terms& terms, Caller caller) {
     if (!terms.sponsor) {
-        co_return payment_refused(charging, terms, Status::payment_acceptable,
+        return payment_refused(charging, terms, Status::payment_acceptable,
             "nobody has undertaken to pay for this call", pay_command(terms));
     }
     const protocol::Sponsor& sponsor = *terms.sponsor;
-    const bool is_owner = caller.account == sponsor.owner;
-    if (!is_owner) {
-        const auto& pays = sponsor.terms;
-        const auto listed = listed_as(pays, caller);
-        if (pays.callers == OwnerPays::Callers::none ||
-            (pays.callers == OwnerPays::Callers::list && !listed)) {
-            co_return payment_refused(charging, terms, Status::payment_acceptable,
-                "the owner does not pay for this caller", pay_command(terms));
-        }
-        caller.text = listed.value_or(caller.text);
+    if (caller.account == sponsor.owner) {
+        return std::vector<CounterClaim>();
     }
-    std::vector<CounterClaim> counters;
-    if (!is_owner) {
-        counters =
-            owner_counters(terms.subject, sponsor.terms, caller, charging.clock.unix_seconds());
+    const auto& pays = sponsor.terms;
+    const auto listed = listed_as(pays, caller);
+    if (pays.callers == OwnerPays::Callers::none ||
+        (pays.callers == OwnerPays::Callers::list && !listed)) {
+        return payment_refused(charging, terms, Status::payment_acceptable,
+            "the owner does not pay for this caller", pay_command(terms));
     }
-    co_return co_await hold_from_payer(charging, sponsor.owner, terms, sponsor.max_price,
-        std::move(single_use), std::move(counters), std::move(call_id));
+    if (listed) {
+        caller.text = *listed;
+    }
+    return owner_counters(terms.subject, pays, caller, charging.clock.unix_seconds());
 }
 
 std::unique_ptr<protocol::PaymentMethod> make_owner_method(EscrowCharging& charging) {

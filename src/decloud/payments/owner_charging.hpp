@@ -55,14 +55,9 @@ struct Caller {
     std::vector<CounterClaim> counters,
     std::string call_id);
 
-/// The same from the sponsor's money, if `ownerPays` allows this caller and its caps are not used
-/// up.
-[[nodiscard]] async::Task<protocol::Checked<protocol::HoldOutcome>> hold_from_owner(
-    EscrowCharging& charging,
-    const protocol::Terms& terms,
-    Caller caller,
-    std::optional<SingleUse> single_use,
-    std::string call_id);
+/// As what the sponsor's `ownerPays` counts this caller's call; refused if it does not allow it.
+[[nodiscard]] protocol::Checked<std::vector<CounterClaim>> sponsor_claims(
+    const EscrowCharging& charging, const protocol::Terms& terms, Caller caller);
 
 /// What the ledger's error means to who wanted to pay from `payer`'s money.
 [[nodiscard]] std::unexpected<protocol::Problem> refusal_of(const EscrowCharging& charging,

@@ -139,18 +139,18 @@ class PromiseMethod final : public protocol::PaymentMethod {
         // Who else has signed gives it no credit.
         protocol::Call alone = *request.call;
         std::erase_if(alone.credentials, [&](const auto& one) { return one.id != promise.id; });
-        const auto limits = limits_(alone, request.terms);
+        const auto limits = limits_(alone, *request.terms);
         if (!limits) {
             co_return std::unexpected(protocol::payment_required(Status::payment_no_defer,
                 "this node takes no promise for this call", "attach a payment", {}));
         }
-        if (promise.amount < std::min(limits->least, request.terms.max_price)) {
+        if (promise.amount < std::min(limits->least, request.terms->max_price)) {
             co_return std::unexpected(protocol::payment_required(Status::payment_too_low,
-                "the call costs " + to_string(request.terms.max_price) + ", " +
+                "the call costs " + to_string(request.terms->max_price) + ", " +
                     to_string(promise.amount) + " are promised",
                 "promise more", {}));
         }
-        const Amount price = std::min(promise.amount, request.terms.max_price);
+        const Amount price = std::min(promise.amount, request.terms->max_price);
         if (auto allowed = debts_.check(promise, price, *limits); !allowed) {
             co_return std::unexpected(std::move(allowed.error()));
         }

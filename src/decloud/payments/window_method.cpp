@@ -312,17 +312,19 @@ async::Task<Checked<HoldOutcome>> WindowMethod::hold_price(
     }
     const OpenWindow* const window = windows_.find(payment.channel, payment.sequence, now());
     wanted.payer = view.payer;
-    wanted.asset = request.terms.asset;
-    wanted.max = request.terms.max_price;
+    wanted.asset = request.terms->asset;
+    wanted.max = request.terms->max_price;
     wanted.expires = {window == nullptr ? 0 : window->valid_before};
     wanted.request_digest = digest;
     wanted.call_id = "sequence:" + std::to_string(payment.sequence);
     wanted.key_before_run = false;
-    auto id = co_await charging_.ledger.acquire(std::move(wanted));
+    auto at_once = charging_.ledger.try_acquire(wanted);
+    const Result<HoldId> id =
+        at_once ? std::move(*at_once) : co_await charging_.ledger.acquire(std::move(wanted));
     if (id) {
         HoldOutcome outcome;
         outcome.hold = std::make_unique<LedgerHold>(charging_.ledger, *id,
-            payer ? std::optional(*payer) : std::nullopt, request.terms.max_price, false);
+            payer ? std::optional(*payer) : std::nullopt, request.terms->max_price, false);
         outcome.key = key;
         co_return outcome;
     }
@@ -337,7 +339,7 @@ async::Task<Checked<HoldOutcome>> WindowMethod::hold_price(
                 std::string(id.error().detail()),
             "send a voucher over more");
     }
-    co_return refusal_of(charging_, request.terms, payer.value_or(Address{}), id.error());
+    co_return refusal_of(charging_, *request.terms, payer.value_or(Address{}), id.error());
 }
 
 async::Task<Checked<HoldOutcome>> WindowMethod::hold(protocol::PaymentRequest request) {
@@ -351,7 +353,7 @@ async::Task<Checked<HoldOutcome>> WindowMethod::hold(protocol::PaymentRequest re
         refusal.error().headers.emplace_back("Retry-After", "10");
         co_return refusal;
     }
-    auto view = co_await find_channel(payment.channel, request.terms);
+    auto view = co_await find_channel(payment.channel, *request.terms);
     if (!view) {
         co_return std::unexpected(std::move(view.error()));
     }
@@ -361,7 +363,7 @@ async::Task<Checked<HoldOutcome>> WindowMethod::hold(protocol::PaymentRequest re
     if (auto checked = check_mac(payment, *request.digest); !checked) {
         co_return std::unexpected(std::move(checked.error()));
     }
-    if (request.terms.max_price.is_zero()) {
+    if (request.terms->max_price.is_zero()) {
         HoldOutcome outcome;
         outcome.hold =
             std::make_unique<IdentityHold>(parse_address(view->chain.owner).value_or(Address{}));

@@ -30,6 +30,9 @@ class NoChannels final : public ChannelDirectory {
     [[nodiscard]] async::Task<Result<PayerMoney>> find(Address /*payer*/) override {
         co_return PayerMoney{};
     }
+    [[nodiscard]] std::optional<PayerMoney> find_known(const Address& /*payer*/) const override {
+        return std::nullopt;
+    }
     [[nodiscard]] async::Task<Result<void>> find_channel(Bytes32 /*id*/) override {
         co_return Result<void>{};
     }
@@ -137,11 +140,13 @@ class WindowTest : public ::testing::Test {
         const auto header = format_window_payment(payment);
         call->payment = protocol::parse_payment_header(header.value()).value();
         protocol::PaymentRequest request;
-        request.terms.asset = kToken;
-        request.terms.max_price = kPrice;
-        request.terms.subject = "bafyexample";
-        EXPECT_TRUE(method_->handles(*call, request.terms));
-        auto inspected = method_->inspect(*call, request.terms);
+        auto terms = std::make_shared<protocol::Terms>();
+        terms->asset = kToken;
+        terms->max_price = kPrice;
+        terms->subject = "bafyexample";
+        request.terms = terms;
+        EXPECT_TRUE(method_->handles(*call, *terms));
+        auto inspected = method_->inspect(*call, *terms);
         if (!inspected) {
             problem_ = inspected.error();
             co_return problem_.http_status;

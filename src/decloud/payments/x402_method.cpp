@@ -240,12 +240,12 @@ class X402Method final : public protocol::PaymentMethod {
         ticket.record.request_digest = request.digest.value_or(Bytes32{});
         ticket.record.identifier = payment.identifier;
         ticket.record.service = request.call->service;
-        ticket.record.subject = request.terms.subject;
+        ticket.record.subject = request.terms->subject;
         if (auto repeat = find_repeat(ticket)) {
             co_return std::move(*repeat);
         }
         // Reading the body may have taken its time.
-        if (auto checked = check_fields(payment, request.terms); !checked) {
+        if (auto checked = check_fields(payment, *request.terms); !checked) {
             co_return std::unexpected(std::move(checked.error()));
         }
         if (auto checked = co_await check_chain(payment.authorization); !checked) {

@@ -127,12 +127,12 @@ class Shop {
     async::Task<Checked<HoldOutcome>> hold(
         std::shared_ptr<protocol::Call> call, Bytes32 digest = kRequest) {
         protocol::PaymentRequest request;
-        request.terms = terms();
+        request.terms = std::make_shared<const protocol::Terms>(terms());
         request.digest = digest;
-        if (!method->handles(*call, request.terms)) {
+        if (!method->handles(*call, *request.terms)) {
             co_return protocol::refuse(500, protocol::Status::server_error, "not handled");
         }
-        auto inspected = method->inspect(*call, request.terms);
+        auto inspected = method->inspect(*call, *request.terms);
         if (!inspected) {
             co_return std::unexpected(inspected.error());
         }

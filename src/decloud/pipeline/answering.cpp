@@ -60,7 +60,11 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
     }
     const int status = responder.started() ? responder.status() : answer.head.status;
     if (run.hold && !responder.started()) {
-        if (auto served = co_await run.hold->served(); !served) {
+        Result<void> served;
+        if (!run.hold->try_served()) {
+            served = co_await run.hold->served();
+        }
+        if (!served) {
             const auto refusal = run.hold->refusal();
             if (refusal && !run.answer_key.empty()) {
                 // For a repeat, should the payment come in after all.

@@ -35,8 +35,11 @@ class FailedAttempts final : public protocol::Admission {
 
     [[nodiscard]] std::string_view name() const override { return "failed-attempts"; }
 
+    [[nodiscard]] bool checks_calls() const override { return false; }
+
     [[nodiscard]] async::Task<Checked<protocol::HeaderFields>> check(
-        std::shared_ptr<const protocol::Call> /*call*/, protocol::Terms /*terms*/) override {
+        std::shared_ptr<const protocol::Call> /*call*/,
+        std::shared_ptr<const protocol::Terms> /*terms*/) override {
         co_return protocol::HeaderFields{};
     }
 

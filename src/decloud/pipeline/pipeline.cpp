@@ -254,7 +254,10 @@ async::Task<Checked<void>> Pipeline::admit(Run& run) {
         }
     }
     for (const auto& rule : admissions_) {
-        auto verdict = co_await rule->check(run.call, run.terms());
+        if (!rule->checks_calls()) {
+            continue;
+        }
+        auto verdict = co_await rule->check(run.call, run.shared_terms());
         if (!verdict) {
             co_return std::unexpected(std::move(verdict.error()));
         }
@@ -330,7 +333,7 @@ async::Task<Checked<bool>> Pipeline::pay(Run& run) {
             }
         }
         auto outcome = co_await method->hold({.call = run.call,
-            .terms = terms,
+            .terms = run.shared_terms(),
             .digest = run.request_digest,
             .inspected = std::move(*inspected)});
         if (!outcome) {
@@ -342,8 +345,10 @@ async::Task<Checked<bool>> Pipeline::pay(Run& run) {
         }
         run.hold = std::move(outcome->hold);
         run.answer_key = std::move(outcome->key);
-        if (auto ready = co_await run.hold->ready(); !ready) {
-            co_return std::unexpected(protocol::problem_from(ready.error()));
+        if (!run.hold->try_ready()) {
+            if (auto ready = co_await run.hold->ready(); !ready) {
+                co_return std::unexpected(protocol::problem_from(ready.error()));
+            }
         }
     }
     if (is_small(*run.call) && !run.body->loaded()) {

@@ -55,13 +55,14 @@ class PolicyRule final : public protocol::Admission {
     [[nodiscard]] std::string_view name() const override { return "policy"; }
 
     [[nodiscard]] async::Task<Checked<protocol::HeaderFields>> check(
-        std::shared_ptr<const protocol::Call> call, protocol::Terms terms) override {
+        std::shared_ptr<const protocol::Call> call,
+        std::shared_ptr<const protocol::Terms> terms) override {
         const std::shared_ptr<const Policy> policy = keeper_.current();
         if (FactsView* facts = asking_.settings().facts;
             facts != nullptr && policy->requires_facts()) {
             co_await facts->learn(call->credentials);
         }
-        auto verdict = decide(*policy, *call, terms);
+        auto verdict = decide(*policy, *call, *terms);
         if (!verdict) {
             refused_.increment();
         }

@@ -34,7 +34,9 @@ class PolicyRuleTest : public testing::Test {
     protocol::Checked<protocol::HeaderFields> check() {
         boost::asio::io_context context;
         auto result = boost::asio::co_spawn(context,
-            rule_->check(std::make_shared<protocol::Call>(call_), terms_), boost::asio::use_future);
+            rule_->check(
+                std::make_shared<protocol::Call>(call_), std::make_shared<protocol::Terms>(terms_)),
+            boost::asio::use_future);
         context.run();
         return result.get();
     }

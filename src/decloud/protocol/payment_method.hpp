@@ -42,8 +42,12 @@ class PaymentHold {
     virtual Result<void> extend(Amount more) = 0;
     /// Durable before the program runs; at once where nothing needs it.
     [[nodiscard]] virtual async::Task<Result<void>> ready() = 0;
+    /// True if `ready` would have nothing to wait for and has been done with that.
+    [[nodiscard]] virtual bool try_ready() { return false; }
     /// Durable before the first byte of the answer.
     [[nodiscard]] virtual async::Task<Result<void>> served() = 0;
+    /// As `try_ready`, for `served`.
+    [[nodiscard]] virtual bool try_served() { return false; }
     /// Ends it and charges. Returns the receipt's id, empty if nothing is written down.
     virtual Result<std::string> commit(Amount actual, CallSummary summary) = 0;
     /// Ends it without a charge. What is single-use stays used.
@@ -86,7 +90,7 @@ class InspectedPayment {
 /// What a payment method is asked with. The digest is there if `needs_digest` said so.
 struct PaymentRequest {
     std::shared_ptr<const Call> call;
-    Terms terms;
+    std::shared_ptr<const Terms> terms;
     std::optional<Bytes32> digest;
     /// As `inspect` returned it.
     std::shared_ptr<const InspectedPayment> inspected;
@@ -127,9 +131,11 @@ class Admission {
     virtual ~Admission() = default;
     /// For logs and metrics. Lives as long as this object.
     [[nodiscard]] virtual std::string_view name() const = 0;
+    /// False if `check` never refuses and need not be asked.
+    [[nodiscard]] virtual bool checks_calls() const { return true; }
     /// Refuses the call with the problem that is returned; else header fields for its answer.
     [[nodiscard]] virtual async::Task<Checked<HeaderFields>> check(
-        std::shared_ptr<const Call> call, Terms terms) = 0;
+        std::shared_ptr<const Call> call, std::shared_ptr<const Terms> terms) = 0;
     /// Before anything is done for a request of `client` (as `Call::client`), not even a look at
     /// whether it is valid.
     [[nodiscard]] virtual Checked<void> screen(std::string_view /*client*/) { return {}; }

@@ -64,6 +64,8 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
             post_wake();
         } else if (gather(sequence) * 4 >= expected * 3) {
             writer->want();
+        } else {
+            writer->hurry();
         }
     }
 

@@ -21,8 +21,10 @@ struct LogSettings {
     /// Size of a segment file; it is allocated and zeroed before use, so that a sync moves data
     /// only. At least 64 KiB.
     std::uint64_t segment_bytes = 8 * kMiB;
-    /// How long the writer gathers records at most before it syncs.
+    /// How long the writer gathers records at most before it syncs …
     std::chrono::microseconds gather{2000};
+    /// … and if nobody waits for any of them.
+    std::chrono::microseconds unhurried_gather{8000};
     /// How long `durable` waits for a disk that does not answer.
     std::chrono::seconds sync_timeout{30};
 };
@@ -86,9 +88,9 @@ class GroupCommitLog {
     /// Of this `open`. Lives as long as the log.
     [[nodiscard]] const LogRecovery& recovery() const;
 
-    /// Puts a record into memory; it reaches the disk within `gather` and a sync. Payload at most
-    /// 64 KiB. Errors: disk_full (clears by itself when space is back), unavailable if the disk
-    /// cannot keep up, limit_exceeded, StoreError::closed.
+    /// Puts a record into memory; it reaches the disk within `unhurried_gather` and a sync. Payload
+    /// at most 64 KiB. Errors: disk_full (clears by itself when space is back), unavailable if the
+    /// disk cannot keep up, limit_exceeded, StoreError::closed.
     [[nodiscard]] Result<std::uint64_t> append(std::uint8_t type, BytesView payload, LogUse use);
 
     /// Resumes when everything up to `sequence` is on disk. A sync starts once three quarters

@@ -38,9 +38,12 @@ class Ledger::State {
     /// Takes what it needs out of `request` if it succeeds.
     Result<HoldId> hold(HoldRequest& request);
     async::Task<Result<HoldId>> acquire(HoldRequest request);
+    std::optional<Result<HoldId>> try_acquire(HoldRequest& request);
     Result<void> extend(HoldId id, Amount more);
     async::Task<Result<void>> begin(HoldId id);
+    bool try_begin(HoldId id);
     async::Task<Result<void>> served(HoldId id);
+    bool try_served(HoldId id);
     Result<ReceiptId> commit(HoldId id, Amount actual, CallRecord call, bool goes_on);
     Result<void> release(HoldId id, ReleaseReason reason);
     async::Task<Result<void>> flush();

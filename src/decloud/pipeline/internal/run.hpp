@@ -18,7 +18,7 @@ struct Pipeline::Run {
     net::http::Exchange exchange;
     std::shared_ptr<const protocol::Call> call;
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-    std::unique_ptr<protocol::PreparedCall> prepared;
+    std::shared_ptr<protocol::PreparedCall> prepared;
     /// What the admission rules say beside the answer.
     protocol::HeaderFields admitted;
     std::unique_ptr<ExchangeBody> body;
@@ -30,6 +30,9 @@ struct Pipeline::Run {
     std::string answer_key;
 
     [[nodiscard]] const protocol::Terms& terms() const { return prepared->terms(); }
+    [[nodiscard]] std::shared_ptr<const protocol::Terms> shared_terms() const {
+        return {prepared, &prepared->terms()};
+    }
     /// The RequestDigest, also of a request whose body was not read but is known by its head.
     [[nodiscard]] std::optional<Bytes32> known_digest() const {
         if (request_digest) {

@@ -80,14 +80,14 @@ class BookMethod final : public protocol::PaymentMethod {
             outcome.repeat = protocol::Repeat{payload, used->second, true, {{"Book-Page", nonce}}};
             co_return outcome;
         }
-        const auto left = book_.left[name].minus(request.terms.max_price);
+        const auto left = book_.left[name].minus(request.terms->max_price);
         if (!left) {
             co_return std::unexpected(protocol::payment_required(protocol::Status::payment_too_low,
-                "the book of " + name + " has too little left", "", acceptable(request.terms)));
+                "the book of " + name + " has too little left", "", acceptable(*request.terms)));
         }
         book_.left[name] = *left;
         ++book_.held;
-        outcome.hold = std::make_unique<BookHold>(book_, name, nonce, request.terms.max_price);
+        outcome.hold = std::make_unique<BookHold>(book_, name, nonce, request.terms->max_price);
         co_return outcome;
     }
     [[nodiscard]] std::vector<protocol::AcceptablePayment> acceptable(

@@ -114,6 +114,14 @@ void GroupCommitLog::Writer::want() {
     }
 }
 
+void GroupCommitLog::Writer::hurry() {
+    if (!hurried_.load(std::memory_order_relaxed)) {
+        const Lock lock(mutex_);
+        hurried_.store(true, std::memory_order_relaxed);
+        work_.notify_one();
+    }
+}
+
 std::optional<Error> GroupCommitLog::Writer::failure() const {
     const Lock lock(mutex_);
     if (fatal_) {
@@ -175,8 +183,12 @@ void GroupCommitLog::Writer::idle(Lock& lock) {
 }
 
 void GroupCommitLog::Writer::gather(Lock& lock) {
-    work_.wait_for(lock, settings_.gather,
-        [this] { return stopping_ || wanted_ || pending_.size() > headroom_ / 2; });
+    const auto began = std::chrono::steady_clock::now();
+    const auto is_due = [this] { return stopping_ || wanted_ || pending_.size() > headroom_ / 2; };
+    if (!work_.wait_until(lock, began + settings_.gather, is_due)) {
+        work_.wait_until(lock, began + settings_.unhurried_gather,
+            [&] { return is_due() || hurried_.load(std::memory_order_relaxed); });
+    }
 }
 
 GroupCommitLog::Writer::Batch GroupCommitLog::Writer::take() {
@@ -195,6 +207,7 @@ GroupCommitLog::Writer::Batch GroupCommitLog::Writer::take() {
     }
     current_left_ -= batch.bytes.size();
     wanted_ = false;
+    hurried_.store(false, std::memory_order_relaxed);
     return batch;
 }
 

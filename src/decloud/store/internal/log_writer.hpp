@@ -28,6 +28,8 @@ class GroupCommitLog::Writer {
     Result<std::uint64_t> append(std::uint8_t type, BytesView payload, LogUse use);
     /// Asks for a sync as soon as possible.
     void want();
+    /// Somebody waits for what is not being written yet: it is not gathered for longer than usual.
+    void hurry();
     [[nodiscard]] std::uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
     /// The last record of the batch that is being written, or was.
     [[nodiscard]] std::uint64_t taken() const { return taken_.load(std::memory_order_acquire); }
@@ -69,6 +71,7 @@ class GroupCommitLog::Writer {
     bool stopping_ = false;
     bool asleep_ = false;
     bool wanted_ = false;
+    std::atomic<bool> hurried_{false};
     bool rotate_ = false;
     bool disk_full_ = false;
     std::optional<Error> write_failure_;
