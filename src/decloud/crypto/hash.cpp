@@ -64,17 +64,25 @@ struct Sha256::Context {
     EvpDigestContext evp = make_context();
 };
 
-Sha256::Sha256() : context_(std::make_unique<Context>()) { start(context_->evp.get()); }
+// The context is made with the first bytes: many are for bodies that turn out to be empty.
+Sha256::Sha256() = default;
 Sha256::Sha256(Sha256&& other) noexcept = default;
 Sha256& Sha256::operator=(Sha256&& other) noexcept = default;
 Sha256::~Sha256() = default;
 
 void Sha256::update(BytesView data) {
+    if (!context_) {
+        context_ = std::make_unique<Context>();
+        start(context_->evp.get());
+    }
     require(
         EVP_DigestUpdate(context_->evp.get(), data.data(), data.size()) == 1, "EVP_DigestUpdate");
 }
 
 Sha256Digest Sha256::finish() {
+    if (!context_) {
+        return sha256(BytesView());
+    }
     const Sha256Digest out = crypto::finish(context_->evp.get());
     start(context_->evp.get());
     return out;

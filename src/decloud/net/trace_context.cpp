@@ -1,13 +1,12 @@
 #include "trace_context.hpp"
 
 #include <decloud/base/encoding.hpp>
-
-#include <openssl/rand.h>
+#include <decloud/crypto/random.hpp>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <stdexcept>
+#include <span>
 
 namespace decloud::net {
 
@@ -36,13 +35,29 @@ bool is_zero(std::string_view text) {
     return text.find_first_not_of('0') == std::string_view::npos;
 }
 
+/// Random bytes that need not be secret, many of them from the kernel at once.
+class RandomStock {
+  public:
+    void take(std::span<std::uint8_t> target) {
+        if (left_.size() < target.size()) {
+            crypto::fill_random(bytes_);
+            left_ = bytes_;
+        }
+        std::ranges::copy(left_.first(target.size()), target.begin());
+        left_ = left_.subspan(target.size());
+    }
+
+  private:
+    std::array<std::uint8_t, 1024> bytes_{};
+    std::span<const std::uint8_t> left_;
+};
+
 template <std::size_t Size>
 std::string random_hex() {
+    thread_local RandomStock stock;
     std::array<std::uint8_t, Size> bytes{};
     do {
-        if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
-            throw std::runtime_error("the system has no random bytes");
-        }
+        stock.take(bytes);
     } while (std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; }));
     return to_hex(bytes);
 }

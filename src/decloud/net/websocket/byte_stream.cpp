@@ -2,7 +2,7 @@
 
 #include "../error.hpp"
 
-#include <openssl/rand.h>
+#include <decloud/crypto/random.hpp>
 
 #include <algorithm>
 #include <array>
@@ -22,9 +22,7 @@ std::optional<std::array<std::uint8_t, 4>> new_mask(Role role) {
     if (role == Role::server) {
         return std::nullopt;
     }
-    std::array<std::uint8_t, 4> mask{};
-    RAND_bytes(mask.data(), static_cast<int>(mask.size()));
-    return mask;
+    return crypto::random_array<4>();
 }
 
 /// RFC 6455 §5.3, for bytes of which the first is number `at` of its frame's.

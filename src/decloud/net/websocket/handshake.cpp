@@ -1,9 +1,9 @@
 #include "handshake.hpp"
 
 #include <decloud/base/encoding.hpp>
+#include <decloud/crypto/random.hpp>
 
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include <array>
 #include <cstdint>
@@ -16,11 +16,7 @@ bool asks_for_websocket(const http::RequestHead& request) {
            request.headers.has_token("Upgrade", kProtocol);
 }
 
-std::string make_key() {
-    std::array<std::uint8_t, 16> key{};
-    RAND_bytes(key.data(), static_cast<int>(key.size()));
-    return to_base64(key);
-}
+std::string make_key() { return to_base64(crypto::random_array<16>()); }
 
 std::string accept_value(std::string_view key) {
     const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

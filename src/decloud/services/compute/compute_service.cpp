@@ -111,6 +111,16 @@ class ComputeService final : public protocol::Service {
                 "compute has the methods call, revoke, describe and logs, not \"" + call->method +
                     "\"");
         }
+        const bool is_call = call->method == "call";
+        if (is_call && call->head.headers.contains("Service-Worker")) {
+            co_return refuse(
+                403, Status::declined, "functions of a shared origin cannot have service workers");
+        }
+        if (auto ready = is_call && !call->args.empty()
+                             ? deployments_.find_loaded(call->args.front())
+                             : nullptr) {
+            co_return make_function_call(context_, std::move(ready), std::move(call));
+        }
         auto cid =
             multiformats::Cid::parse(call->args.empty() ? std::string() : call->args.front());
         if (!cid) {
@@ -124,10 +134,6 @@ class ComputeService final : public protocol::Service {
         }
         if (call->method == "describe") {
             co_return co_await describe(std::move(*cid));
-        }
-        if (call->head.headers.contains("Service-Worker")) {
-            co_return refuse(
-                403, Status::declined, "functions of a shared origin cannot have service workers");
         }
         auto deployment = co_await deployments_.find(std::move(*cid), call->client);
         if (!deployment) {
