@@ -1,12 +1,5 @@
 #include "error.hpp"
 
-#include "internal/openssl.hpp"
-
-#include <decloud/base/log.hpp>
-
-#include <openssl/err.h>
-
-#include <cstdlib>
 #include <string>
 
 namespace decloud {
@@ -37,21 +30,4 @@ std::error_code make_error_code(CryptoError code) {
     return {static_cast<int>(code), category};
 }
 
-namespace crypto::internal {
-
-void require(bool succeeded, const char* what) {
-    if (succeeded) {
-        return;
-    }
-    char reason[256] = "no reason given";
-    if (const unsigned long code = ERR_peek_last_error(); code != 0) {
-        ERR_error_string_n(code, reason, sizeof reason);
-    }
-    log::error("crypto", "{}: {}", what, reason);
-    std::abort();
-}
-
-void forget_errors() { ERR_clear_error(); }
-
-}  // namespace crypto::internal
 }  // namespace decloud

@@ -2,7 +2,6 @@
 
 #include "internal/openssl.hpp"
 
-#include <openssl/core_names.h>
 #include <openssl/x509.h>
 
 namespace decloud::crypto {
@@ -11,7 +10,6 @@ namespace {
 
 using internal::EvpDigestContext;
 using internal::EvpKey;
-using internal::EvpKeyContext;
 using internal::require;
 
 constexpr int kMinRsaBits = 2048;
@@ -31,23 +29,9 @@ bool verify(EVP_PKEY* key, BytesView message, BytesView signature) {
 }
 
 EvpKey secp256k1_key(BytesView point) {
-    const internal::ParamBuilder builder(OSSL_PARAM_BLD_new());
-    require(builder &&
-                OSSL_PARAM_BLD_push_utf8_string(
-                    builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "secp256k1", 0) == 1 &&
-                OSSL_PARAM_BLD_push_octet_string(
-                    builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) == 1,
-        "OSSL_PARAM_BLD_push");
-    const internal::Params params(OSSL_PARAM_BLD_to_param(builder.get()));
-    const EvpKeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
-    require(
-        params && context && EVP_PKEY_fromdata_init(context.get()) == 1, "EVP_PKEY_fromdata_init");
-    EVP_PKEY* key = nullptr;
-    if (EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params.get()) != 1) {
-        internal::forget_errors();
-        return nullptr;
-    }
-    return EvpKey(key);
+    const internal::ParamBuilder builder = internal::make_param_builder();
+    internal::add_point(builder.get(), "secp256k1", point);
+    return internal::public_key_from("EC", builder.get());
 }
 
 }  // namespace

@@ -2,15 +2,12 @@
 
 #include "internal/openssl.hpp"
 
-#include <openssl/core_names.h>
-
 #include <array>
 
 namespace decloud::crypto {
 
 using internal::EvpDigestContext;
 using internal::EvpKey;
-using internal::EvpKeyContext;
 using internal::require;
 
 namespace {
@@ -19,20 +16,9 @@ constexpr std::size_t kScalarSize = 32;
 
 // Null if the bytes are no point.
 EvpKey make_key(BytesView compressed) {
-    const EvpKeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
-    require(
-        context != nullptr && EVP_PKEY_fromdata_init(context.get()) == 1, "EVP_PKEY_fromdata_init");
-    char group[] = "P-256";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
-            const_cast<std::uint8_t*>(compressed.data()), compressed.size()),
-        OSSL_PARAM_construct_end()};
-    EVP_PKEY* key = nullptr;
-    if (EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
-        internal::forget_errors();
-        return nullptr;
-    }
-    return EvpKey(key);
+    const internal::ParamBuilder builder = internal::make_param_builder();
+    internal::add_point(builder.get(), "P-256", compressed);
+    return internal::public_key_from("EC", builder.get());
 }
 
 // OpenSSL verifies the ASN.1 form only.

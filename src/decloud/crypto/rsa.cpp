@@ -41,21 +41,11 @@ Result<Bytes> integer_member(const json::Object& jwk, std::string_view name) {
 EvpKey public_from_numbers(BytesView modulus, BytesView exponent) {
     const BigNumber n(BN_bin2bn(modulus.data(), static_cast<int>(modulus.size()), nullptr));
     const BigNumber e(BN_bin2bn(exponent.data(), static_cast<int>(exponent.size()), nullptr));
-    const internal::ParamBuilder builder(OSSL_PARAM_BLD_new());
-    require(builder && n && e &&
-                OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) == 1 &&
+    const internal::ParamBuilder builder = internal::make_param_builder();
+    require(n && e && OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) == 1 &&
                 OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) == 1,
         "OSSL_PARAM_BLD_push_BN");
-    const internal::Params params(OSSL_PARAM_BLD_to_param(builder.get()));
-    const EvpKeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
-    require(
-        params && context && EVP_PKEY_fromdata_init(context.get()) == 1, "EVP_PKEY_fromdata_init");
-    EVP_PKEY* key = nullptr;
-    if (EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params.get()) != 1) {
-        internal::forget_errors();
-        return nullptr;
-    }
-    return EvpKey(key);
+    return internal::public_key_from("RSA", builder.get());
 }
 
 void use_oaep_sha256(EVP_PKEY_CTX* context) {

@@ -1,5 +1,7 @@
 #include "bidding.hpp"
 
+#include <utility>
+
 namespace decloud::client {
 
 namespace {
@@ -12,8 +14,11 @@ class AcceptQuote final : public Bidding {
         return is_good ? Bid{Bid::Kind::attached, *quoted_} : Bid{};
     }
     [[nodiscard]] std::optional<Bid> next(const Bid& bid, const Declined& declined) override {
-        // A price that went up since is followed, one that stays is no reason to ask again.
-        if (!declined.asked || *declined.asked > budget_ || *declined.asked <= bid.amount) {
+        // A price that went up since is followed, one that stays is no reason to ask again; but
+        // what was declined first may have been the quote, which is good for a while only.
+        const bool was_quoted = std::exchange(quoted_, std::nullopt).has_value();
+        if (!declined.asked || *declined.asked > budget_ ||
+            (!was_quoted && *declined.asked <= bid.amount)) {
             return std::nullopt;
         }
         return Bid{Bid::Kind::attached, *declined.asked};

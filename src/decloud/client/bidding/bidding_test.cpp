@@ -54,6 +54,14 @@ TEST(Bidding, AcceptQuotePaysWhatWasQuotedWithoutAsking) {
         (std::vector{attached(70), attached(80)}));
 }
 
+TEST(Bidding, AcceptQuotePaysTheSamePriceOnceMoreWhenTheQuoteHasExpired) {
+    const auto bidding = make_accept_quote_bidding(Amount(100), Amount(70));
+    const Declined same_price{.why = Why::too_low, .asked = Amount(70)};
+    EXPECT_EQ(bidding->first(), attached(70));
+    EXPECT_EQ(bidding->next(attached(70), same_price), attached(70));
+    EXPECT_FALSE(bidding->next(attached(70), same_price));
+}
+
 TEST(Bidding, RaiseRisesByItsStepAndStopsAtTheMost) {
     EXPECT_EQ(offers(*make_raise_bidding(Amount(1000), 50), 300),
         (std::vector{attached(100), attached(150), attached(225), attached(338)}));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <decloud/base/bytes.hpp>
+
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
@@ -35,5 +37,12 @@ void require(bool succeeded, const char* what);
 
 /// Forgets what OpenSSL noted about an expected failure, so that nobody else finds it.
 void forget_errors();
+
+/// Never null.
+[[nodiscard]] ParamBuilder make_param_builder();
+/// A point of an EC key, in SEC 1 form, and the name of its curve.
+void add_point(OSSL_PARAM_BLD* builder, const char* curve, BytesView point);
+/// A public key of a type ("EC", "RSA") from its numbers; null if they make none.
+[[nodiscard]] EvpKey public_key_from(const char* type, OSSL_PARAM_BLD* builder);
 
 }  // namespace decloud::crypto::internal
