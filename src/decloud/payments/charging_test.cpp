@@ -93,7 +93,9 @@ class ChargingTest : public ::testing::Test {
         out.asset = kUsdc;
         out.max_price = kPrice;
         out.subject = "bafyexample";
-        out.sponsor = protocol::Sponsor{.owner = owner, .terms = owner_pays_, .max_price = kPrice};
+        out.sponsor = protocol::Sponsor{.owner = owner,
+            .terms = std::make_shared<const protocol::OwnerPays>(owner_pays_),
+            .max_price = kPrice};
         return out;
     }
 

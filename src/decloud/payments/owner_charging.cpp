@@ -354,7 +354,7 @@ Checked<std::vector<CounterClaim>> sponsor_claims(
     if (caller.account == sponsor.owner) {
         return std::vector<CounterClaim>();
     }
-    const auto& pays = sponsor.terms;
+    const OwnerPays& pays = *sponsor.terms;
     const auto listed = listed_as(pays, caller);
     if (pays.callers == OwnerPays::Callers::none ||
         (pays.callers == OwnerPays::Callers::list && !listed)) {

@@ -83,8 +83,9 @@ TEST_F(PolicyRuleTest, Answers451ForContentByArgumentSubjectOwnerAndName) {
     call_.service = "paint";
     EXPECT_TRUE(bar_content(*keeper_->current(), call_));
     use("[[rule]]\ndeny = true\nowner = \"" + kCora + "\"");
-    terms_.sponsor =
-        protocol::Sponsor{.owner = parse_address(kCora).value(), .terms = {}, .max_price = {}};
+    terms_.sponsor = protocol::Sponsor{.owner = parse_address(kCora).value(),
+        .terms = std::make_shared<const protocol::OwnerPays>(),
+        .max_price = {}};
     EXPECT_EQ(check().error().http_status, 451);
 }
 

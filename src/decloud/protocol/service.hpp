@@ -21,7 +21,8 @@ namespace decloud::protocol {
 /// terms.
 struct Sponsor {
     Address owner;
-    OwnerPays terms;
+    /// Never null. Shared with the deployment: a list of callers may be long.
+    std::shared_ptr<const OwnerPays> terms;
     /// What the owner's signature allows for one call.
     Amount max_price;
 };

@@ -86,8 +86,9 @@ class FunctionCall final : public protocol::PreparedCall {
         terms_.subject = deployment_->cid;
         terms_.program = deployment_->program;
         terms_.max_request_bytes = spec.manifest.limits.request_bytes;
-        terms_.sponsor = protocol::Sponsor{
-            .owner = spec.owner, .terms = spec.owner_pays, .max_price = spec.max_price};
+        terms_.sponsor = protocol::Sponsor{.owner = spec.owner,
+            .terms = {deployment_, &spec.owner_pays},
+            .max_price = spec.max_price};
     }
 
     [[nodiscard]] const protocol::Terms& terms() const override { return terms_; }
