@@ -7,7 +7,7 @@ import pathlib
 import http1
 from content import Upload
 from ethereum import Account, sha256
-from harness import expect, expect_equal, probe, project
+from harness import expect, expect_equal, probe, project, wait_for
 
 CANARY = "canary-4f1d0a7be2"
 
@@ -224,3 +224,14 @@ def test_what_a_program_is_needs_not_be_said(cloud, folder):
     refused = cloud.cli("deploy", folder / "text", "--provider", "alice.decloud")
     expect_equal(refused.code, 64, str(refused))
     expect("notes.txt" in refused.err and "runtime" in refused.err, refused.err)
+
+
+def test_a_program_is_compiled_before_its_first_call(cloud, folder):
+    compiled = cloud.home / "data" / "node" / "cache" / "wasm"
+    before = set(compiled.glob("*"))
+    made = project(folder / "early", "early", runtime="wasm")
+    with (made / "probe.wasm").open("ab") as program:
+        program.write(b"\0\4\3own")  # a custom section: no other deployment has this program
+    cid = to_alice(cloud, made)
+    wait_for("compiled code", lambda: set(compiled.glob("[!.]*")) - before, deadline=60)
+    expect("GATEWAY_INTERFACE" in answer_of(cloud, cid), "answer")

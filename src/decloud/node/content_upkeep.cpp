@@ -4,6 +4,7 @@
 
 #include <decloud/async/offload.hpp>
 #include <decloud/base/json.hpp>
+#include <decloud/base/log.hpp>
 #include <decloud/content/tree_review.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 
@@ -222,6 +223,26 @@ async::Task<void> verify_content(
     body["damaged_blocks"] = count;
     body["damaged"] = std::move(damaged);
     co_await end_waiting(std::move(exchange), std::move(body));
+}
+
+async::Task<void> review_content(
+    services::ContentContext& context, content::DiskBlockStore& store) {
+    if (const auto reviewed = co_await services::review_pins(context); !reviewed) {
+        log::warning("node", "pins could not be reviewed: {}", reviewed.error().message());
+        co_return;
+    }
+    const auto collected = co_await services::collect_garbage(context, store);
+    if (!collected) {
+        log::warning("node", "space could not be freed: {}", collected.error().message());
+        co_return;
+    }
+    for (const content::Cid& cid : collected->missing) {
+        log::warning("node", "pinned content is damaged or missing: {}", cid.to_string());
+    }
+    if (collected->blocks_removed > 0) {
+        log::info("node", "removed {} blocks, {} bytes, that nothing pins",
+            collected->blocks_removed, collected->bytes_removed);
+    }
 }
 
 }  // namespace decloud::node

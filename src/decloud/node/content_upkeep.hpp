@@ -21,4 +21,9 @@ namespace decloud::node {
     services::ContentContext& context,
     const content::DiskBlockStore& store);
 
+/// Lets go of what is no longer paid for, and gives the space of what nothing pins back. What fails
+/// is in the log. `store` is the context's; both outlive the task.
+[[nodiscard]] async::Task<void> review_content(
+    services::ContentContext& context, content::DiskBlockStore& store);
+
 }  // namespace decloud::node

@@ -3,6 +3,7 @@
 #include "balance_of.hpp"
 #include "console.hpp"
 #include "content_sources.hpp"
+#include "content_upkeep.hpp"
 #include "declared_services.hpp"
 #include "edge.hpp"
 #include "exposure.hpp"
@@ -40,6 +41,7 @@
 #include <decloud/policy/priced_service.hpp>
 #include <decloud/protocol/request_digest.hpp>
 #include <decloud/services/compute/compute_service.hpp>
+#include <decloud/services/compute/early_preparation.hpp>
 #include <decloud/services/content/content_service.hpp>
 #include <decloud/services/info/info_service.hpp>
 #include <decloud/services/payment/payment_service.hpp>
@@ -149,6 +151,7 @@ class Node::Impl {
               {.domain = domain_,
                   .provider_node = identity::namehash(settings_.provider_name),
                   .fetcher = content_sources_.get()}),
+          early_preparation_(executor, deployments_),
           slow_answers_(executor),
           run_metrics_(*metrics_),
           call_logs_(executor, clock),
@@ -218,6 +221,7 @@ class Node::Impl {
     sandbox::Sandbox sandbox_;
     std::unique_ptr<ContentSources> content_sources_;
     services::Deployments deployments_;
+    services::EarlyPreparation early_preparation_;
     services::SlowAnswers slow_answers_;
     services::RunMetrics run_metrics_;
     services::CallLogs call_logs_;
@@ -299,7 +303,8 @@ Result<void> Node::Impl::open_ledger() {
 void Node::Impl::register_everything() {
     content_context_ = std::make_unique<services::ContentContext>(
         services::ContentContext{*storage_.blocks, *storage_.pins, *ledger_, clock_, pool_,
-            {.free_bytes = settings_.free_bytes}, channels_.get(), storage_.private_blocks.get()});
+            {.free_bytes = settings_.free_bytes}, channels_.get(), storage_.private_blocks.get(),
+            [this](const content::Cid& root) { early_preparation_.add(root); }});
     public_content_ = std::make_unique<PublicContent>(*storage_.blocks, *storage_.private_blocks,
         *policy_, *storage_.ipns_records, clock_,
         peer_record(identity_.key.public_key(), settings_.public_url));
@@ -476,6 +481,7 @@ async::Task<void> Node::Impl::stop() {
     co_await operator_servers_.stop();
     co_await slow_answers_.stop();
     co_await sandbox_.stop();
+    co_await early_preparation_.stop();
     co_await transport_->stop();
     if (ledger_) {
         if (const auto closed = co_await ledger_->close(); !closed) {
@@ -501,23 +507,7 @@ async::Task<void> Node::Impl::review() {
     for (;;) {
         co_await async::delay(kReviewInterval);
         co_await debts_->review();
-        if (const auto reviewed = co_await services::review_pins(*content_context_); !reviewed) {
-            log::warning("node", "pins could not be reviewed: {}", reviewed.error().message());
-            continue;
-        }
-        const auto collected =
-            co_await services::collect_garbage(*content_context_, *storage_.blocks);
-        if (!collected) {
-            log::warning("node", "space could not be freed: {}", collected.error().message());
-            continue;
-        }
-        for (const content::Cid& cid : collected->missing) {
-            log::warning("node", "pinned content is damaged or missing: {}", cid.to_string());
-        }
-        if (collected->blocks_removed > 0) {
-            log::info("node", "removed {} blocks, {} bytes, that nothing pins",
-                collected->blocks_removed, collected->bytes_removed);
-        }
+        co_await review_content(*content_context_, *storage_.blocks);
     }
 }
 

@@ -63,7 +63,7 @@ struct SandboxSettings {
     std::uint32_t wasm_runs_per_worker = 64;
     std::chrono::seconds worker_idle{60};
     /// Processor time that compiling a WASM program may take; four times that on the clock.
-    std::chrono::seconds compile_wall{60};
+    std::chrono::seconds compile_wall{120};
     std::uint64_t compile_memory_bytes = 2 * kGiB;
 
     /// Native runs at the same time, and calls that may wait for one of them to end.

@@ -48,7 +48,8 @@ async::Task<Result<UniqueFd>> run_one_shot(async::Executor executor,
     std::vector<std::string> arguments,
     Bytes request,
     std::vector<UniqueFd> fds,
-    std::chrono::milliseconds limit) {
+    std::chrono::milliseconds limit,
+    async::CancellationToken cancel) {
     CO_TRY(auto process, WorkerProcess::start(executable, arguments));
     async::Event ended(executor);
     Result<UniqueFd> reply = fail(CommonError::limit_exceeded, "took too long");
@@ -71,6 +72,12 @@ async::Task<Result<UniqueFd>> run_one_shot(async::Executor executor,
                     }
                     ended.set();
                 }});
+    const auto registration = cancel.on_cancel([&] {
+        if (!std::exchange(replied, true)) {
+            reply = fail(CommonError::cancelled, "the sandbox is stopping");
+        }
+        ended.set();
+    });
     channel.send(std::move(request), std::move(fds));
     const auto waited = co_await ended.wait(limit);
     if (!waited && !std::exchange(replied, true) &&

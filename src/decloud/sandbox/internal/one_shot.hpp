@@ -4,6 +4,7 @@
 #include "fd.hpp"
 #include "wire.hpp"
 
+#include <decloud/async/cancellation.hpp>
 #include <decloud/async/task.hpp>
 #include <decloud/base/result.hpp>
 
@@ -17,13 +18,14 @@ namespace decloud::sandbox::internal {
 
 /// Starts a worker for one job: it gets `request` with `fds`, and answers once within `limit`.
 /// Gives the descriptor that came with a good answer, if one did. Errors: the worker's own;
-/// timeout; unavailable when it died (of its memory limit, say).
+/// timeout; unavailable when it died (of its memory limit, say); cancelled.
 [[nodiscard]] async::Task<Result<UniqueFd>> run_one_shot(async::Executor executor,
     std::filesystem::path executable,
     std::vector<std::string> arguments,
     Bytes request,
     std::vector<UniqueFd> fds,
-    std::chrono::milliseconds limit);
+    std::chrono::milliseconds limit,
+    async::CancellationToken cancel = {});
 
 /// The worker's side: receives the job on `socket`, runs `work` and answers. The exit status.
 using OneShotWork = std::function<Result<UniqueFd>(WireReader request, std::span<UniqueFd> fds)>;

@@ -10,6 +10,8 @@
 #include "invocation.hpp"
 #include "worker_pool.hpp"
 
+#include <decloud/async/cancellation.hpp>
+#include <decloud/async/event.hpp>
 #include <decloud/async/offload.hpp>
 #include <decloud/base/log.hpp>
 
@@ -18,6 +20,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 namespace decloud::sandbox::wasm {
 
@@ -29,6 +32,8 @@ constexpr std::size_t kCompilesAtOnce = 2;
 constexpr std::size_t kCompileQueue = 64;
 /// How much longer than the processor time it may use compiling may take on a busy machine.
 constexpr int kBusy = 4;
+/// How long one who wants a program waits for another who compiles it.
+constexpr std::chrono::seconds kPatience{60};
 constexpr std::uint64_t kMaximumCode = 512 * kMiB;
 
 class WasmRuntime final : public Runtime {
@@ -70,6 +75,7 @@ class WasmRuntime final : public Runtime {
         async::CancellationToken cancel) override;
     async::Task<void> stop() override {
         compiles_.close();
+        stopping_.cancel();
         co_await workers_.stop();
     }
 
@@ -88,8 +94,15 @@ class WasmRuntime final : public Runtime {
     internal::CacheIndex index_;
     WorkerPool workers_;
     internal::Gate compiles_;
+    async::CancellationSource stopping_;
+    struct Preparing {
+        explicit Preparing(async::Executor executor) : done(std::move(executor)) {}
+        async::Event done;
+        /// Of one that had the package.
+        std::optional<Error> failure;
+    };
     /// Names that are being prepared, with who waits for them.
-    std::map<std::string, std::shared_ptr<async::Event>> preparing_;
+    std::map<std::string, std::shared_ptr<Preparing>> preparing_;
 };
 
 async::Task<Result<UniqueFd>> WasmRuntime::compile(
@@ -108,7 +121,7 @@ async::Task<Result<UniqueFd>> WasmRuntime::compile(
         make_compile_request(entry, {.unpacked_bytes = settings_.unpacked_bytes,
                                         .memory_bytes = settings_.compile_memory_bytes,
                                         .cpu = settings_.compile_wall}),
-        std::move(fds), kBusy * settings_.compile_wall);
+        std::move(fds), kBusy * settings_.compile_wall, stopping_.token());
     compiles_.leave();
     if (!code) {
         co_return fail(code.error());
@@ -141,19 +154,24 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
         co_return fail(opened_.error());
     }
     const std::string name = CodeCache::name_of(program_key, manifest.entry);
-    if (const auto place = preparing_.find(name); place != preparing_.end()) {
-        const auto event = place->second;
-        CO_TRY_VOID(co_await event->wait(2 * kBusy * settings_.compile_wall));
+    for (auto place = preparing_.find(name); place != preparing_.end();
+        place = preparing_.find(name)) {
+        const std::shared_ptr<Preparing> other = place->second;
+        CO_TRY_VOID(co_await other->done.wait(kPatience));
+        if (other->failure) {
+            co_return fail(*other->failure);
+        }
     }
-    const auto event = std::make_shared<async::Event>(executor_);
-    preparing_[name] = event;
+    const auto mine = std::make_shared<Preparing>(executor_);
+    preparing_[name] = mine;
     internal::CacheUse use = index_.use(CodeCache::file_name(name));
+    const bool has_package = !package_zip.empty();
     auto code = co_await find_or_compile(name, std::move(package_zip), manifest.entry);
-    event->set();
-    if (const auto place = preparing_.find(name);
-        place != preparing_.end() && place->second == event) {
-        preparing_.erase(place);
+    if (!code && has_package) {
+        mine->failure = code.error();
     }
+    preparing_.erase(name);
+    mine->done.set();
     account(name, use);
     if (!code) {
         co_return fail(code.error());

@@ -26,6 +26,8 @@ constexpr std::string_view kRevokedPrefix = "revoked/";
 constexpr std::string_view kRevokedCidPrefix = "revoked-cid/";
 /// A program may have failed to compile in time on a busy machine.
 constexpr auto kUnfitFor = std::chrono::hours(1);
+/// How long a call waits for another that makes the same deployment ready.
+constexpr auto kPatience = std::chrono::minutes(1);
 /// Not for this provider, or not signed by its owner.
 constexpr int kRefusedForGood = 403;
 
@@ -37,6 +39,13 @@ std::string unfit_key(const std::string& program, const sandbox::Manifest& manif
 std::unexpected<protocol::Problem> refuse_unfit(const std::string& reason) {
     return refuse(
         502, Status::server_error, "the program of this deployment cannot run: " + reason);
+}
+
+std::unexpected<protocol::Problem> refuse_unready() {
+    auto refusal = refuse(503, Status::server_error,
+        "the provider could not make the program ready yet; nothing was charged");
+    refusal.error().headers.emplace_back("Retry-After", "5");
+    return refusal;
 }
 
 std::unexpected<protocol::Problem> refuse_revoked() {
@@ -167,9 +176,8 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(
     const std::string key = asker ? text : text + " held";
     if (const auto running = loading_.find(key); running != loading_.end()) {
         const std::shared_ptr<Loading> loading = running->second;
-        const auto waited = co_await loading->done.wait(std::chrono::minutes(2));
-        if (!waited) {
-            co_return std::unexpected(protocol::problem_from(waited.error()));
+        if (!co_await loading->done.wait(kPatience)) {
+            co_return refuse_unready();
         }
         co_return loading->result;
     }
@@ -182,6 +190,13 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::find(
         remember(*loading->result);
     }
     co_return loading->result;
+}
+
+async::Task<void> Deployments::make_ready(multiformats::Cid cid) {
+    const std::string text = cid.to_v1().to_string();
+    if (!find_loaded(text) && !revoked_cids_.contains(text) && find_unfit(text) == nullptr) {
+        static_cast<void>(co_await load(std::move(cid), {}));
+    }
 }
 
 async::Task<Checked<Address>> Deployments::owner_of(multiformats::Cid cid) {
@@ -334,8 +349,7 @@ async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
         const Error& error = made.error();
         log::warning("services", "deployment {} cannot run: {}", cid, error.message());
         if (!is_fault_of_package(error)) {
-            co_return refuse(503, Status::server_error,
-                "the provider could not make the program ready; nothing was charged");
+            co_return refuse_unready();
         }
         auto refusal = refuse_unfit(error.detail());
         remember_unfit(cid, refusal.error());

@@ -86,6 +86,10 @@ class Deployments {
     [[nodiscard]] async::Task<protocol::Checked<std::shared_ptr<const Deployment>>> find(
         multiformats::Cid cid, std::optional<std::string> client = {});
 
+    /// Prepares the program of a deployment that is held, if it may run here, and keeps nothing of
+    /// it in memory.
+    [[nodiscard]] async::Task<void> make_ready(multiformats::Cid cid);
+
     /// Who signed a deployment, whether or not it can run here. Problems as `find`.
     [[nodiscard]] async::Task<protocol::Checked<Address>> owner_of(multiformats::Cid cid);
 

@@ -1,6 +1,7 @@
 #include "deployments.hpp"
 
 #include "../content/content_service.hpp"
+#include "early_preparation.hpp"
 
 #include <decloud/async/task_group.hpp>
 #include <decloud/content/importer.hpp>
@@ -119,6 +120,10 @@ class DeploymentsTest : public ::testing::Test {
         return status;
     }
 
+    multiformats::Cid no_deployment() {
+        return content::import_bytes(*blocks_, as_bytes("no deployment"))->cid;
+    }
+
     bool revoke(const multiformats::Cid& cid) {
         const auto statement =
             identity::sign(identity::Revocation{.spec_hash = hashes_.at(cid.to_string()),
@@ -161,6 +166,35 @@ TEST_F(DeploymentsTest, AProgramThatCannotRunIsTriedOnce) {
     EXPECT_EQ(prepared_, 1);
     EXPECT_EQ(find(deploy("third", "whole")), 200);
     EXPECT_EQ(prepared_, 2);
+}
+
+TEST_F(DeploymentsTest, AreMadeReadyOneAfterTheOtherBeforeTheyAreCalled) {
+    const auto broken = deploy("first", "broken");
+    const auto whole = deploy("second", "whole");
+    EarlyPreparation early(context_.get_executor(), *deployments_);
+    for (const auto& cid : {broken, no_deployment(), whole}) {
+        early.add(cid);
+    }
+    EXPECT_EQ(prepared_, 0);
+    context_.restart();
+    context_.run();
+    EXPECT_EQ(prepared_, 2);
+    EXPECT_EQ(deployments_->find_loaded(whole.to_string()), nullptr);
+    EXPECT_EQ(find(broken), 502);
+    EXPECT_EQ(prepared_, 2);
+    run([&early]() -> async::Task<void> { co_await early.stop(); });
+}
+
+TEST_F(DeploymentsTest, NoneIsMadeReadyBeforeItsCallThatIsRevokedOrComesTooLate) {
+    const auto revoked = deploy("revoked", "one");
+    EXPECT_TRUE(revoke(revoked));
+    EarlyPreparation early(context_.get_executor(), *deployments_);
+    early.add(revoked);
+    run([&early]() -> async::Task<void> { co_await early.stop(); });
+    early.add(deploy("late", "two"));
+    context_.restart();
+    context_.run();
+    EXPECT_EQ(prepared_, 0);
 }
 
 TEST_F(DeploymentsTest, OnlySoManyUnfitProgramsAreRemembered) {

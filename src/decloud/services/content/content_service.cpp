@@ -60,6 +60,9 @@ class ImportCall final : public PreparedCall {
         if (!pinned) {
             co_return Completion::charged_problem({}, std::move(pinned.error()));
         }
+        if (context_.on_import && !imported->roots.empty()) {
+            context_.on_import(imported->roots.front());
+        }
         json::Array roots;
         for (const content::Cid& root : imported->roots) {
             roots.emplace_back(root.to_string());

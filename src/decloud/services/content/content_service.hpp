@@ -29,6 +29,8 @@ struct ContentContext {
     payments::ChannelDirectory* channels = nullptr;
     /// Learns what is not served under `/ipfs`.
     content::PrivateBlocks* private_blocks = nullptr;
+    /// Learns the first root of what an account has brought: a deployment, or whatever it is.
+    std::function<void(const content::Cid&)> on_import{};
 };
 
 /// Reserved and unclaimed money on `owner`'s channels that are not closing.
