@@ -73,6 +73,10 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     for (const std::string& source : config.provider.content_sources) {
         TRY(settings.content_sources.emplace_back(), net::parse_url(source));
     }
+    settings.domains = {.asks_dns = config.provider.dnslink, .websites = config.provider.websites};
+    for (const std::string& server : config.provider.dns_servers) {
+        TRY(settings.domains.servers.emplace_back(), net::parse_endpoint(server));
+    }
     settings.outbound.allow_loopback = config.gateway.allow_local_providers;
     settings.outbound.allow_private = config.gateway.allow_local_providers;
     for (const std::string& gateway : config.provider.gateways) {

@@ -136,6 +136,27 @@ Result<void> read_usdc(TomlReader& reader, std::string_view key, Amount& out) {
 /// Gwei are read with six decimals, as USDC are.
 constexpr Uint128 kWeiOfLastDecimal = 1000;
 
+Result<void> read_domains(TomlReader& reader, ProviderConfig& provider) {
+    TRY_VOID(reader.flag("dnslink", provider.dnslink));
+    TRY_VOID(reader.texts("dns_servers", provider.dns_servers));
+    for (const std::string& server : provider.dns_servers) {
+        const auto endpoint = net::parse_endpoint(server);
+        if (!endpoint || endpoint->is_unix() || endpoint->port == 0) {
+            return reader.wrong("dns_servers", "'" + server + "' is no ADDRESS:PORT");
+        }
+    }
+    TRY_VOID(reader.texts("websites", provider.websites));
+    for (const std::string& domain : provider.websites) {
+        const bool is_plain = std::ranges::all_of(domain, [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+        });
+        if (!is_plain || domain.find('.') == std::string::npos) {
+            return reader.wrong("websites", "'" + domain + "' is no domain in lower case");
+        }
+    }
+    return {};
+}
+
 constexpr std::array<std::string_view, 4> kRuntimes{"wasm", "native", "server", "oci"};
 
 Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
@@ -163,6 +184,7 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     if (auto checked = check_urls(provider.content_sources); !checked) {
         return reader.wrong("content_sources", checked.error().detail());
     }
+    TRY_VOID(read_domains(reader, provider));
     TRY_VOID(reader.texts("peers", provider.peers));
     for (const std::string& peer : provider.peers) {
         if (const auto url = net::parse_url(peer);
@@ -403,6 +425,9 @@ std::string format_config(const Config& config) {
                 {"gateways", list(config.provider.gateways)},
                 {"peers", list(config.provider.peers)},
                 {"content_sources", list(config.provider.content_sources)},
+                {"dnslink", config.provider.dnslink},
+                {"dns_servers", list(config.provider.dns_servers)},
+                {"websites", list(config.provider.websites)},
                 {"failed_attempts", integer(config.provider.failed_attempts)},
                 {"cache_bytes", integer(config.provider.cache_bytes)},
                 {"native_seconds", integer(config.provider.native_seconds)}}},

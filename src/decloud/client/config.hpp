@@ -91,6 +91,12 @@ struct ProviderConfig {
     std::uint64_t free_bytes = 0;
     /// URLs of trustless gateways: what a call needs and this node lacks is fetched from them.
     std::vector<std::string> content_sources;
+    /// DNS is asked where domains lead.
+    bool dnslink = true;
+    /// "ADDRESS:PORT" of DNS servers; none: those of the system.
+    std::vector<std::string> dns_servers;
+    /// Domains, in lower case, that are answered as websites where they come as Host.
+    std::vector<std::string> websites;
     /// URLs of other nodes to begin with, besides those of the registry.
     std::vector<std::string> peers;
     /// Addresses of gateways whose word on who the client is (`Forwarded`) is believed.

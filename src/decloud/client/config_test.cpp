@@ -46,6 +46,9 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.gateway.per_payer = {.per_second = 8};
     config.gateway.access_log = true;
     config.provider.traces_per_thousand = 9;
+    config.provider.dnslink = false;
+    config.provider.dns_servers = {"[::1]:53"};
+    config.provider.websites = {"a.example"};
     config.trials = {.automatic = "listed",
         .calls_per_identity = 3,
         .calls_per_day = 7,
@@ -58,6 +61,9 @@ TEST(Config, IsReadBackAsItWasSaved) {
     EXPECT_FALSE(read.gateway.per_deployment.per_second);
     EXPECT_TRUE(read.gateway.access_log && !read.provider.access_log);
     EXPECT_EQ(read.provider.traces_per_thousand, 9U);
+    EXPECT_FALSE(read.provider.dnslink);
+    EXPECT_EQ(read.provider.dns_servers, std::vector<std::string>{"[::1]:53"});
+    EXPECT_EQ(read.provider.websites, std::vector<std::string>{"a.example"});
     EXPECT_EQ(read.provider.price, Amount(2500));
     EXPECT_EQ(read.provider.max_exposure_per_channel, Amount(7000));
     EXPECT_EQ(read.provider.max_exposure_per_identity, Amount(8000));
@@ -65,6 +71,18 @@ TEST(Config, IsReadBackAsItWasSaved) {
     EXPECT_EQ(read.provider.gas.wei_per_gas, Uint128{20'000'000});
     EXPECT_EQ(read.provider.gas.per_coin, Amount(2'500'000'000));
     EXPECT_EQ(read.chain.contracts.escrow, config.chain.contracts.escrow);
+}
+
+TEST(Config, DnsServersAreAddressesWithPortsAndWebsitesAreDomains) {
+    EXPECT_TRUE(parse_config("", "c").value().provider.dnslink);
+    for (const char* const wrong : {"dns_servers = [\"dns.example:53\"]",
+             "dns_servers = [\"127.0.0.1\"]", "dns_servers = [\"127.0.0.1:0\"]",
+             "dns_servers = [\"unix:/dns\"]", "websites = [\"Example.org\"]",
+             "websites = [\"localhost\"]", "websites = [\"a.example:80\"]", "dnslink = 1"}) {
+        const auto read = parse_config("[provider]\n" + std::string(wrong) + "\n", "config.toml");
+        ASSERT_FALSE(read) << wrong;
+        EXPECT_THAT(read.error().detail(), HasSubstr("config.toml:2")) << wrong;
+    }
 }
 
 TEST(Config, TrialsAreOffUnlessTheyAreSetRight) {

@@ -7,6 +7,7 @@
 #include <decloud/crypto/hash.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -34,6 +35,9 @@ async::Task<void> send_refusal(net::http::Exchange exchange, Refusal refusal) {
     head.headers.add("Content-Type", "text/plain; charset=utf-8");
     head.headers.add("Cache-Control", "no-store");
     add_common(head.headers, true);
+    if (refusal.retry_after) {
+        head.headers.add("Retry-After", std::to_string(refusal.retry_after->count()));
+    }
     if (refusal.status == 405) {
         head.headers.add("Allow", "GET, HEAD, OPTIONS");
     }
@@ -178,7 +182,7 @@ Answered<Plan> plan_name(const ContentRequest& request,
                     request));
         }
     }
-    auto named = resolve_name(request.name, context.records, context.links, now);
+    auto named = resolve_name(request.name, {context.records, context.links, context.domains}, now);
     if (!named) {
         return std::unexpected(std::move(named.error()));
     }
@@ -239,7 +243,10 @@ bool is_beside_us(const net::PeerAddress& peer) {
 Origin origin_of(const net::http::Exchange& exchange, const GatewayContext& context) {
     return find_origin(
         exchange.request(), context.parents,
-        [&context](std::string_view domain) { return context.links.find(domain).has_value(); },
+        [&context](std::string_view domain) {
+            return context.links.find(domain).has_value() ||
+                   std::ranges::find(context.websites, domain) != context.websites.end();
+        },
         // A proxy in front of the node runs beside it.
         is_beside_us(exchange.peer()));
 }
@@ -293,6 +300,43 @@ Answered<Plan> plan_answer(const net::http::RequestHead& head,
     return plan_request(request, origin, conditions, context, blocks);
 }
 
+/// Domains that may lead to one another, asked for one at a time.
+constexpr int kMostDomains = 8;
+
+/// Has DNS asked for a domain, after which the plan is made again.
+async::Task<Answered<void>> learn_domain(
+    std::string domain, const GatewayContext* context, bool only_if_cached) {
+    constexpr std::chrono::seconds kRetry{1};
+    if (only_if_cached) {
+        co_return refuse(412, "DNS was not asked for " + domain);
+    }
+    if (const auto asked = co_await context->domains->ask(domain); !asked) {
+        co_return std::unexpected(
+            Refusal{.status = 503, .detail = asked.error().message(), .retry_after = kRetry});
+    }
+    co_return Answered<void>{};
+}
+
+/// `plan` again and again, until it needs no more of DNS. `request` is written by it.
+async::Task<Answered<Plan>> plan_with_domains(std::function<Answered<Plan>()> plan,
+    const GatewayContext* context,
+    const ContentRequest* request) {
+    for (int asked = 0;; ++asked) {
+        auto made = co_await async::offload(context->pool, plan);
+        if (made || made.error().unknown_domain.empty()) {
+            co_return made;
+        }
+        if (asked == kMostDomains) {
+            co_return refuse(400, "too many domains lead to one another");
+        }
+        auto learnt = co_await learn_domain(
+            std::move(made.error().unknown_domain), context, request->only_if_cached);
+        if (!learnt) {
+            co_return std::unexpected(std::move(learnt.error()));
+        }
+    }
+}
+
 }  // namespace
 
 bool is_content_origin(const net::http::Exchange& exchange, const GatewayContext& context) {
@@ -314,8 +358,9 @@ async::Task<void> answer_content(net::http::Exchange exchange, const GatewayCont
     const PublicBlocks blocks(context.blocks, context.visibility());
     ContentRequest request;
     Conditions conditions;
-    auto plan = co_await async::offload(context.pool,
-        [&] { return plan_answer(head, origin, context, blocks, request, conditions); });
+    auto plan = co_await plan_with_domains(
+        [&] { return plan_answer(head, origin, context, blocks, request, conditions); }, &context,
+        &request);
     if (!plan) {
         co_await send_refusal(std::move(exchange), std::move(plan.error()));
         co_return;

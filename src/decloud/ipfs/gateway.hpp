@@ -1,6 +1,7 @@
 #pragma once
 
 #include "content_request.hpp"
+#include "dns_links.hpp"
 #include "names.hpp"
 #include "public_blocks.hpp"
 
@@ -27,6 +28,10 @@ struct GatewayContext {
     const Clock& clock;
     /// Hosts, without a port, under which every cid and name has a subdomain of its own.
     std::vector<std::string> parents{"localhost"};
+    /// Domains that `links` does not know are asked for here; null: they lead nowhere.
+    DnsLinks* domains = nullptr;
+    /// Domains, in lower case, that are websites here besides those of `links`.
+    std::vector<std::string> websites{};
 };
 
 /// True if the request came to the origin of one cid, name or DNSLink website, where every path is

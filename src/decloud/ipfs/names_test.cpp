@@ -45,7 +45,7 @@ TEST_F(NamesTest, TakesRecordsOfStrangersOnlyForNamesThatItKeeps) {
 
 TEST_F(NamesTest, FollowsARecordThatWasGiven) {
     ASSERT_TRUE(records_->put(name_, record_, kNow));
-    const auto target = resolve_name(std::string(kName), *records_, {}, kNow);
+    const auto target = resolve_name(std::string(kName), {*records_, {}}, kNow);
     ASSERT_TRUE(target) << target.error().detail;
     EXPECT_EQ(target->root.to_string(), "bafkqadtwgiww63tmpeqhezldn5zgi");
     EXPECT_EQ(target->max_age, 1800U);
@@ -64,25 +64,25 @@ TEST_F(NamesTest, TakesNoRecordThatIsWrongOrHasEnded) {
     changed.back() ^= 1U;
     EXPECT_FALSE(records_->put(name_, changed, kNow));
     EXPECT_FALSE(records_->put(name_, record_, UnixSeconds{99'000'000'000}));
-    EXPECT_EQ(resolve_name(std::string(kName), *records_, {}, kNow).error().status, 502);
+    EXPECT_EQ(resolve_name(std::string(kName), {*records_, {}}, kNow).error().status, 502);
 }
 
 TEST_F(NamesTest, FollowsLinksOverNames) {
     ASSERT_TRUE(records_->put(name_, record_, kNow));
     const KnownLinks links = KnownLinks::parse("a.example:/ipns/b.example/x,b.example:/ipns/" +
                                                std::string(kName) + "/y,nothing,c.example:x");
-    const auto target = resolve_name("a.example", *records_, links, kNow);
+    const auto target = resolve_name("a.example", {*records_, links}, kNow);
     ASSERT_TRUE(target) << target.error().detail;
     EXPECT_EQ(target->segments, (std::vector<std::string>{"y", "x"}));
     EXPECT_EQ(target->max_age, 60U);
-    EXPECT_EQ(resolve_name("c.example", *records_, links, kNow).error().status, 502);
-    EXPECT_EQ(resolve_name("nothing", *records_, links, kNow).error().status, 400);
+    EXPECT_EQ(resolve_name("c.example", {*records_, links}, kNow).error().status, 502);
+    EXPECT_EQ(resolve_name("nothing", {*records_, links}, kNow).error().status, 400);
 }
 
 TEST_F(NamesTest, EndsWhereNamesGoInACircle) {
     const KnownLinks links =
         KnownLinks::parse("a.example:/ipns/b.example/x,b.example:/ipns/a.example/x");
-    EXPECT_EQ(resolve_name("a.example", *records_, links, kNow).error().status, 502);
+    EXPECT_EQ(resolve_name("a.example", {*records_, links}, kNow).error().status, 400);
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <decloud/base/result.hpp>
 
+#include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,6 +15,10 @@ struct Refusal {
     int status = 500;
     /// One line for people.
     std::string detail{};
+    /// When to ask again, if it may be better then.
+    std::optional<std::chrono::seconds> retry_after{};
+    /// The domain that DNS has to be asked for before there is an answer; else empty.
+    std::string unknown_domain{};
 };
 
 /// A value, or why the client does not get it.

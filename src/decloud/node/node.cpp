@@ -307,7 +307,7 @@ void Node::Impl::register_everything() {
             [this](const content::Cid& root) { early_preparation_.add(root); }});
     public_content_ = std::make_unique<PublicContent>(*storage_.blocks, *storage_.private_blocks,
         *policy_, *storage_.ipns_records, clock_,
-        peer_record(identity_.key.public_key(), settings_.public_url));
+        peer_record(identity_.key.public_key(), settings_.public_url), settings_.domains);
     pipeline_.set_answer_key(identity_.key);
     pipeline_.set_authentication(make_authentication());
     pipeline_.add_admission(pipeline::make_failed_attempts_rule(

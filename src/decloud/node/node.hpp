@@ -1,5 +1,7 @@
 #pragma once
 
+#include "domain_settings.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
@@ -82,6 +84,7 @@ struct NodeSettings {
     std::chrono::milliseconds native_wall = std::chrono::seconds(15);
     /// Trustless gateways from which what a call needs is fetched if it is not held here.
     std::vector<net::Url> content_sources;
+    DomainSettings domains;
     /// Content that an owner may keep here without reserved money.
     std::uint64_t free_bytes = 0;
     /// Calls that are given away without a grant on the chain.

@@ -37,6 +37,18 @@ ipfs::KnownLinks links_of_environment() {
     return text == nullptr ? ipfs::KnownLinks() : ipfs::KnownLinks::parse(text);
 }
 
+std::unique_ptr<ipfs::DnsLinks> make_domains(const DomainSettings& settings, const Clock& clock) {
+    if (!settings.asks_dns) {
+        return nullptr;
+    }
+    std::string servers;
+    for (const net::Endpoint& server : settings.servers) {
+        servers += (servers.empty() ? "" : ",") + server.to_string();
+    }
+    return std::make_unique<ipfs::DnsLinks>(
+        ipfs::DnsLinkSettings{.servers = std::move(servers)}, clock);
+}
+
 async::Task<Result<std::string>> receive_record(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     net::http::Exchange& exchange,
@@ -82,11 +94,13 @@ PublicContent::PublicContent(const content::BlockStore& blocks,
     const policy::PolicyKeeper& policy,
     ipfs::IpnsRecords& records,
     const Clock& clock,
-    ipfs::PeerRecord self)
+    ipfs::PeerRecord self,
+    const DomainSettings& domains)
     : links_(links_of_environment()),
+      domains_(make_domains(domains, clock)),
       gateway_{blocks, pool_,
           [&private_blocks, &policy] { return rule_of_now(private_blocks, policy); }, records,
-          links_, clock},
+          links_, clock, {"localhost"}, domains_.get(), domains.websites},
       self_(std::move(self)) {}
 
 ipfs::PeerRecord peer_record(const crypto::Ed25519PublicKey& key, std::string_view public_url) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "domain_settings.hpp"
+
 #include <decloud/async/task.hpp>
 #include <decloud/content/private_blocks.hpp>
 #include <decloud/ipfs/gateway.hpp>
@@ -9,19 +11,23 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <memory>
+
 namespace decloud::node {
 
 /// What of the node's content anybody may read: blocks that the policy of the moment denies are
-/// denied, private ones are hidden. Domains in `IPFS_NS_MAP` lead where it says.
+/// denied, private ones are hidden. Domains in `IPFS_NS_MAP` lead where it says, others where DNS
+/// does.
 class PublicContent {
   public:
-    /// All of it outlives this.
+    /// All but the last two outlives this.
     PublicContent(const content::BlockStore& blocks,
         const content::PrivateBlocks& private_blocks,
         const policy::PolicyKeeper& policy,
         ipfs::IpnsRecords& records,
         const Clock& clock,
-        ipfs::PeerRecord self);
+        ipfs::PeerRecord self,
+        const DomainSettings& domains);
 
     /// Lives as long as this object.
     [[nodiscard]] const ipfs::GatewayContext& gateway() const { return gateway_; }
@@ -32,6 +38,7 @@ class PublicContent {
     /// Of its own, so that strangers who read large trees do not hold up calls and the ledger.
     boost::asio::thread_pool pool_{2};
     ipfs::KnownLinks links_;
+    std::unique_ptr<ipfs::DnsLinks> domains_;
     ipfs::GatewayContext gateway_;
     ipfs::PeerRecord self_;
 };
