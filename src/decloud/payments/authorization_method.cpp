@@ -86,12 +86,13 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
         if (fields.max_price == 0 && request.terms->sponsor) {
             Caller caller{to_string(fields.payer), fields.payer};
             const Terms& terms = *request.terms;
-            auto claims = sponsor_claims(charging_, terms, std::move(caller));
-            if (!claims) {
-                co_return std::unexpected(std::move(claims.error()));
+            auto sponsored = sponsored_call(charging_, terms, std::move(caller));
+            if (!sponsored) {
+                co_return std::unexpected(std::move(sponsored.error()));
             }
-            co_return co_await hold_from_payer(charging_, terms.sponsor->owner, terms,
-                terms.sponsor->max_price, std::move(single_use), std::move(*claims), std::string());
+            co_return co_await hold_from_payer(charging_, sponsored->owner, terms,
+                sponsored->max_price, std::move(single_use), std::move(sponsored->counters),
+                std::string());
         }
         const Terms terms = with_bid(*request.call, *request.terms, Amount(fields.max_price));
         co_return co_await hold_from_payer(charging_, fields.payer, terms, Amount(fields.max_price),

@@ -202,12 +202,12 @@ class OwnerMethod final : public protocol::PaymentMethod {
     [[nodiscard]] async::Task<Checked<HoldOutcome>> hold(
         protocol::PaymentRequest request) override {
         const Terms& terms = *request.terms;
-        auto claims = sponsor_claims(charging_, terms, caller_of(*request.call));
-        if (!claims) {
-            co_return std::unexpected(std::move(claims.error()));
+        auto sponsored = sponsored_call(charging_, terms, caller_of(*request.call));
+        if (!sponsored) {
+            co_return std::unexpected(std::move(sponsored.error()));
         }
-        co_return co_await hold_from_payer(charging_, terms.sponsor->owner, terms,
-            terms.sponsor->max_price, std::nullopt, std::move(*claims), std::string());
+        co_return co_await hold_from_payer(charging_, sponsored->owner, terms, sponsored->max_price,
+            std::nullopt, std::move(sponsored->counters), std::string());
     }
 
     [[nodiscard]] std::vector<AcceptablePayment> acceptable(const Terms& /*terms*/) const override {
@@ -344,15 +344,16 @@ std::optional<std::string> listed_as(const OwnerPays& pays, const Caller& caller
 
 }  // namespace
 
-Checked<std::vector<CounterClaim>> sponsor_claims(
+Checked<SponsoredCall> sponsored_call(
     const EscrowCharging& charging, const Terms& terms, Caller caller) {
     if (!terms.sponsor) {
         return payment_refused(charging, terms, Status::payment_acceptable,
             "nobody has undertaken to pay for this call", pay_command(terms));
     }
     const protocol::Sponsor& sponsor = *terms.sponsor;
+    SponsoredCall call{.owner = sponsor.owner, .max_price = sponsor.max_price, .counters = {}};
     if (caller.account == sponsor.owner) {
-        return std::vector<CounterClaim>();
+        return call;
     }
     const OwnerPays& pays = *sponsor.terms;
     const auto listed = listed_as(pays, caller);
@@ -364,7 +365,8 @@ Checked<std::vector<CounterClaim>> sponsor_claims(
     if (listed) {
         caller.text = *listed;
     }
-    return owner_counters(terms.subject, pays, caller, charging.clock.unix_seconds());
+    call.counters = owner_counters(terms.subject, pays, caller, charging.clock.unix_seconds());
+    return call;
 }
 
 std::unique_ptr<protocol::PaymentMethod> make_owner_method(EscrowCharging& charging) {

@@ -55,8 +55,16 @@ struct Caller {
     std::vector<CounterClaim> counters,
     std::string call_id);
 
-/// As what the sponsor's `ownerPays` counts this caller's call; refused if it does not allow it.
-[[nodiscard]] protocol::Checked<std::vector<CounterClaim>> sponsor_claims(
+/// Whose money a call is of, and as what it counts.
+struct SponsoredCall {
+    Address owner;
+    /// What the owner's signature allows.
+    Amount max_price;
+    std::vector<CounterClaim> counters;
+};
+
+/// What the sponsor's `ownerPays` makes of this caller's call; refused if it does not allow it.
+[[nodiscard]] protocol::Checked<SponsoredCall> sponsored_call(
     const EscrowCharging& charging, const protocol::Terms& terms, Caller caller);
 
 /// What the ledger's error means to who wanted to pay from `payer`'s money.

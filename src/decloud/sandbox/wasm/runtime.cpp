@@ -158,8 +158,8 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
         place = preparing_.find(name)) {
         const std::shared_ptr<Preparing> other = place->second;
         CO_TRY_VOID(co_await other->done.wait(kPatience));
-        if (other->failure) {
-            co_return fail(*other->failure);
+        if (const std::optional<Error> failure = other->failure) {
+            co_return fail(*failure);
         }
     }
     const auto mine = std::make_shared<Preparing>(executor_);
