@@ -92,4 +92,4 @@ def test_content_passes_through_commands_without_being_held_in_memory(cloud, fol
     with open(source, "rb") as one, open(folder / "back", "rb") as other:
         while chunk := one.read(1 << 20):
             expect(chunk == other.read(1 << 20), "the content is another")
-    expect(not list((cloud.home / "cache").glob("scratch-*")), "something was left behind")
+    expect(not list(cloud.home.rglob("scratch-*")), "something was left behind")
