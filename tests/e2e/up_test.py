@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 import http1
 from harness import (PRICE, PROGRAM, ROOT, USDC, Cloud, Flags, clean_environment, descendants, expect,
@@ -48,17 +49,20 @@ def test_a_first_up_once_ends_with_exact_balances(folder):
         expect_equal(token, 100 * USDC, "the escrow's tokens")
 
 
-def test_a_second_up_keeps_state(home):
+def test_a_second_up_is_quick_and_keeps_state(home):
     def chain_of(cloud):
         return cloud.info["chain"]["escrow"], [each["cid"] for each in cloud.info["functions"]], cloud.account
 
     with Cloud(home) as cloud:
         first, spent = chain_of(cloud), cloud.spent()
+    start = time.monotonic()
     with Cloud(home) as cloud:
+        took = time.monotonic() - start
         expect_equal(chain_of(cloud), first, "contracts, functions and account")
         expect_equal(cloud.spent(), spent + CALLS * PRICE, "spent")
         expect_equal(cloud.on_chain()["claimed"], cloud.spent(), "chain = log")
         expect_equal(http1.request(cloud.gateway(cloud.cid("hello"))).body, b"hello\n", "a call")
+    expect(took < 20, f"the second up took {took:.1f} s")
 
 
 def test_home_can_come_from_the_environment(home):

@@ -1,5 +1,6 @@
 #include "json_rpc.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/log.hpp>
 #include <decloud/contracts/revert.hpp>
@@ -51,13 +52,6 @@ constexpr std::array<Phrase, 12> kPhrases{{
     {"known transaction", ChainError::already_known},
     {"unsupported chain", ChainError::wrong_chain},
 }};
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
 
 // The bytes that a revert gave: `data`, or `data.data` with some servers.
 Bytes revert_data(const json::Object& error) {
@@ -367,7 +361,7 @@ std::vector<EndpointStatus> JsonRpc::endpoints() const {
 
 Error rpc_error(const json::Object& error) {
     const std::string message = json::string_member(error, "message").value_or("no message");
-    const std::string words = lower(message);
+    const std::string words = to_lower(message);
     const Bytes data = revert_data(error);
     for (const Phrase& phrase : kPhrases) {
         if (words.find(phrase.text) == std::string::npos) {

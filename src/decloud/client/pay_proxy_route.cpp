@@ -1,5 +1,6 @@
 #include "pay_proxy_route.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/net/forwarding.hpp>
@@ -12,7 +13,6 @@ namespace decloud::client {
 
 namespace {
 
-using net::http::equals_ignoring_case;
 using net::http::Headers;
 using net::http::RequestHead;
 using protocol::Checked;

@@ -5,6 +5,7 @@
 #include "internal/tunnels.hpp"
 
 #include <decloud/async/task_group.hpp>
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/log.hpp>
 #include <decloud/chain/ethereum.hpp>
 #include <decloud/chain/json_rpc.hpp>
@@ -40,7 +41,7 @@ Result<void> check_settings(const GatewaySettings& settings) {
 /// The gateway's domain, or (as long as that is localhost) this machine by its address.
 bool is_own_host(std::string_view host, std::string_view domain) {
     const std::string_view name = host.substr(0, host.rfind(':'));
-    return net::http::equals_ignoring_case(name, domain) ||
+    return equals_ignoring_case(name, domain) ||
            (domain == "localhost" && (name == "127.0.0.1" || name == "[::1]"));
 }
 

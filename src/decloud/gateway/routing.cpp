@@ -1,5 +1,6 @@
 #include "routing.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/identity/error.hpp>
 #include <decloud/multiformats/cid.hpp>
 #include <decloud/net/address.hpp>
@@ -22,13 +23,6 @@ constexpr std::size_t kMaxLabelBytes = 63;
 constexpr std::size_t kLeastCidBytes = 32;
 constexpr std::string_view kAliases = ".fn";
 
-std::string lower_case(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
-
 /// Without port, brackets and the dot of a full name.
 std::string host_name(std::string_view authority) {
     if (authority.starts_with('[')) {
@@ -39,7 +33,7 @@ std::string host_name(std::string_view authority) {
     if (host.ends_with('.')) {
         host.remove_suffix(1);
     }
-    return lower_case(host);
+    return to_lower(host);
 }
 
 std::string known_forms(std::string_view domain) {

@@ -2,6 +2,7 @@
 
 #include "pages.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/encoding.hpp>
 
 #include <algorithm>
@@ -34,13 +35,6 @@ constexpr std::array kFormats = {
 std::string_view trimmed(std::string_view text) {
     text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
     return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
 }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -80,7 +74,7 @@ double quality_of(std::string_view text) {
 
 std::optional<MediaRange> parse_media_range(std::string_view text) {
     const std::vector<std::string_view> parts = split(text, ';');
-    const std::string type = lower(trimmed(parts.front()));
+    const std::string type = to_lower(trimmed(parts.front()));
     const auto known = std::ranges::find(kFormats, type, &Named::media_type);
     if (known == kFormats.end()) {
         return std::nullopt;
@@ -88,7 +82,7 @@ std::optional<MediaRange> parse_media_range(std::string_view text) {
     MediaRange range{.format = known->format};
     for (const std::string_view part : parts | std::views::drop(1)) {
         const std::size_t equals = std::min(part.find('='), part.size());
-        const std::string name = lower(trimmed(part.substr(0, equals)));
+        const std::string name = to_lower(trimmed(part.substr(0, equals)));
         const std::string_view value = trimmed(part.substr(std::min(equals + 1, part.size())));
         if (name == "q") {
             range.quality = quality_of(value);

@@ -1,5 +1,6 @@
 #include "content_type.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/encoding.hpp>
 
 #include <algorithm>
@@ -78,13 +79,6 @@ constexpr std::array kMagic = {
 
 constexpr std::size_t kLooksAt = 512;
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
-
 bool is_text(BytesView bytes) {
     const bool has_control = std::ranges::any_of(bytes, [](std::uint8_t byte) {
         return byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t' && byte != '\f';
@@ -100,7 +94,7 @@ bool is_text(BytesView bytes) {
 
 std::string_view type_of_text(std::string_view text) {
     text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-    const std::string begin = lower(text.substr(0, 15));
+    const std::string begin = to_lower(text.substr(0, 15));
     if (begin.starts_with("<!doctype html") || begin.starts_with("<html")) {
         return "text/html; charset=utf-8";
     }
@@ -118,7 +112,7 @@ std::string_view content_type_by_name(std::string_view filename) {
     if (dot == std::string_view::npos) {
         return {};
     }
-    const std::string extension = lower(filename.substr(dot + 1));
+    const std::string extension = to_lower(filename.substr(dot + 1));
     const auto known = std::ranges::find(kExtensions, extension, &Extension::extension);
     return known == kExtensions.end() ? std::string_view() : known->type;
 }

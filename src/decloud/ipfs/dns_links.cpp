@@ -2,6 +2,8 @@
 
 #include "internal/dns_query.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
@@ -24,14 +26,6 @@ bool is_path(std::string_view text) {
     return (text.starts_with("/ipfs/") || text.starts_with("/ipns/")) && text.size() > kSpace &&
            text.size() <= kMostPath &&
            std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
-}
-
-/// DNS does not tell cases apart.
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
-    return out;
 }
 
 /// That is under way: when it ends, however it does, others may ask.
@@ -89,7 +83,7 @@ DnsLinks::DnsLinks(DnsLinkSettings settings, const Clock& clock)
 std::optional<DomainLinks::Known> DnsLinks::find(std::string_view domain) const {
     const UnixSeconds now = clock_.unix_seconds();
     const std::scoped_lock lock(mutex_);
-    const auto found = entries_.find(lower(domain));
+    const auto found = entries_.find(to_lower(domain));
     if (found == entries_.end() || found->second.until <= now) {
         return std::nullopt;
     }
@@ -128,7 +122,7 @@ void DnsLinks::keep(const std::string& domain, Entry entry) {
 }
 
 async::Task<Result<void>> DnsLinks::ask(std::string domain) {
-    domain = lower(domain);
+    domain = to_lower(domain);
     while (!find(domain)) {
         if (const auto running = asking_.find(domain); running != asking_.end()) {
             const std::shared_ptr<async::Event> ended = running->second;

@@ -1,5 +1,6 @@
 #include "origin.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/multiformats/cid.hpp>
 #include <decloud/multiformats/ipns_record.hpp>
 
@@ -15,13 +16,6 @@ using multiformats::Multibase;
 
 constexpr std::size_t kMaxLabel = 63;
 constexpr std::size_t kMaxAuthority = 512;
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
 
 /// Only what names and ports are made of, as it comes back in links and redirects.
 bool is_authority(std::string_view text) {
@@ -66,7 +60,7 @@ Origin find_origin(const net::http::RequestHead& head,
         return trust_forwarded ? head.headers.find(name) : std::nullopt;
     };
     const std::string authority =
-        lower(forwarded("X-Forwarded-Host").value_or(head.headers.find("Host").value_or("")));
+        to_lower(forwarded("X-Forwarded-Host").value_or(head.headers.find("Host").value_or("")));
     Origin origin;
     if (is_authority(authority)) {
         for (const std::string& parent : parents) {
@@ -118,7 +112,7 @@ Result<std::optional<std::string>> subdomain_label(std::string_view space, std::
     if (const auto name = IpnsName::parse(text)) {
         return fitting(name->to_string());
     }
-    const std::string domain = lower(text);
+    const std::string domain = to_lower(text);
     if (!is_authority(domain) || domain.find('.') == std::string::npos ||
         domain.find(':') != std::string::npos) {
         return fail(CommonError::invalid_input, "neither an IPNS name nor a domain");

@@ -3,6 +3,7 @@
 #include "internal/headers.hpp"
 
 #include <decloud/async/offload.hpp>
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/crypto/hash.hpp>
@@ -30,13 +31,6 @@ constexpr std::string_view kFoundAge =
 constexpr std::string_view kAbsentAge = "public, max-age=15";
 constexpr std::uint64_t kUnstatedAge = 60;
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
-    return out;
-}
-
 /// The words of a list in a query: nothing if it is not there.
 Answered<std::vector<std::string>> list_of(std::string_view query, std::string_view name) {
     std::vector<std::string> out;
@@ -54,7 +48,7 @@ Answered<std::vector<std::string>> list_of(std::string_view query, std::string_v
                 return refuse(422, fmt::format("more than {} words in {}", kMaxFilters, name));
             }
             if (!word.empty()) {
-                out.push_back(lower(std::string_view(word.begin(), word.end())));
+                out.push_back(to_lower(std::string_view(word.begin(), word.end())));
             }
         }
     }
@@ -63,7 +57,7 @@ Answered<std::vector<std::string>> list_of(std::string_view query, std::string_v
 
 bool accepts(const net::http::RequestHead& head, std::string_view type) {
     return std::ranges::any_of(head.headers.all("Accept"),
-        [type](std::string_view field) { return lower(field).find(type) != std::string::npos; });
+        [type](std::string_view field) { return to_lower(field).find(type) != std::string::npos; });
 }
 
 Answered<multiformats::IpnsName> read_name(std::string_view text) {

@@ -3,6 +3,8 @@
 #include "internal/characters.hpp"
 #include "url.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,7 +16,6 @@ namespace decloud::net {
 
 namespace {
 
-using http::equals_ignoring_case;
 using http::Headers;
 
 bool is_one_of(std::string_view name, std::span<const std::string_view> names) {

@@ -52,12 +52,13 @@ class RandomStock {
     std::span<const std::uint8_t> left_;
 };
 
+thread_local RandomStock stock_of_thread;
+
 template <std::size_t Size>
 std::string random_hex() {
-    thread_local RandomStock stock;
     std::array<std::uint8_t, Size> bytes{};
     do {
-        stock.take(bytes);
+        stock_of_thread.take(bytes);
     } while (std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; }));
     return to_hex(bytes);
 }

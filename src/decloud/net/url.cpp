@@ -3,6 +3,8 @@
 #include "address.hpp"
 #include "internal/characters.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -126,7 +128,7 @@ Result<Url> parse_url(std::string_view text) {
     if (!is_valid_host(parts)) {
         return fail(CommonError::invalid_input, "a URL without a proper host");
     }
-    url.host = internal::to_lower(parts.host);
+    url.host = to_lower(parts.host);
     url.port = default_port(url.scheme);
     if (!parts.port.empty()) {
         TRY(url.port, parse_port(parts.port));

@@ -20,7 +20,7 @@ namespace decloud::node {
 /// does.
 class PublicContent {
   public:
-    /// All but the last two outlives this.
+    /// All but the last two outlive this.
     PublicContent(const content::BlockStore& blocks,
         const content::PrivateBlocks& private_blocks,
         const policy::PolicyKeeper& policy,

@@ -1,5 +1,6 @@
 #include "signature_base.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/encoding.hpp>
 
 #include <algorithm>
@@ -28,13 +29,6 @@ std::string_view trim(std::string_view text) {
         text.remove_suffix(1);
     }
     return text;
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(
-        out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-    return out;
 }
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
@@ -106,13 +100,13 @@ Result<std::string> derived(
         return normalized_authority(message.authority, message.scheme);
     }
     if (name == "@scheme") {
-        return lower(message.scheme);
+        return to_lower(message.scheme);
     }
     if (name == "@request-target") {
         return std::string(message.target);
     }
     if (name == "@target-uri") {
-        return lower(message.scheme) + "://" +
+        return to_lower(message.scheme) + "://" +
                normalized_authority(message.authority, message.scheme) +
                std::string(message.target);
     }
@@ -188,7 +182,7 @@ Result<std::string> component(const SignableMessage& message, const Item& item) 
             return unsignable(name, "is of a request that is not there");
         }
     }
-    if (name != lower(name)) {
+    if (name != to_lower(name)) {
         return unsignable(name, "is not in lower case");
     }
     return name.starts_with('@') ? derived(*source, name, item.parameters)
@@ -197,11 +191,11 @@ Result<std::string> component(const SignableMessage& message, const Item& item) 
 
 }  // namespace
 
-std::string component_name(std::string_view field_name) { return lower(field_name); }
+std::string component_name(std::string_view field_name) { return to_lower(field_name); }
 
 std::string normalized_authority(std::string_view authority, std::string_view scheme) {
-    std::string out = lower(authority);
-    const std::string_view port = lower(scheme) == "http" ? ":80" : ":443";
+    std::string out = to_lower(authority);
+    const std::string_view port = to_lower(scheme) == "http" ? ":80" : ":443";
     if (out.ends_with(port)) {
         out.resize(out.size() - port.size());
     }

@@ -1,5 +1,7 @@
 #include "cgi.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -22,12 +24,6 @@ bool is_token(std::string_view text) {
     });
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool same_name(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 bool is_known_name(std::string_view name) {
     // A plain text that happens to begin with "Word: …" is not a header block: the first line must
     // be one that programs really send first.
@@ -39,7 +35,7 @@ bool is_known_name(std::string_view name) {
         "access-control-allow-methods", "access-control-allow-headers", "content-security-policy",
         "x-content-type-options", "refresh"};
     return std::ranges::any_of(
-        kNames, [&](std::string_view known) { return same_name(known, name); });
+        kNames, [&](std::string_view known) { return equals_ignoring_case(known, name); });
 }
 
 std::string_view trim(std::string_view text) {
@@ -88,10 +84,10 @@ bool read_status(std::string_view value, CgiHead& head) {
 
 /// One line into the head. False: the block is not valid.
 bool accept_line(const Line& line, CgiHead& head) {
-    if (same_name(line.name, "status")) {
+    if (equals_ignoring_case(line.name, "status")) {
         return read_status(line.value, head);
     }
-    if (same_name(line.name, "content-length")) {
+    if (equals_ignoring_case(line.name, "content-length")) {
         std::uint64_t length = 0;
         const std::string_view text = line.value;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
@@ -109,7 +105,7 @@ bool accept_line(const Line& line, CgiHead& head) {
 
 bool has_header(const CgiHead& head, std::string_view name) {
     return std::ranges::any_of(
-        head.headers, [&](const auto& header) { return same_name(header.first, name); });
+        head.headers, [&](const auto& header) { return equals_ignoring_case(header.first, name); });
 }
 
 struct Block {

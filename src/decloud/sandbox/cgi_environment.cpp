@@ -1,5 +1,7 @@
 #include "cgi.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,13 +14,6 @@ namespace decloud::sandbox {
 namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-std::string lower_case(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return result;
-}
 
 bool is_clean(std::string_view text) {
     return text.find_first_of(std::string_view("\0\r\n", 3)) == std::string_view::npos;
@@ -77,7 +72,7 @@ std::set<std::string> connection_names(const HeaderPairs& lower_case_headers) {
             while (item.ends_with(' ') || item.ends_with('\t')) {
                 item.remove_suffix(1);
             }
-            names.insert(lower_case(item));
+            names.insert(to_lower(item));
             rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
         }
     }
@@ -113,15 +108,15 @@ std::optional<std::string> content_type(const HeaderPairs& lower_case_headers) {
 
 }  // namespace
 
-bool is_reserved_header(std::string_view raw) { return is_reserved(lower_case(raw)); }
+bool is_reserved_header(std::string_view raw) { return is_reserved(to_lower(raw)); }
 
-bool is_hop_by_hop_header(std::string_view raw) { return is_hop_by_hop(lower_case(raw)); }
+bool is_hop_by_hop_header(std::string_view raw) { return is_hop_by_hop(to_lower(raw)); }
 
 HeaderPairs forwarded_headers(const CgiRequest& request) {
     HeaderPairs headers;
     headers.reserve(request.headers.size());
     for (const auto& [name, value] : request.headers) {
-        headers.emplace_back(lower_case(name), value);
+        headers.emplace_back(to_lower(name), value);
     }
     const auto connection = connection_names(headers);
     std::erase_if(headers, [&](const auto& header) {

@@ -64,7 +64,7 @@ struct GroupCommitLog::Waiters : std::enable_shared_from_this<GroupCommitLog::Wa
             post_wake();
         } else if (gather(sequence) * 4 >= expected * 3) {
             writer->want();
-        } else {
+        } else if (sequence > taken) {
             writer->hurry();
         }
     }

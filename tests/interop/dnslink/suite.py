@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "e2e"))
@@ -23,6 +22,7 @@ from harness import Cloud, Failure, copied_home, ends_with_parent, expect, expec
 from kubo import Kubo  # noqa: E402
 from providers_test import free_port  # noqa: E402
 from strangers_test import configure  # noqa: E402
+from suites import run_tests  # noqa: E402
 
 TTL = 77
 # Longer than a datagram may be: the answer has to be asked for by TCP.
@@ -198,22 +198,11 @@ class Suite:
 
 
 def main():
-    failed = False
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(
             tempfile.TemporaryDirectory(prefix="decloud-dnslink-", ignore_cleanup_errors=True)))
         os.environ.setdefault("DECLOUD_TEST_FOLDER", str(folder))
-        suite = Suite(sys.argv[1], folder, stack)
-        for name, test in list(vars(Suite).items()):
-            if name.startswith("test_"):
-                try:
-                    test(suite)
-                    print(f"ok {name[5:]}", flush=True)
-                except Exception:
-                    failed = True
-                    print(f"not ok {name[5:]}", flush=True)
-                    traceback.print_exc()
-    return 1 if failed else 0
+        return run_tests(Suite(sys.argv[1], folder, stack))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "e2e"))
@@ -17,6 +16,7 @@ import http1  # noqa: E402
 import trees  # noqa: E402
 from harness import expect, expect_equal, interop_cloud  # noqa: E402
 from kubo import Kubo  # noqa: E402
+from suites import run_tests  # noqa: E402
 
 TREES = 200
 PROFILES = ("unixfs-v1-2025", "unixfs-v0-2015")
@@ -153,24 +153,13 @@ class Suite:
 
 
 def main():
-    failed = False
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(
             tempfile.TemporaryDirectory(prefix="decloud-kubo-", ignore_cleanup_errors=True)))
         start = time.monotonic()
         suite = Suite(sys.argv[1], sys.argv[2], folder, stack)
         print(f"# set up in {time.monotonic() - start:.1f} s", flush=True)
-        for name, test in list(vars(Suite).items()):
-            if name.startswith("test_"):
-                start = time.monotonic()
-                try:
-                    test(suite)
-                    print(f"ok {name[5:]}\n# {time.monotonic() - start:.1f} s", flush=True)
-                except Exception:
-                    failed = True
-                    print(f"not ok {name[5:]}", flush=True)
-                    traceback.print_exc()
-    return 1 if failed else 0
+        return run_tests(suite)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import random
 import subprocess
 import sys
 import time
-import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = HERE.parents[2] / "examples" / "clients"
@@ -29,6 +28,7 @@ from ethereum import DEVELOPMENT_KEYS, development_account  # noqa: E402
 from policy_test import write  # noqa: E402
 from service_test import added  # noqa: E402
 from harness import PRICE, expect, expect_equal, interop_cloud, new_folder, probe  # noqa: E402
+from suites import run_tests  # noqa: E402
 
 PYTHON, NODE = sys.executable, os.environ.get("DECLOUD_NODE", "node")
 GO = str(pathlib.Path(PYTHON).parent / "go")
@@ -421,17 +421,8 @@ class Tests:
 
 
 def main():
-    failed = False
     with interop_cloud() as cloud:
-        tests = Tests(cloud, new_folder("opencloud"))
-        for name in [each for each in vars(Tests) if each.startswith("test_")]:
-            try:
-                getattr(tests, name)()
-                print(f"ok {name.removeprefix('test_')}", flush=True)
-            except Exception:  # noqa: BLE001
-                failed = True
-                print(f"not ok {name.removeprefix('test_')}\n  " + traceback.format_exc().replace("\n", "\n  "), flush=True)
-    return 1 if failed else 0
+        return run_tests(Tests(cloud, new_folder("opencloud")))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include "response_guard.hpp"
 
 #include <decloud/async/contained.hpp>
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/log.hpp>
 #include <decloud/crypto/random.hpp>
@@ -200,7 +201,7 @@ async::Task<void> Passage::refuse(Problem problem) {
 
 bool Passage::came_from_here() const {
     for (const Headers::Field field : request().headers) {
-        if (net::http::equals_ignoring_case(field.name, "Via") &&
+        if (equals_ignoring_case(field.name, "Via") &&
             names_pseudonym(field.value, proxy_.pseudonym())) {
             return true;
         }

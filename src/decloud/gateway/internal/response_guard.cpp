@@ -1,5 +1,6 @@
 #include "response_guard.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/net/forwarding.hpp>
 
 #include <fmt/format.h>
@@ -13,7 +14,6 @@ namespace decloud::gateway::internal {
 
 namespace {
 
-using net::http::equals_ignoring_case;
 using net::http::Headers;
 
 constexpr std::string_view kSandbox = "sandbox allow-scripts allow-forms";

@@ -20,8 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Descriptor = boost::asio::posix::stream_descriptor;
 
-constexpr int kInternet = 1;
-constexpr int kText = 16;
 /// Each time twice as long is waited: with all of them, the limit is over.
 constexpr int kTries = 3;
 constexpr int kFirstWaitOfLimit = 7;
@@ -161,7 +159,7 @@ async::Task<Result<DnsTexts>> query_dns_texts(
     Descriptor sockets(co_await boost::asio::this_coro::executor, set);
     Answer answer;
     CO_TRY(const Channel channel, open_channel(servers, limit, sockets));
-    ares_query(channel.get(), name.c_str(), kInternet, kText, take, &answer);
+    ares_query(channel.get(), name.c_str(), kInternetClass, kTextType, take, &answer);
     while (!answer.done) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
         if (left.count() <= 0) {

@@ -11,8 +11,6 @@ namespace {
 constexpr std::size_t kHeader = 12;
 /// Type, class, TTL and length of a record.
 constexpr std::size_t kRecordHead = 10;
-constexpr std::uint16_t kText = 16;
-constexpr std::uint16_t kInternet = 1;
 constexpr std::uint8_t kPointer = 0xc0;
 
 std::unexpected<Error> bad() { return fail(CommonError::invalid_input, "DNS: a malformed answer"); }
@@ -96,7 +94,7 @@ Result<DnsTexts> parse_dns_texts(BytesView message) {
         TRY(const BytesView data, reader.take(length));
         // RFC 2181 §8: a TTL with its first bit set is 0.
         out.ttl = std::min(out.ttl, std::chrono::seconds(ttl > INT32_MAX ? 0 : ttl));
-        if (type == kText && space == kInternet) {
+        if (type == kTextType && space == kInternetClass) {
             TRY(out.texts.emplace_back(), join_strings(data));
         }
     }

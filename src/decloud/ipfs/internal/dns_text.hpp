@@ -4,10 +4,15 @@
 #include <decloud/base/result.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace decloud::ipfs::internal {
+
+/// Of questions and records (RFC 1035 §3.2): the type TXT, the class of the internet.
+inline constexpr std::uint16_t kTextType = 16;
+inline constexpr std::uint16_t kInternetClass = 1;
 
 /// What a DNS server answered to a question for TXT records.
 struct DnsTexts {

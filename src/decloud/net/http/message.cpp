@@ -2,22 +2,11 @@
 
 #include "../internal/characters.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <algorithm>
 
 namespace decloud::net::http {
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) {
-        return false;
-    }
-    for (std::size_t index = 0; index < a.size(); ++index) {
-        if (a[index] != b[index] &&
-            net::internal::to_lower(a[index]) != net::internal::to_lower(b[index])) {
-            return false;
-        }
-    }
-    return true;
-}
 
 Headers::Headers(std::initializer_list<Field> fields) {
     for (const Field& field : fields) {

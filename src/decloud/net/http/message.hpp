@@ -9,9 +9,6 @@
 
 namespace decloud::net::http {
 
-/// ASCII case-insensitive comparison, as header names need it.
-[[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
-
 /// Header fields in the order of arrival, duplicates kept; names compare without regard to case.
 /// Copying copies the text. The views it gives live until it is changed or destroyed.
 class Headers {

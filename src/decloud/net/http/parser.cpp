@@ -3,6 +3,8 @@
 #include "../internal/characters.hpp"
 #include "../internal/serialize.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <algorithm>
 #include <array>
 
@@ -49,7 +51,7 @@ std::optional<unsigned> hex_value(char character) {
     if (character >= '0' && character <= '9') {
         return character - '0';
     }
-    const char lower = net::internal::to_lower(character);
+    const char lower = to_lower(character);
     if (lower >= 'a' && lower <= 'f') {
         return lower - 'a' + 10;
     }

@@ -2,6 +2,8 @@
 #include "../url.hpp"
 #include "parser.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <algorithm>
 
 namespace decloud::net::http {

@@ -56,18 +56,6 @@ inline constexpr std::array<std::uint8_t, 256> kCharacters = make_character_tabl
 [[nodiscard]] inline bool is_value_character(char character) { return has_kind(character, kValue); }
 [[nodiscard]] inline bool is_digit(char character) { return has_kind(character, kDigit); }
 
-[[nodiscard]] inline char to_lower(char character) {
-    return character >= 'A' && character <= 'Z' ? static_cast<char>(character + ('a' - 'A'))
-                                                : character;
-}
-
-[[nodiscard]] inline std::string to_lower(std::string_view text) {
-    std::string lower(text);
-    std::ranges::transform(
-        lower, lower.begin(), [](char character) { return to_lower(character); });
-    return lower;
-}
-
 [[nodiscard]] inline std::string_view trim(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
         text.remove_prefix(1);

@@ -3,6 +3,8 @@
 #include "http2_head.hpp"
 #include "serialize.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>

@@ -6,6 +6,7 @@
 #include "http2_websocket.hpp"
 #include "serialize.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/units.hpp>
 
 #include <boost/system/system_error.hpp>

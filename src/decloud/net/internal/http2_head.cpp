@@ -4,6 +4,8 @@
 #include "characters.hpp"
 #include "serialize.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -83,7 +85,7 @@ std::expected<std::string, ParseError> ask_for_websocket(
 Http2FieldList::Http2FieldList(const Headers& headers) { add_all(headers); }
 
 void Http2FieldList::add(std::string_view name, std::string_view value) {
-    fields_.push_back({net::internal::to_lower(name), std::string(value)});
+    fields_.push_back({to_lower(name), std::string(value)});
 }
 
 void Http2FieldList::add_all(const Headers& headers) {

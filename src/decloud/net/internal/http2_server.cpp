@@ -6,6 +6,7 @@
 #include "http2_websocket.hpp"
 #include "serialize.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/log.hpp>
 #include <decloud/base/units.hpp>
 

@@ -2,6 +2,8 @@
 
 #include "characters.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <fmt/format.h>
 
 #include <array>

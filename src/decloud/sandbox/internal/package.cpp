@@ -1,5 +1,7 @@
 #include "package.hpp"
 
+#include <decloud/base/ascii.hpp>
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
@@ -47,18 +49,11 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
-std::string lower_case(std::string_view text) {
-    std::string lower(text);
-    std::ranges::transform(lower, lower.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return lower;
-}
-
 /// Refuses names that are used twice, also in another case, and files that are also folders.
 class NameRegister {
   public:
     Result<void> add(const PackageEntry& entry) {
-        const std::string name = lower_case(entry.path);
+        const std::string name = to_lower(entry.path);
         for (std::size_t slash = name.find('/'); slash != std::string::npos;
             slash = name.find('/', slash + 1)) {
             TRY_VOID(add_folder(name.substr(0, slash), entry.path.substr(0, slash)));

@@ -1,5 +1,6 @@
 #include "http_message.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/base/encoding.hpp>
 
 #include <fmt/format.h>
@@ -17,12 +18,6 @@ constexpr std::size_t kMaximumTrailer = 16 * 1024;
 
 std::unexpected<Error> refused(std::string detail) {
     return fail(CommonError::invalid_input, "the server's answer: " + std::move(detail));
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool same(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 bool is_token(std::string_view text) {
@@ -225,18 +220,19 @@ Result<void> AnswerReader::read_fields(std::string_view fields, int status, Byte
             return refused("a header field is malformed");
         }
         const std::string_view value = trim(line.substr(colon + 1));
-        if (same(name, "transfer-encoding")) {
-            if (chunked_ || !same(value, "chunked")) {
+        if (equals_ignoring_case(name, "transfer-encoding")) {
+            if (chunked_ || !equals_ignoring_case(value, "chunked")) {
                 return refused("its transfer coding is not \"chunked\"");
             }
             chunked_ = true;
-        } else if (same(name, "content-length")) {
+        } else if (equals_ignoring_case(name, "content-length")) {
             const auto length = number<std::uint64_t>(value, 10);
             if (!length || (length_ && *length_ != *length)) {
                 return refused("its length is no number");
             }
             length_ = length;
-        } else if (!same(name, "status") && !same(name, "connection") && status != 0) {
+        } else if (!equals_ignoring_case(name, "status") &&
+                   !equals_ignoring_case(name, "connection") && status != 0) {
             append(out, as_bytes(fmt::format("{}: {}\n", name, value)));
         }
     }

@@ -55,8 +55,8 @@ TEST_F(WasmHostile, AnEndlessLoopEndsAtItsTimeLimit) {
     const auto took = std::chrono::steady_clock::now() - begin;
     EXPECT_EQ(answer.outcome.end, End::timed_out) << answer.outcome.detail;
     EXPECT_GE(took, 190ms);
-    EXPECT_LT(took, 20s);
-    EXPECT_GT(answer.outcome.cpu, 0ms);
+    EXPECT_LT(took, 1s);
+    EXPECT_GE(answer.outcome.cpu, 50ms);
 }
 
 TEST_F(WasmHostile, ASleepInAHostCallEndsAtItsTimeLimit) {

@@ -5,6 +5,7 @@
 #include <decloud/async/task_group.hpp>
 
 #include <deque>
+#include <utility>
 
 namespace decloud::services {
 

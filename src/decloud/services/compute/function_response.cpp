@@ -1,5 +1,6 @@
 #include "function_response.hpp"
 
+#include <decloud/base/ascii.hpp>
 #include <decloud/net/forwarding.hpp>
 
 namespace decloud::services {
@@ -26,8 +27,8 @@ std::string bind_cookie(std::string_view cookie, std::string_view prefix) {
         const std::string_view part = trim(cookie.substr(0, end));
         cookie = end == std::string_view::npos ? std::string_view() : cookie.substr(end + 1);
         const std::string_view name = trim(part.substr(0, part.find('=')));
-        const bool replaced = !first && (net::http::equals_ignoring_case(name, "Domain") ||
-                                            net::http::equals_ignoring_case(name, "Path"));
+        const bool replaced =
+            !first && (equals_ignoring_case(name, "Domain") || equals_ignoring_case(name, "Path"));
         if (!replaced && !part.empty()) {
             out += out.empty() ? "" : "; ";
             out += part;
@@ -46,7 +47,7 @@ net::http::ResponseHead function_response_head(
         if (net::is_reserved_header(name)) {
             continue;
         }
-        if (net::http::equals_ignoring_case(name, "Set-Cookie")) {
+        if (equals_ignoring_case(name, "Set-Cookie")) {
             out.headers.add(name, bind_cookie(value, prefix));
         } else {
             out.headers.add(name, value);
