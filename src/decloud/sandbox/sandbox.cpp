@@ -63,6 +63,7 @@ Sandbox::Sandbox(async::Executor executor, SandboxSettings settings)
                    boost::asio::thread_pool&) { return make(host); };
     };
     offer("wasm", wasm::make_wasm_runtime);
+    offer("verifier", wasm::make_verifier_runtime);
     offer("native", of_host(native::make_native_runtime));
     offer("oci", of_host(oci::make_oci_runtime));
     offer("server", of_host(server::make_server_runtime));
@@ -78,7 +79,7 @@ bool Sandbox::has_runtime(std::string_view name) const { return runtimes_.contai
 
 Limits Sandbox::most(std::string_view runtime) const {
     Limits limits = settings_.maximum;
-    if (runtime != "wasm") {
+    if (runtime != "wasm" && runtime != "verifier") {
         limits.wall = std::min(limits.wall, settings_.native_wall);
     }
     return limits;

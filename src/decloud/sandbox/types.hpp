@@ -39,7 +39,7 @@ struct Limits {
 
 /// How a package is run.
 struct Manifest {
-    /// Name of a registered runtime: "wasm", "native", "server", "oci".
+    /// Name of a registered runtime: "wasm", "native", "server", "oci", "verifier".
     std::string runtime;
     /// Path of the program inside the package, without a leading slash.
     std::string entry;

@@ -3,6 +3,7 @@
 #include "../internal/cache_index.hpp"
 #include "../internal/fd.hpp"
 #include "../runtime.hpp"
+#include "protocol.hpp"
 
 #include <string>
 
@@ -15,13 +16,13 @@ class WasmArtifact final : public Artifact {
     WasmArtifact(std::string program_key,
         std::string isolation_key,
         std::string code_name,
-        bool is_component,
+        ProgramKind kind,
         internal::UniqueFd fresh_code,
         internal::CacheUse use)
-        : Artifact("wasm", std::move(program_key)),
+        : Artifact(kind == ProgramKind::verifier ? "verifier" : "wasm", std::move(program_key)),
           isolation_key_(std::move(isolation_key)),
           code_name_(std::move(code_name)),
-          is_component_(is_component),
+          kind_(kind),
           fresh_code_(std::move(fresh_code)),
           use_(std::move(use)) {}
 
@@ -29,16 +30,18 @@ class WasmArtifact final : public Artifact {
     [[nodiscard]] const std::string& isolation_key() const { return isolation_key_; }
     /// `CodeCache::name_of` it.
     [[nodiscard]] const std::string& code_name() const { return code_name_; }
-    /// It takes HTTP requests, not CGI variables.
-    [[nodiscard]] bool is_component() const { return is_component_; }
-    [[nodiscard]] bool answers_with_head() const override { return is_component_; }
+    /// A component takes HTTP requests, the others do not.
+    [[nodiscard]] ProgramKind kind() const { return kind_; }
+    [[nodiscard]] bool answers_with_head() const override {
+        return kind_ == ProgramKind::component;
+    }
     /// The verified code that `prepare` had in hand, once; afterwards the cache has it.
     [[nodiscard]] internal::UniqueFd take_fresh_code() const { return std::move(fresh_code_); }
 
   private:
     std::string isolation_key_;
     std::string code_name_;
-    bool is_component_;
+    ProgramKind kind_;
     mutable internal::UniqueFd fresh_code_;
     internal::CacheUse use_;
 };

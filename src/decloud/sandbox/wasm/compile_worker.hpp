@@ -17,8 +17,12 @@ struct CompileLimits {
     std::chrono::seconds cpu{60};
 };
 
+/// What a package's programs are for: to answer calls, or to judge answers.
+enum class Purpose : std::uint8_t { functions, verifiers };
+
 /// The job of `worker compile`, sent with the package in sealed memory.
-[[nodiscard]] Bytes make_compile_request(const std::string& entry, const CompileLimits& limits);
+[[nodiscard]] Bytes make_compile_request(
+    Purpose purpose, const std::string& entry, const CompileLimits& limits);
 
 /// Confines itself, takes the entry out of the package, compiles it, checks that it can be run, and
 /// answers with the compiled code in memory.

@@ -48,7 +48,7 @@ std::string reason_of(const wasm_byte_vec_t& message) {
 
 }  // namespace
 
-Owned<wasm_engine_t> make_engine(std::uint32_t slots) {
+wasm_config_t* new_config() {
     wasm_config_t* config = wasm_config_new();
     wasmtime_config_epoch_interruption_set(config, true);
     wasmtime_config_max_wasm_stack_set(config, 512 * kKiB);
@@ -57,6 +57,10 @@ Owned<wasm_engine_t> make_engine(std::uint32_t slots) {
     wasmtime_config_wasm_memory64_set(config, false);
     wasmtime_config_wasm_multi_memory_set(config, false);
     wasmtime_config_wasm_relaxed_simd_deterministic_set(config, true);
+    return config;
+}
+
+Owned<wasm_engine_t> make_engine(std::uint32_t slots, wasm_config_t* config) {
     if (slots > 0) {
         use_pool(config, slots);
     }

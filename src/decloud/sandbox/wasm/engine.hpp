@@ -26,8 +26,12 @@ struct Release {
 template <class Object>
 using Owned = std::unique_ptr<Object, Release>;
 
+/// What all our engines have in common.
+[[nodiscard]] wasm_config_t* new_config();
 /// `slots` is how many instances may live at the same time; 0 makes an engine that only compiles.
-[[nodiscard]] Owned<wasm_engine_t> make_engine(std::uint32_t slots);
+/// `config` belongs to the engine then.
+[[nodiscard]] Owned<wasm_engine_t> make_engine(
+    std::uint32_t slots, wasm_config_t* config = new_config());
 
 /// What compiled code depends on besides the module: the engine's version, our settings and this
 /// processor. Part of a cache file's name.

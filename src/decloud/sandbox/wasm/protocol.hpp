@@ -14,7 +14,7 @@ namespace decloud::sandbox::wasm {
 /// First byte of each message between the node and a WASM worker. A request body travels in the
 /// message up to `kInlineBody`, else by descriptor.
 enum class MessageKind : std::uint8_t {
-    /// To the worker. load: module number; descriptor: compiled code in sealed memory.
+    /// To the worker. load: module number, ProgramKind; descriptor: compiled code in sealed memory.
     load = 1,
     unload,
     run,
@@ -27,6 +27,9 @@ enum class MessageKind : std::uint8_t {
     stream,
     done,
 };
+
+/// What compiled code is.
+enum class ProgramKind : std::uint8_t { command, component, verifier };
 
 /// How a request's body reaches the worker: in the message, or by a descriptor of this kind.
 enum class InputKind : std::uint8_t { inline_bytes, memory, pipe };

@@ -7,6 +7,7 @@
 #include "protocol.hpp"
 #include "runner.hpp"
 #include "thread_crew.hpp"
+#include "verifier.hpp"
 #include "wasi.hpp"
 
 #include <sched.h>
@@ -48,6 +49,9 @@ class RunWorker {
         if (const auto* components = components_.load(std::memory_order_acquire)) {
             components->tick();
         }
+        if (auto* verifiers = verifiers_.load(std::memory_order_acquire)) {
+            wasmtime_engine_increment_epoch(verifiers);
+        }
     }
 
     /// One message from the node.
@@ -86,13 +90,12 @@ class RunWorker {
     }
 
   private:
-    /// A command or a component.
-    using Loaded = std::variant<Program, Component>;
+    using Loaded = std::variant<Program, Component, VerifierProgram>;
 
     void load(Message message) {
         WireReader reader(message.data.subspan(1));
         const auto number = reader.get<std::uint32_t>();
-        auto program = read_program(message);
+        auto program = read_program(reader.get<ProgramKind>(), message);
         const bool at_fault =
             !program && (program.error() == make_error_code(CommonError::limit_exceeded) ||
                             program.error() == make_error_code(CommonError::invalid_input));
@@ -108,19 +111,30 @@ class RunWorker {
         say(reply.bytes());
     }
 
-    Result<Loaded> read_program(const Message& message) {
+    Result<Loaded> read_program(ProgramKind kind, const Message& message) {
         if (message.fds.size() != 1) {
             return fail(CommonError::internal, "no code came");
         }
         TRY(const auto code, internal::MappedFile::open(message.fds[0].get()));
-        if (decloud_http_is_compiled_component(code.view().data(), code.view().size())) {
-            TRY(const ComponentEngine* const engine, component_engine());
-            TRY(Component component, engine->load(code.view()));
-            return Loaded(std::move(component));
+        switch (kind) {
+            case ProgramKind::command: {
+                TRY(auto module, read_module(*engine_, code));
+                TRY(Program program, Program::make(*linker_, std::move(module)));
+                return Loaded(std::move(program));
+            }
+            case ProgramKind::component: {
+                TRY(const ComponentEngine* const engine, component_engine());
+                TRY(Component component, engine->load(code.view()));
+                return Loaded(std::move(component));
+            }
+            case ProgramKind::verifier: {
+                wasm_engine_t& engine = verifier_engine();
+                TRY(auto module, read_module(engine, code));
+                TRY(VerifierProgram verifier, VerifierProgram::make(engine, std::move(module)));
+                return Loaded(std::move(verifier));
+            }
         }
-        TRY(auto module, read_module(code));
-        TRY(Program program, Program::make(*linker_, std::move(module)));
-        return Loaded(std::move(program));
+        return fail(CommonError::internal, "an unknown kind of program");
     }
 
     /// Made when the first component comes: most owners have none.
@@ -134,10 +148,21 @@ class RunWorker {
         return component_engine_.get();
     }
 
-    Result<Owned<wasmtime_module_t>> read_module(const internal::MappedFile& code) {
+    /// Made when the first verifier comes.
+    wasm_engine_t& verifier_engine() {
+        const std::lock_guard lock(engine_mutex_);
+        if (!verifier_engine_) {
+            verifier_engine_ = make_verifier_engine(slots_);
+            verifiers_.store(verifier_engine_.get(), std::memory_order_release);
+        }
+        return *verifier_engine_;
+    }
+
+    static Result<Owned<wasmtime_module_t>> read_module(
+        wasm_engine_t& engine, const internal::MappedFile& code) {
         wasmtime_module_t* module = nullptr;
-        const Owned<wasmtime_error_t> error(wasmtime_module_deserialize(
-            engine_.get(), code.view().data(), code.view().size(), &module));
+        const Owned<wasmtime_error_t> error(
+            wasmtime_module_deserialize(&engine, code.view().data(), code.view().size(), &module));
         if (error) {
             // The code is as our own compiler made it: it asks for more than any program gets, or
             // this worker cannot read it.
@@ -180,14 +205,8 @@ class RunWorker {
         RunResult result;
         result.id = request->id;
         Owned<wasmtime_store_t> store;
-        if (program && std::holds_alternative<Program>(*program)) {
-            result.outcome =
-                run_program(*engine_, std::get<Program>(*program), *request, stdio, store);
-        } else if (program) {
-            result.outcome = run_component(std::get<Component>(*program), *request, stdio);
-        } else {
-            result.outcome = sandbox_failure("the program is not loaded");
-        }
+        result.outcome = program ? execute(*program, *request, stdio, store)
+                                 : sandbox_failure("the program is not loaded");
         stdio.finish();
         {
             const std::lock_guard lock(mutex_);
@@ -199,6 +218,19 @@ class RunWorker {
         }
         // The store goes after the answer: cleaning up takes longer than answering.
         say(encode(result));
+    }
+
+    Outcome execute(const Loaded& program,
+        const RunRequest& request,
+        Stdio& stdio,
+        Owned<wasmtime_store_t>& store) {
+        if (const auto* command = std::get_if<Program>(&program)) {
+            return run_program(*engine_, *command, request, stdio, store);
+        }
+        if (const auto* component = std::get_if<Component>(&program)) {
+            return run_component(*component, request, stdio);
+        }
+        return run_verifier(verifier_engine(), std::get<VerifierProgram>(program), stdio, store);
     }
 
     Stdio::Settings stdio_settings(const RunRequest& request, Message& message) {
@@ -227,6 +259,9 @@ class RunWorker {
     Owned<wasm_engine_t> engine_;
     Owned<wasmtime_linker_t> linker_;
     std::mutex engine_mutex_;
+    Owned<wasm_engine_t> verifier_engine_;
+    /// As `verifier_engine_`, for the ticker.
+    std::atomic<wasm_engine_t*> verifiers_ = nullptr;
     std::unique_ptr<const ComponentEngine> component_engine_;
     /// As `component_engine_`, for the ticker.
     std::atomic<const ComponentEngine*> components_ = nullptr;

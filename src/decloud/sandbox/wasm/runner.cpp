@@ -15,13 +15,6 @@ namespace {
 
 constexpr std::int64_t kTableElements = 20'000;
 
-wasmtime_error_t* on_epoch(
-    wasmtime_context_t*, void* data, std::uint64_t* next, wasmtime_update_deadline_kind_t* kind) {
-    *next = 1;
-    *kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
-    return static_cast<Stdio*>(data)->check() ? nullptr : wasmtime_error_new("the run has ended");
-}
-
 /// How a run ended that did not return from its start function.
 struct Abort {
     Owned<wasmtime_error_t> error;
@@ -43,7 +36,7 @@ class Run {
         wasmtime_context_set_data(context_, &state_);
         const auto memory = std::min(request.memory_bytes, kMaximumMemory);
         wasmtime_store_limiter(store, static_cast<std::int64_t>(memory), kTableElements, 1, 1, 1);
-        wasmtime_store_epoch_deadline_callback(store, on_epoch, &stdio, nullptr);
+        wasmtime_store_epoch_deadline_callback(store, end_if_stopped, &stdio, nullptr);
         wasmtime_context_set_epoch_deadline(context_, 1);
     }
 
@@ -127,6 +120,15 @@ std::chrono::microseconds thread_time() {
     timespec time{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return std::chrono::microseconds(time.tv_sec * 1'000'000 + time.tv_nsec / 1000);
+}
+
+wasmtime_error_t* end_if_stopped(wasmtime_context_t* /*context*/,
+    void* data,
+    std::uint64_t* next,
+    wasmtime_update_deadline_kind_t* kind) {
+    *next = 1;
+    *kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
+    return static_cast<Stdio*>(data)->check() ? nullptr : wasmtime_error_new("the run has ended");
 }
 
 Outcome stopped(Stdio::Stop reason) {

@@ -9,6 +9,11 @@ namespace decloud::sandbox::wasm {
 
 /// Processor time of this thread so far.
 [[nodiscard]] std::chrono::microseconds thread_time();
+/// Wasmtime's epoch callback that ends a run of the `Stdio` that `data` is, once that says so.
+[[nodiscard]] wasmtime_error_t* end_if_stopped(wasmtime_context_t* context,
+    void* data,
+    std::uint64_t* next,
+    wasmtime_update_deadline_kind_t* kind);
 /// How a run ended that had to.
 [[nodiscard]] Outcome stopped(Stdio::Stop reason);
 

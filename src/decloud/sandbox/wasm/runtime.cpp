@@ -38,12 +38,16 @@ constexpr std::uint64_t kMaximumCode = 512 * kMiB;
 
 class WasmRuntime final : public Runtime {
   public:
-    WasmRuntime(
-        async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool)
+    WasmRuntime(async::Executor executor,
+        const SandboxSettings& settings,
+        boost::asio::thread_pool& pool,
+        Purpose purpose)
         : executor_(executor),
           settings_(settings),
           pool_(pool),
-          cache_(settings.cache_dir / "wasm", settings.mac_key),
+          purpose_(purpose),
+          cache_(settings.cache_dir / (purpose == Purpose::verifiers ? "verifier" : "wasm"),
+              settings.mac_key),
           opened_(cache_.open()),
           index_(settings.compiled_cache_bytes),
           workers_(executor, settings),
@@ -84,11 +88,13 @@ class WasmRuntime final : public Runtime {
         std::string name, Bytes package_zip, std::string entry);
     async::Task<Result<UniqueFd>> compile(std::string name, Bytes package_zip, std::string entry);
     void account(const std::string& name, internal::CacheUse& use);
+    Result<ProgramKind> kind_of(const UniqueFd& code) const;
     async::Task<Outcome> run(std::shared_ptr<const WasmArtifact> program, Invocation invocation);
 
     async::Executor executor_;
     const SandboxSettings& settings_;
     boost::asio::thread_pool& pool_;
+    Purpose purpose_;
     CodeCache cache_;
     Result<void> opened_;
     internal::CacheIndex index_;
@@ -118,9 +124,10 @@ async::Task<Result<UniqueFd>> WasmRuntime::compile(
     fds.push_back(std::move(*zip));
     auto code = co_await internal::run_one_shot(executor_, settings_.worker_executable,
         {"compile", fmt::format("{}", fmt::join(settings_.accept_missing, ","))},
-        make_compile_request(entry, {.unpacked_bytes = settings_.unpacked_bytes,
-                                        .memory_bytes = settings_.compile_memory_bytes,
-                                        .cpu = settings_.compile_wall}),
+        make_compile_request(purpose_, entry,
+            {.unpacked_bytes = settings_.unpacked_bytes,
+                .memory_bytes = settings_.compile_memory_bytes,
+                .cpu = settings_.compile_wall}),
         std::move(fds), kBusy * settings_.compile_wall, stopping_.token());
     compiles_.leave();
     if (!code) {
@@ -176,9 +183,17 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
     if (!code) {
         co_return fail(code.error());
     }
-    CO_TRY(const bool is_component, is_component_code(*code));
+    CO_TRY(const ProgramKind kind, kind_of(*code));
     co_return std::make_shared<const WasmArtifact>(std::move(program_key), std::move(isolation_key),
-        name, is_component, std::move(*code), std::move(use));
+        name, kind, std::move(*code), std::move(use));
+}
+
+Result<ProgramKind> WasmRuntime::kind_of(const UniqueFd& code) const {
+    if (purpose_ == Purpose::verifiers) {
+        return ProgramKind::verifier;
+    }
+    TRY(const bool is_component, is_component_code(code));
+    return is_component ? ProgramKind::component : ProgramKind::command;
 }
 
 /// Brings the index to what is on disk under that name now, and makes room.
@@ -231,8 +246,8 @@ async::Task<Outcome> WasmRuntime::invoke(std::shared_ptr<const Artifact> artifac
     Limits limits,
     async::CancellationToken cancel) {
     auto program = std::dynamic_pointer_cast<const WasmArtifact>(artifact);
-    if (!program || program->is_component()) {
-        co_return sandbox_failure("not a WASI command");
+    if (!program || program->kind() == ProgramKind::component) {
+        co_return sandbox_failure("a component takes requests as they came");
     }
     co_return co_await run(
         std::move(program), Invocation(executor_, {}, std::move(environment), std::move(body),
@@ -246,8 +261,14 @@ async::Task<Outcome> WasmRuntime::answer(std::shared_ptr<const Artifact> artifac
     std::shared_ptr<ResponseSink> sink,
     Limits limits,
     async::CancellationToken cancel) {
+    if (purpose_ == Purpose::verifiers) {
+        Outcome refused;
+        refused.end = Outcome::End::limit;
+        refused.detail = "a verifier answers no requests";
+        co_return refused;
+    }
     auto program = std::dynamic_pointer_cast<const WasmArtifact>(artifact);
-    if (!program || !program->is_component()) {
+    if (!program || program->kind() != ProgramKind::component) {
         co_return co_await Runtime::answer(std::move(artifact), std::move(request), std::move(own),
             std::move(body), std::move(sink), limits, std::move(cancel));
     }
@@ -295,7 +316,12 @@ async::Task<Outcome> WasmRuntime::run(
 
 std::unique_ptr<Runtime> make_wasm_runtime(
     async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool) {
-    return std::make_unique<WasmRuntime>(std::move(executor), settings, pool);
+    return std::make_unique<WasmRuntime>(std::move(executor), settings, pool, Purpose::functions);
+}
+
+std::unique_ptr<Runtime> make_verifier_runtime(
+    async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool) {
+    return std::make_unique<WasmRuntime>(std::move(executor), settings, pool, Purpose::verifiers);
 }
 
 }  // namespace decloud::sandbox::wasm

@@ -11,4 +11,9 @@ namespace decloud::sandbox::wasm {
 [[nodiscard]] std::unique_ptr<Runtime> make_wasm_runtime(
     async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool);
 
+/// Verifiers: modules that judge answers and can do nothing else, the same on every machine. Run by
+/// `sandbox::Verifier`; they answer no requests. As above otherwise.
+[[nodiscard]] std::unique_ptr<Runtime> make_verifier_runtime(
+    async::Executor executor, const SandboxSettings& settings, boost::asio::thread_pool& pool);
+
 }  // namespace decloud::sandbox::wasm

@@ -103,6 +103,7 @@ async::Task<Result<std::uint32_t>> WasmWorker::load(std::shared_ptr<const WasmAr
         WireWriter writer;
         writer.put(MessageKind::load);
         writer.put(number);
+        writer.put(artifact->kind());
         std::vector<UniqueFd> fds;
         fds.push_back(std::move(*code));
         channel_->send(writer.take(), std::move(fds));
