@@ -26,10 +26,10 @@ NOWHERE = "http://127.0.0.1:9"
 class Tunnelled:
     """A provider with a name in the registry, a tunnel, and no port that leads to it."""
 
-    def __init__(self, cloud, folder, name, gateways, prefix=(), environment=None, settings=""):
+    def __init__(self, cloud, folder, name, gateways, prefix=(), environment=None, settings="", url=NOWHERE):
         self.name, self.gateways, self.prefix = f"{name}.decloud", gateways, prefix
         self.more = environment or {}
-        self.home, self.account, registered = register(cloud, folder, name, NOWHERE)
+        self.home, self.account, registered = register(cloud, folder, name, url)
         cloud.chain.rpc("anvil_setBalance", registered["settler"], hex(10**19))
         config = self.home / "config" / "config.toml"
         text = re.sub(r"(?m)^listen = .127.0.0.1:8402.$", f'listen = "unix:{self.home}/public"', config.read_text())
@@ -227,6 +227,25 @@ def test_load_brings_connections_and_gateways_that_restart_one_after_the_other_l
             for caller in callers:
                 caller.join(60)
         expect_equal(set(answers), {200}, "no request is lost")
+
+
+def test_a_gateway_that_was_restarted_waits_for_tunnels_to_come_back(cloud, folder):
+    with contextlib.ExitStack() as stack:
+        gateway = Gateway(cloud, folder / "gateway")
+        gateway.__enter__()
+        url = f"http://127.0.0.1:{gateway.port}"
+        tove = Tunnelled(cloud, folder, "tove", [url], url=f"http://tove.localhost:{gateway.port}")
+        wait_for("tove to be reached", lambda: tove.is_reached(url), 60)
+        tove.process.send_signal(signal.SIGSTOP)
+        gateway.__exit__()
+        stack.enter_context(Gateway(cloud, folder / "again", listen=f"127.0.0.1:{gateway.port}"))
+        answers = []
+        caller = threading.Thread(target=lambda: answers.append(http1.request(f"{url}/p/{tove.name}/healthz").status))
+        caller.start()
+        tove.process.send_signal(signal.SIGCONT)
+        caller.join(60)
+        expect_equal(answers, [200], "the request waited")
+        tove.stop()
 
 
 def test_nobody_opens_a_tunnel_for_a_name_that_is_not_his(cloud, folder):

@@ -50,6 +50,8 @@ internal::TunnelSettings tunnel_settings(const GatewaySettings& settings) {
     tunnels.domain = settings.signature_domain;
     tunnels.is_own_host = [domain = settings.proxy.domain](
                               std::string_view host) { return is_own_host(host, domain); };
+    tunnels.is_own_name = [parent = "." + settings.proxy.domain](
+                              std::string_view host) { return host.ends_with(parent); };
     tunnels.client = settings.proxy.client;
     return tunnels;
 }
@@ -87,6 +89,9 @@ class Gateway::Impl {
                 [this](net::http::Exchange exchange) { return answer(std::move(exchange)); }));
         settings.proxy.tunnel = [this](const registry::Provider& provider) {
             return tunnels_.find(provider);
+        };
+        settings.proxy.await_tunnel = [this](registry::Provider provider) {
+            return tunnels_.await_return(std::move(provider));
         };
         settings.proxy.providers = [this] { return catalogue_.providers(); };
         for (auto& own : internal::own_addresses(server_->local_endpoint())) {

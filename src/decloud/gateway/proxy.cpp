@@ -74,6 +74,9 @@ ProxyState::ProxyState(async::Executor executor,
 
 async::Task<Result<net::http::ClientResponse>> ProxyState::ask(
     registry::Provider provider, net::http::ClientRequest request) {
+    if (settings_.await_tunnel && !settings_.tunnel(provider)) {
+        co_await settings_.await_tunnel(provider);
+    }
     // A body that is made while it is sent cannot be sent again.
     const bool repeatable = !std::holds_alternative<net::http::BodySource>(request.body);
     for (std::size_t attempt = 1;; ++attempt) {

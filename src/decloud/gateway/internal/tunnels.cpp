@@ -188,6 +188,12 @@ Result<void> Tunnels::enter(
     owner.expires = std::min(owner.expires, delegation.expires);
     owner.links.push_back(link);
     ++count_;
+    if (left_of_window().count() > 0) {
+        returned_.insert(claim.name);
+    }
+    if (const auto awaited = awaited_.extract(claim.name)) {
+        awaited.mapped()->set();
+    }
     return {};
 }
 
@@ -236,8 +242,30 @@ std::shared_ptr<Http2Requester> Tunnels::find(const registry::Provider& provider
     return best;
 }
 
+std::chrono::steady_clock::duration Tunnels::left_of_window() const {
+    return began_ + settings_.return_window - std::chrono::steady_clock::now();
+}
+
+async::Task<void> Tunnels::await_return(registry::Provider provider) {
+    const std::string& name = provider.name.full();
+    const auto left = left_of_window();
+    if (stopping_ || left.count() <= 0 || returned_.contains(name) ||
+        !settings_.is_own_name(provider.url.host)) {
+        co_return;
+    }
+    std::shared_ptr<async::Event> event = awaited_[name];
+    if (!event) {
+        event = std::make_shared<async::Event>(executor_);
+        awaited_[name] = event;
+    }
+    (void)co_await event->wait(left);
+}
+
 async::Task<void> Tunnels::stop() {
     stopping_ = true;
+    for (const auto& [name, event] : std::exchange(awaited_, {})) {
+        event->set();
+    }
     for (net::Stream* const stream : claiming_) {
         stream->close();
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <decloud/async/event.hpp>
 #include <decloud/async/task_group.hpp>
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
@@ -14,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,10 @@ struct TunnelSettings {
     identity::Domain domain{};
     /// True for the host (with its port, if there is one) under which providers dial this gateway.
     std::function<bool(std::string_view host)> is_own_host{};
+    /// True for hosts of URLs that lead to this gateway: providers that only tunnels reach.
+    std::function<bool(std::string_view host)> is_own_name{};
+    /// How long after the start the tunnels that a restart cut off are waited for.
+    std::chrono::milliseconds return_window{15'000};
     std::size_t max_tunnels = 20'000;
     std::size_t max_per_name = 8;
     std::chrono::milliseconds claim_timeout{10'000};
@@ -55,6 +61,9 @@ class Tunnels {
     /// does not hold any more.
     [[nodiscard]] std::shared_ptr<net::http::Http2Requester> find(
         const registry::Provider& provider);
+    /// Right after the start, until the provider's first tunnel is there or the window is over, if
+    /// nothing else leads to it; at once otherwise.
+    [[nodiscard]] async::Task<void> await_return(registry::Provider provider);
     /// Tells the providers, and ends: their requests are over by now, or broken off.
     [[nodiscard]] async::Task<void> stop();
     [[nodiscard]] std::size_t size() const { return count_; }
@@ -79,6 +88,7 @@ class Tunnels {
     [[nodiscard]] Result<void> enter(
         const identity::TunnelClaim& claim, const std::shared_ptr<net::http::Http2Requester>& link);
     void drop(const std::string& name);
+    [[nodiscard]] std::chrono::steady_clock::duration left_of_window() const;
     [[nodiscard]] bool has_expired(const Owner& owner) const;
     void leave(const std::string& name, const std::shared_ptr<net::http::Http2Requester>& link);
 
@@ -90,6 +100,10 @@ class Tunnels {
     std::map<std::string, Owner> owners_;
     /// Before their claim is accepted.
     std::vector<net::Stream*> claiming_;
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+    /// In the window: who has come back, and who is waited for.
+    std::set<std::string> returned_;
+    std::map<std::string, std::shared_ptr<async::Event>> awaited_;
     std::size_t count_ = 0;
     bool stopping_ = false;
 };

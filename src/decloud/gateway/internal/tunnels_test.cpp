@@ -2,6 +2,7 @@
 
 #include "../gateway_test_support.hpp"
 
+#include <decloud/async/timeout.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/crypto/random.hpp>
@@ -42,14 +43,15 @@ TunnelSettings settings() {
     TunnelSettings out;
     out.domain = kDomain;
     out.is_own_host = [](std::string_view) { return true; };
+    out.is_own_name = [](std::string_view host) { return host.ends_with(".gateway"); };
     return out;
 }
 
 /// A gateway's end that takes tunnels, and alice who opens them.
 class TunnelBench {
   public:
-    explicit TunnelBench(async::Executor executor)
-        : tunnels(executor, source, clock, settings()),
+    explicit TunnelBench(async::Executor executor, TunnelSettings wanted = settings())
+        : tunnels(executor, source, clock, std::move(wanted)),
           server(executor,
               [this](net::http::Exchange exchange) { return tunnels.accept(std::move(exchange)); }),
           client(executor, {}, loopback_policy()),
@@ -211,6 +213,54 @@ TEST(Tunnels, EndWhenTheNameHasAnotherAccount) {
         EXPECT_FALSE(co_await bench.answers());
         EXPECT_EQ(bench.tunnels.size(), 0U);
         co_await bench.stop();
+    });
+}
+
+TEST(Tunnels, AreWaitedForAfterARestartWhereNothingElseLeads) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        TunnelSettings wanted = settings();
+        wanted.return_window = 1h;
+        TunnelBench bench(executor, std::move(wanted));
+        co_await bench.tunnels.await_return(bench.source.record);
+        bench.source.record.url = net::parse_url("http://alice.gateway").value();
+        bool ended = false;
+        async::TaskGroup waiting(executor);
+        waiting.spawn([](TunnelBench* of, bool* told) -> async::Task<void> {
+            co_await of->tunnels.await_return(of->source.record);
+            *told = true;
+            EXPECT_TRUE(co_await of->answers());
+        }(&bench, &ended));
+        EXPECT_NE(co_await bench.open(kStart + 300'001), "");
+        EXPECT_FALSE(ended);
+        EXPECT_EQ(co_await bench.open(kStart), "");
+        co_await waiting.join();
+        EXPECT_TRUE(ended);
+        // Who was here and went is not waited for.
+        bench.source.record.lowest_epoch = 1;
+        EXPECT_FALSE(co_await bench.answers());
+        co_await bench.tunnels.await_return(bench.source.record);
+        co_await bench.stop();
+    });
+}
+
+TEST(Tunnels, AreNotWaitedForLaterOrAtTheStop) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        TunnelSettings wanted = settings();
+        wanted.return_window = 0ms;
+        TunnelBench late(executor, std::move(wanted));
+        late.source.record.url = net::parse_url("http://alice.gateway").value();
+        co_await late.tunnels.await_return(late.source.record);
+        co_await late.stop();
+
+        wanted = settings();
+        wanted.return_window = 1h;
+        TunnelBench stopped(executor, std::move(wanted));
+        stopped.source.record.url = net::parse_url("http://alice.gateway").value();
+        async::TaskGroup waiting(executor);
+        waiting.spawn(stopped.tunnels.await_return(stopped.source.record));
+        co_await async::delay(0ms);
+        co_await stopped.stop();
+        co_await waiting.join();
     });
 }
 
