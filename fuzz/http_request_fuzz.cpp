@@ -8,14 +8,14 @@ namespace decloud::net::http {
 namespace {
 
 /// What the parser says of the bytes, cut into pieces of `step`.
-std::string transcript(BytesView bytes, std::size_t step) {
+std::string transcript(BytesView bytes, std::size_t step, ConnectRequests connect) {
     Limits limits;
     limits.max_target_bytes = 100;
     limits.max_header_bytes = 400;
     limits.max_headers = 8;
     limits.max_chunk_extension_bytes = 20;
     limits.max_trailer_bytes = 60;
-    RequestParser parser(limits);
+    RequestParser parser(limits, connect);
     std::string log;
     while (!bytes.empty()) {
         BytesView piece = bytes.first(std::min(step, bytes.size()));
@@ -54,10 +54,12 @@ std::string transcript(BytesView bytes, std::size_t step) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const BytesView bytes(data, size);
-    const std::string whole = transcript(bytes, size + 1);
-    for (const std::size_t step : {1, 2, 3, 7}) {
-        if (transcript(bytes, step) != whole) {
-            std::abort();
+    for (const auto connect : {ConnectRequests::refused, ConnectRequests::parsed}) {
+        const std::string whole = transcript(bytes, size + 1, connect);
+        for (const std::size_t step : {1, 2, 3, 7}) {
+            if (transcript(bytes, step, connect) != whole) {
+                std::abort();
+            }
         }
     }
     return 0;

@@ -476,11 +476,15 @@ def shared_cloud():
     return Cloud(copied_home())
 
 
-def interop_cloud():
+def interop_home():
     """For runners that are no part of tests/run; several in one run share the template."""
     if "DECLOUD_TEST_FOLDER" not in os.environ:
         os.environ["DECLOUD_TEST_FOLDER"] = tempfile.mkdtemp(prefix="decloud-interop-")
-    return shared_cloud()
+    return copied_home()
+
+
+def interop_cloud():
+    return Cloud(interop_home())
 
 
 # Programs to deploy.

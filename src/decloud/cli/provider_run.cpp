@@ -36,6 +36,9 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.services = workspace.home.config / "services";
     TRY(settings.public_listen, net::parse_endpoint(config.provider.listen));
     TRY(settings.public_server.tls, internal::load_tls(config.provider));
+    if (config.provider.http_proxy) {
+        settings.public_server.connect = net::http::ConnectRequests::parsed;
+    }
     TRY(settings.console_listen, net::parse_endpoint(config.provider.console));
     settings.operator_socket = workspace.home.operator_socket();
     settings.provider_name = name.full();

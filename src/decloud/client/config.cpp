@@ -138,6 +138,7 @@ constexpr Uint128 kWeiOfLastDecimal = 1000;
 
 Result<void> read_domains(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(reader.flag("dnslink", provider.dnslink));
+    TRY_VOID(reader.flag("http_proxy", provider.http_proxy));
     TRY_VOID(reader.texts("dns_servers", provider.dns_servers));
     for (const std::string& server : provider.dns_servers) {
         const auto endpoint = net::parse_endpoint(server);
@@ -428,6 +429,7 @@ std::string format_config(const Config& config) {
                 {"dnslink", config.provider.dnslink},
                 {"dns_servers", list(config.provider.dns_servers)},
                 {"websites", list(config.provider.websites)},
+                {"http_proxy", config.provider.http_proxy},
                 {"failed_attempts", integer(config.provider.failed_attempts)},
                 {"cache_bytes", integer(config.provider.cache_bytes)},
                 {"native_seconds", integer(config.provider.native_seconds)}}},

@@ -97,6 +97,8 @@ struct ProviderConfig {
     std::vector<std::string> dns_servers;
     /// Domains, in lower case, that are answered as websites where they come as Host.
     std::vector<std::string> websites;
+    /// CONNECT is answered: the node may be the HTTP proxy of who reads content here.
+    bool http_proxy = false;
     /// URLs of other nodes to begin with, besides those of the registry.
     std::vector<std::string> peers;
     /// Addresses of gateways whose word on who the client is (`Forwarded`) is believed.

@@ -49,6 +49,7 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.provider.dnslink = false;
     config.provider.dns_servers = {"[::1]:53"};
     config.provider.websites = {"a.example"};
+    config.provider.http_proxy = true;
     config.trials = {.automatic = "listed",
         .calls_per_identity = 3,
         .calls_per_day = 7,
@@ -62,6 +63,7 @@ TEST(Config, IsReadBackAsItWasSaved) {
     EXPECT_TRUE(read.gateway.access_log && !read.provider.access_log);
     EXPECT_EQ(read.provider.traces_per_thousand, 9U);
     EXPECT_FALSE(read.provider.dnslink);
+    EXPECT_TRUE(read.provider.http_proxy);
     EXPECT_EQ(read.provider.dns_servers, std::vector<std::string>{"[::1]:53"});
     EXPECT_EQ(read.provider.websites, std::vector<std::string>{"a.example"});
     EXPECT_EQ(read.provider.price, Amount(2500));
@@ -75,6 +77,7 @@ TEST(Config, IsReadBackAsItWasSaved) {
 
 TEST(Config, DnsServersAreAddressesWithPortsAndWebsitesAreDomains) {
     EXPECT_TRUE(parse_config("", "c").value().provider.dnslink);
+    EXPECT_FALSE(parse_config("", "c").value().provider.http_proxy);
     for (const char* const wrong : {"dns_servers = [\"dns.example:53\"]",
              "dns_servers = [\"127.0.0.1\"]", "dns_servers = [\"127.0.0.1:0\"]",
              "dns_servers = [\"unix:/dns\"]", "websites = [\"Example.org\"]",

@@ -240,15 +240,20 @@ bool is_beside_us(const net::PeerAddress& peer) {
     return peer.is_unix || (ip.is_v6() ? ip.to_string() == "::1" : ip.octets()[0] == kLoopback);
 }
 
-Origin origin_of(const net::http::Exchange& exchange, const GatewayContext& context) {
+Origin origin_of(const net::http::RequestHead& head, const GatewayContext& context, bool trusted) {
     return find_origin(
-        exchange.request(), context.parents,
+        head, context.parents,
         [&context](std::string_view domain) {
             return context.links.find(domain).has_value() ||
                    std::ranges::find(context.websites, domain) != context.websites.end();
         },
-        // A proxy in front of the node runs beside it.
-        is_beside_us(exchange.peer()));
+        trusted);
+}
+
+Origin origin_of(const net::http::Exchange& exchange, const GatewayContext& context) {
+    // A proxy in front of the node runs beside it, and sees nothing of what a tunnel brings.
+    return origin_of(
+        exchange.request(), context, is_beside_us(exchange.peer()) && !exchange.through_connect());
 }
 
 /// Where the request should have gone; nothing if it is right here.
@@ -341,6 +346,12 @@ async::Task<Answered<Plan>> plan_with_domains(std::function<Answered<Plan>()> pl
 
 bool is_content_origin(const net::http::Exchange& exchange, const GatewayContext& context) {
     return is_own(origin_of(exchange, context));
+}
+
+bool is_content_host(std::string_view authority, const GatewayContext& context) {
+    net::http::RequestHead head;
+    head.headers.add("Host", authority);
+    return origin_of(head, context, false).kind != Origin::Kind::shared;
 }
 
 async::Task<void> answer_content(net::http::Exchange exchange, const GatewayContext& context) {

@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace decloud::ipfs {
@@ -38,6 +39,10 @@ struct GatewayContext {
 /// content.
 [[nodiscard]] bool is_content_origin(
     const net::http::Exchange& exchange, const GatewayContext& context);
+
+/// True for an authority ("host:port", or a host) that is a parent of subdomains, the subdomain of
+/// a cid or name, or a website.
+[[nodiscard]] bool is_content_host(std::string_view authority, const GatewayContext& context);
 
 /// Answers `/ipfs/{cid}…` and `/ipns/{name}…` (ipfs/specs http-gateways: trustless and path
 /// gateway) from what is held here: nothing is fetched for a stranger. Single threaded; disk is

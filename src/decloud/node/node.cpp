@@ -512,6 +512,11 @@ async::Task<void> Node::Impl::review() {
 }
 
 async::Task<void> Node::Impl::answer_public(net::http::Exchange exchange) {
+    if (ipfs::is_proxied(exchange)) {
+        co_await ipfs::answer_proxied(std::move(exchange), public_content_->gateway(),
+            ipfs::own_origins(public_endpoint(), settings_.public_url));
+        co_return;
+    }
     if (ipfs::is_content_origin(exchange, public_content_->gateway())) {
         co_await ipfs::answer_content(std::move(exchange), public_content_->gateway());
         co_return;

@@ -6,6 +6,7 @@
 #include <decloud/content/private_blocks.hpp>
 #include <decloud/ipfs/gateway.hpp>
 #include <decloud/ipfs/ipns_publisher.hpp>
+#include <decloud/ipfs/proxy.hpp>
 #include <decloud/ipfs/routing.hpp>
 #include <decloud/policy/policy_keeper.hpp>
 

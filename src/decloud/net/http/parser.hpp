@@ -146,12 +146,22 @@ class MessageParser {
 
 }  // namespace internal
 
+/// What a RequestParser makes of CONNECT.
+enum class ConnectRequests : std::uint8_t {
+    /// 501
+    refused,
+    /// A request for "host:port", which Host has to repeat, without any content.
+    parsed,
+};
+
 /// Parses requests strictly: whatever two implementations could read differently is refused. Pure:
 /// no input or output. Not thread safe.
 class RequestParser final : public internal::MessageParser {
   public:
     /// Ready for a first message.
-    explicit RequestParser(const Limits& limits = {}) : MessageParser(limits) {}
+    explicit RequestParser(
+        const Limits& limits = {}, ConnectRequests connect = ConnectRequests::refused)
+        : MessageParser(limits), connect_(connect) {}
     /// Valid from `head` until `reset()`.
     [[nodiscard]] const RequestHead& head() const { return head_; }
     [[nodiscard]] RequestHead& head() { return head_; }
@@ -166,7 +176,9 @@ class RequestParser final : public internal::MessageParser {
     Headers& head_fields() override { return head_.headers; }
     bool check_target();
     bool check_host();
+    bool check_connect();
 
+    ConnectRequests connect_;
     RequestHead head_;
     bool expects_continue_ = false;
 };

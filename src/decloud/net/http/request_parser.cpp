@@ -69,10 +69,7 @@ bool RequestParser::on_first_line(std::string_view line) {
 
 bool RequestParser::check_target() {
     if (head_.method == "CONNECT") {
-        return refuse(
-            "CONNECT is not served: what passes through it is encrypted, so that nothing "
-            "here could read it or pay for it",
-            501);
+        return check_connect();
     }
     // It would show a program, or whoever made a browser send it, headers that are not theirs.
     if (head_.method == "TRACE") {
@@ -86,6 +83,20 @@ bool RequestParser::check_target() {
     }
     const auto authority = absolute_authority(head_.target);
     return (authority && is_valid_authority(*authority)) || refuse("a bad request target");
+}
+
+bool RequestParser::check_connect() {
+    if (connect_ == ConnectRequests::refused) {
+        return refuse(
+            "CONNECT is not served: what passes through it is encrypted, so that nothing "
+            "here could read it or pay for it",
+            501);
+    }
+    const std::string_view target = head_.target;
+    const bool has_port =
+        target.find(':') != std::string_view::npos && net::internal::is_digit(target.back());
+    return (!head_.http_1_0 && has_port && is_valid_authority(target)) ||
+           refuse("CONNECT wants HOST:PORT and HTTP/1.1");
 }
 
 bool RequestParser::check_host() {
@@ -104,6 +115,10 @@ bool RequestParser::check_host() {
     if (!is_valid_authority(*host)) {
         return refuse("a bad Host");
     }
+    if (head_.method == "CONNECT") {
+        return equals_ignoring_case(head_.target, *host) ||
+               refuse("a Host that differs from the target");
+    }
     if (!head_.target.starts_with('/')) {
         const auto authority = absolute_authority(head_.target);
         if (authority && !equals_ignoring_case(*authority, *host)) {
@@ -116,6 +131,12 @@ bool RequestParser::check_host() {
 bool RequestParser::on_head_complete() {
     if (!check_host() || !read_framing(head_.http_1_0)) {
         return false;
+    }
+    // What follows would be content to one reader, and the first request to another.
+    if (head_.method == "CONNECT" &&
+        (head_.headers.contains("Content-Length") || head_.headers.contains("Transfer-Encoding") ||
+            head_.headers.contains("Expect"))) {
+        return refuse("CONNECT has no content");
     }
     const bool close = head_.headers.has_token("Connection", "close");
     keep_alive_ =

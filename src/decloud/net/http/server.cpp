@@ -209,6 +209,10 @@ async::Task<Result<void>> Exchange::write(BytesView bytes) {
 async::Task<Result<void>> Exchange::finish(Headers trailers) {
     return connection_->finish(serial_, std::move(trailers));
 }
+async::Task<Result<void>> Exchange::accept_connect() {
+    return connection_->accept_connect(serial_);
+}
+bool Exchange::through_connect() const { return connection_->through_connect(); }
 bool Exchange::answered() const { return connection_->answered(); }
 void Exchange::abort() {
     if (connection_->is_current(serial_)) {

@@ -70,6 +70,12 @@ class Exchange {
     [[nodiscard]] async::Task<Result<void>> write(BytesView bytes);
     /// Ends the body. Trailers are sent only if the body is chunked.
     [[nodiscard]] async::Task<Result<void>> finish(Headers trailers = {});
+    /// Answers a CONNECT by 200. What follows on the connection are requests to this server,
+    /// `through_connect()`: nothing is dialled. Errors as `send`; malformed_message if anything was
+    /// sent ahead of the answer.
+    [[nodiscard]] async::Task<Result<void>> accept_connect();
+    /// True if a CONNECT was accepted on this connection.
+    [[nodiscard]] bool through_connect() const;
     /// True once an answer was started or sent.
     [[nodiscard]] bool answered() const;
 
@@ -113,6 +119,9 @@ struct ServerSettings {
     /// What is read and thrown away of a body that its handler did not want; beyond it the
     /// connection is closed.
     std::uint64_t max_drained_bytes = 256 * 1024;
+    /// Of HTTP/1. If parsed, the handler gets CONNECT, and one of each connection may be accepted;
+    /// any other answer ends the connection.
+    ConnectRequests connect = ConnectRequests::refused;
     /// Limits of HTTP/2 connections.
     Http2Settings http2;
     /// If set, every connection speaks TLS.

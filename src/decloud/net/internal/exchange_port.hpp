@@ -51,6 +51,8 @@ class ExchangePort {
         std::uint64_t serial, Headers trailers) = 0;
     [[nodiscard]] virtual async::Task<Result<std::unique_ptr<Stream>>> upgrade(
         std::uint64_t serial, ResponseHead head) = 0;
+    [[nodiscard]] virtual async::Task<Result<void>> accept_connect(std::uint64_t serial) = 0;
+    [[nodiscard]] virtual bool through_connect() const = 0;
     virtual void abort() = 0;
     [[nodiscard]] virtual async::CancellationToken hang_up() = 0;
 };

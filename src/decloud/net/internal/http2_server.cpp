@@ -318,6 +318,10 @@ async::Task<Result<std::unique_ptr<Stream>>> Http2Exchange::upgrade(
     co_return std::make_unique<Http2ByteStream>(stream_);
 }
 
+async::Task<Result<void>> Http2Exchange::accept_connect(std::uint64_t /*serial*/) {
+    co_return fail(NetError::wrong_state, "no tunnel is opened over HTTP/2");
+}
+
 void Http2Exchange::abort() { stream_->reset(NGHTTP2_INTERNAL_ERROR); }
 
 }  // namespace decloud::net::http::internal

@@ -68,6 +68,8 @@ class Http2Exchange final : public ExchangePort,
     [[nodiscard]] async::Task<Result<void>> finish(std::uint64_t serial, Headers trailers) override;
     [[nodiscard]] async::Task<Result<std::unique_ptr<Stream>>> upgrade(
         std::uint64_t serial, ResponseHead head) override;
+    [[nodiscard]] async::Task<Result<void>> accept_connect(std::uint64_t serial) override;
+    [[nodiscard]] bool through_connect() const override { return false; }
     void abort() override;
     [[nodiscard]] async::CancellationToken hang_up() override { return stream_->hang_up(); }
 

@@ -129,7 +129,9 @@ void ServerConnection::decide_persistence() {
     const bool cannot_drain =
         !body_ended_ &&
         (continue_owed_ || parser_.fixed_body_left() > server_->settings().max_drained_bytes);
-    close_after_ = close_after_ || draining_ || cannot_drain;
+    // What was sent behind a refused CONNECT was meant for somebody else.
+    const bool refuses_connect = request().method == "CONNECT";
+    close_after_ = close_after_ || draining_ || cannot_drain || refuses_connect;
 }
 
 Result<void> ServerConnection::begin_answer(
@@ -143,6 +145,9 @@ Result<void> ServerConnection::begin_answer(
     if (head.status < 200 || head.status > 999 ||
         (!head.reason.empty() && !is_valid_field("Reason", head.reason))) {
         return fail(CommonError::invalid_input, "a bad status line");
+    }
+    if (request().method == "CONNECT" && head.status < 300) {
+        return fail(NetError::wrong_state, "CONNECT is accepted otherwise");
     }
     decide_persistence();
     const std::size_t before = out_.size();
@@ -296,6 +301,23 @@ async::Task<Result<std::unique_ptr<Stream>>> ServerConnection::upgrade(
     read_wait_ = ReadWait::nothing;
     read_deadline_ = TimePoint::max();
     co_return std::make_unique<UpgradedStream>(shared_from_this());
+}
+
+async::Task<Result<void>> ServerConnection::accept_connect(std::uint64_t serial) {
+    if (!is_current(serial) || answer_ != Answer::none || writing_ ||
+        request().method != "CONNECT") {
+        co_return fail(NetError::wrong_state, "no CONNECT to accept");
+    }
+    if (!buffered().empty()) {
+        co_return fail(NetError::malformed_message, "something was sent before CONNECT's answer");
+    }
+    out_.append("HTTP/1.1 200 Connection Established\r\n");
+    append_field(out_, "Date", http_date());
+    out_.append("\r\n");
+    answer_ = Answer::complete;
+    close_after_ = false;
+    through_connect_ = true;
+    co_return co_await write_out({});
 }
 
 async::Task<Result<std::size_t>> ServerConnection::read_raw(std::span<std::uint8_t> buffer) {

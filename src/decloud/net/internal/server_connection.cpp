@@ -31,7 +31,7 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, net::inte
     : server_(std::move(server)),
       socket_(std::move(socket), server_->settings().tls),
       peer_(net::internal::peer_of(socket_.plain())),
-      parser_(server_->settings().limits),
+      parser_(server_->settings().limits, server_->settings().connect),
       input_(std::min(kFirstBuffer, server_->settings().max_pipelined_bytes)),
       input_wait_(server_->executor()) {
     net::internal::prepare(socket_.plain());
@@ -283,6 +283,10 @@ async::Task<bool> ServerConnection::end_exchange() {
     if (close_after_ || body_failed_ || !co_await drain_body()) {
         co_await linger();
         co_return false;
+    }
+    if (request().method == "CONNECT") {
+        // A second one is refused.
+        parser_ = RequestParser(server_->settings().limits);
     }
     parser_.reset();
     co_return !draining_ || !buffered().empty();

@@ -63,6 +63,8 @@ class ServerConnection final : public ExchangePort,
     [[nodiscard]] async::Task<Result<void>> finish(std::uint64_t serial, Headers trailers) override;
     [[nodiscard]] async::Task<Result<std::unique_ptr<Stream>>> upgrade(
         std::uint64_t serial, ResponseHead head) override;
+    [[nodiscard]] async::Task<Result<void>> accept_connect(std::uint64_t serial) override;
+    [[nodiscard]] bool through_connect() const override { return through_connect_; }
     void abort() override;
     [[nodiscard]] async::CancellationToken hang_up() override;
 
@@ -146,6 +148,7 @@ class ServerConnection final : public ExchangePort,
     bool handling_ = false;
     bool draining_ = false;
     bool upgraded_ = false;
+    bool through_connect_ = false;
     bool closed_ = false;
     /// While it is decided which protocol is spoken.
     bool beginning_ = false;
