@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <unordered_set>
 #include <utility>
@@ -96,6 +97,10 @@ Result<std::optional<DiskStore::Place>> DiskStore::find(const Multihash& hash) c
 }
 
 Result<std::optional<Bytes>> DiskStore::get(const Cid& cid) const {
+    return get_block(cid, Hashing::as_needed);
+}
+
+Result<std::optional<Bytes>> DiskStore::get_block(const Cid& cid, Hashing hashing) const {
     if (is_inline(cid)) {
         return to_bytes(cid.hash().digest());
     }
@@ -111,11 +116,27 @@ Result<std::optional<Bytes>> DiskStore::get(const Cid& cid) const {
         return fail(CommonError::corrupt, fmt::format("block {}: its segment {} is missing",
                                               cid.to_string(), place->location.segment));
     }
-    TRY(Bytes data, place->file->read(place->location.offset, place->location.size));
-    if (data.size() != place->location.size || !cid.verify(data)) {
+    TRY(Bytes data, read_block(cid, *place, hashing));
+    return data;
+}
+
+Result<Bytes> DiskStore::read_block(const Cid& cid, const Place& place, Hashing hashing) const {
+    const auto now = std::chrono::steady_clock::now();
+    const auto generation = place.file->generation();
+    TRY(Bytes data, place.file->read(place.location.offset, place.location.size));
+    const bool whole = data.size() == place.location.size;
+    if (whole && generation && hashing == Hashing::as_needed &&
+        verified_.contains(place.location, *generation, now) &&
+        place.file->generation() == generation) {
+        return data;
+    }
+    if (!whole || !cid.verify(data)) {
         return fail(
             CommonError::corrupt, fmt::format("block {} is damaged in {} at {}", cid.to_string(),
-                                      place->file->path().string(), place->location.offset));
+                                      place.file->path().string(), place.location.offset));
+    }
+    if (generation) {
+        verified_.note(place.location, *generation, now);
     }
     return data;
 }
@@ -425,7 +446,7 @@ Result<DiskBlockStore::Verified> DiskStore::verify_some(
     }
     Verified out;
     for (const BlockIndex::Row& row : rows) {
-        const auto data = get(Cid::v1(multiformats::Codec::raw, row.hash));
+        const auto data = get_block(Cid::v1(multiformats::Codec::raw, row.hash), Hashing::always);
         if (!data && data.error().code() != CommonError::corrupt) {
             return fail(data.error());
         }

@@ -102,6 +102,34 @@ TEST(DiskBlockStore, AnswersIdentityCidsWithoutKeepingThem) {
     EXPECT_EQ(store->bytes_used(), 0U);
 }
 
+/// When files' times have moved on so far that the store relies on what it has hashed.
+void wait_until_settled(const fs::path& path) {
+    using namespace std::chrono_literals;
+    while (fs::file_time_type::clock::now() - fs::last_write_time(path) < 200ms) {
+        std::this_thread::yield();
+    }
+}
+
+TEST(DiskBlockStore, FindsDamageOfWhatItHasJustRead) {
+    const TemporaryFolder home;
+    const Block block = raw_block("to be damaged");
+    const auto store = must_open(home.path());
+    ASSERT_TRUE(store->put(block.cid, block.data));
+    const fs::path segment = segments_of(home.path()).front();
+    const std::uint64_t offset = offset_of(segment, "to be damaged");
+    for (int round = 0; round < 2; ++round) {
+        wait_until_settled(segment);
+        EXPECT_EQ(*store->get(block.cid), block.data);
+        EXPECT_EQ(*store->get(block.cid), block.data);
+        overwrite(segment, offset, "To be damaged");
+        EXPECT_FALSE(store->get(block.cid));
+        wait_until_settled(segment);
+        EXPECT_FALSE(store->get(block.cid));
+        overwrite(segment, offset, "to be damaged");
+    }
+    EXPECT_EQ(*store->get(block.cid), block.data);
+}
+
 TEST(DiskBlockStore, RefusesADamagedBlockByNameAndHealsIt) {
     const TemporaryFolder home;
     const Block damaged = raw_block("to be damaged");

@@ -22,6 +22,10 @@ using multiformats::BlockSink;
 using multiformats::Codec;
 using multiformats::Multihash;
 
+/// Pieces that cost less to keep than to read again, and how many bytes of them.
+constexpr std::size_t kSmall = std::size_t{64} << 10U;
+constexpr std::uint64_t kMostKept = std::uint64_t{64} << 20U;
+
 /// What tells whether a file is still the same.
 struct Stamp {
     std::uint64_t device = 0;
@@ -74,6 +78,11 @@ class SourceBlocks final : public BlockStore {
             if (cid.codec() != Codec::raw) {
                 return put(cid, data);
             }
+            if (data.size() <= kSmall && kept_ + data.size() <= kMostKept) {
+                kept_ += data.size();
+                offset += data.size();
+                return put(cid, data);
+            }
             if (!internal::is_inline(cid) &&
                 pieces_
                     .try_emplace(
@@ -116,6 +125,8 @@ class SourceBlocks final : public BlockStore {
     std::vector<File> files_;
     std::unordered_map<Multihash, Piece> pieces_;
     std::uint64_t piece_bytes_ = 0;
+    /// Of small pieces, which are not read again.
+    std::uint64_t kept_ = 0;
     mutable std::mutex mutex_;
     mutable Descriptor open_;
     mutable std::size_t open_number_ = SIZE_MAX;

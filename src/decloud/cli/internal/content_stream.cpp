@@ -63,19 +63,24 @@ class CarPieces {
   public:
     CarPieces(const content::BlockStore& store, const content::Cid& root) : car_(store, {root}) {}
 
+    /// As much as there is room for: many small sections go as one.
     [[nodiscard]] Result<std::size_t> read(std::span<std::uint8_t> target) {
-        if (position_ == section_.size()) {
-            TRY(auto next, car_.next());
-            if (!next) {
-                return std::size_t{0};
+        std::size_t filled = 0;
+        while (filled < target.size()) {
+            if (position_ == section_.size()) {
+                TRY(auto next, car_.next());
+                if (!next) {
+                    break;
+                }
+                section_ = std::move(*next);
+                position_ = 0;
             }
-            section_ = std::move(*next);
-            position_ = 0;
+            const std::size_t count = std::min(target.size() - filled, section_.size() - position_);
+            std::memcpy(target.data() + filled, section_.data() + position_, count);
+            position_ += count;
+            filled += count;
         }
-        const std::size_t count = std::min(target.size(), section_.size() - position_);
-        std::memcpy(target.data(), section_.data() + position_, count);
-        position_ += count;
-        return count;
+        return filled;
     }
 
   private:

@@ -47,21 +47,28 @@ Result<Bytes> Descriptor::read_at(std::uint64_t offset, std::size_t size) const 
     Bytes out(size);
     std::size_t held = 0;
     while (held < size) {
-        const ssize_t got =
-            ::pread(number_, out.data() + held, size - held, static_cast<off_t>(offset + held));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return fail(errno_error("read"));
-        }
+        TRY(const std::size_t got, read_some(offset + held, std::span(out).subspan(held)));
         if (got == 0) {
             break;
         }
-        held += static_cast<std::size_t>(got);
+        held += got;
     }
     out.resize(held);
     return out;
+}
+
+Result<std::size_t> Descriptor::read_some(
+    std::uint64_t offset, std::span<std::uint8_t> target) const {
+    for (;;) {
+        const ssize_t got =
+            ::pread(number_, target.data(), target.size(), static_cast<off_t>(offset));
+        if (got >= 0) {
+            return static_cast<std::size_t>(got);
+        }
+        if (errno != EINTR) {
+            return fail(errno_error("read"));
+        }
+    }
 }
 
 void Descriptor::begin_writing(std::uint64_t offset, std::uint64_t size) const {

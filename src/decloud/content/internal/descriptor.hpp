@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <utility>
 
 namespace decloud::content::internal {
@@ -31,6 +32,9 @@ class Descriptor {
     [[nodiscard]] Result<void> write_at(BytesView bytes, std::uint64_t offset) const;
     /// Up to `size` bytes; fewer only at the end of the file. Error: io.
     [[nodiscard]] Result<Bytes> read_at(std::uint64_t offset, std::size_t size) const;
+    /// What one read gives; 0 at the end of the file. Error: io.
+    [[nodiscard]] Result<std::size_t> read_some(
+        std::uint64_t offset, std::span<std::uint8_t> target) const;
     [[nodiscard]] Result<std::uint64_t> size() const;
     [[nodiscard]] Result<void> truncate(std::uint64_t size) const;
     /// Has the disk begin with these bytes, so that a later `sync` waits for less. Only a hint.

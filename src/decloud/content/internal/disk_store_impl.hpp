@@ -4,6 +4,7 @@
 #include "block_index.hpp"
 #include "disk_staging.hpp"
 #include "segment_file.hpp"
+#include "verified_blocks.hpp"
 
 #include <decloud/store/home_lock.hpp>
 
@@ -77,6 +78,12 @@ class DiskStore final : public DiskBlockStore, public BatchTarget {
     using Tail = std::unordered_map<Multihash, TailBlock>;
     [[nodiscard]] Result<Tail> scan_tail(std::uint64_t id, SegmentFile& file, std::uint64_t from);
 
+    /// Whether bytes that were hashed a short while ago are hashed again.
+    enum class Hashing : std::uint8_t { as_needed, always };
+    [[nodiscard]] Result<std::optional<Bytes>> get_block(const Cid& cid, Hashing hashing) const;
+    [[nodiscard]] Result<Bytes> read_block(
+        const Cid& cid, const Place& place, Hashing hashing) const;
+
     // Under index_mutex_, or while opening.
     [[nodiscard]] Result<std::optional<Place>> find(const Multihash& hash) const;
     [[nodiscard]] Result<void> record(IndexBatch batch);
@@ -114,6 +121,7 @@ class DiskStore final : public DiskBlockStore, public BatchTarget {
     std::unique_ptr<BlockIndex> index_;
     std::map<std::uint64_t, Segment> segments_;
     std::atomic<std::uint64_t> bytes_used_ = 0;
+    mutable VerifiedBlocks verified_;
 };
 
 }  // namespace decloud::content::internal

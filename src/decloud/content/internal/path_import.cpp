@@ -44,17 +44,18 @@ Result<UnixFsEntry> PathImport::add_file(const fs::path& path) {
     // Not followed and not waited for, should it have become something else since.
     TRY(const Descriptor file, Descriptor::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     FileBuilder builder(options_.profile, file_sink_(path, file));
+    buffer_.resize(kReadSize);
     for (std::uint64_t offset = 0;;) {
-        auto piece = file.read_at(offset, kReadSize);
-        if (!piece) {
-            return fail(piece.error().within(path.string()));
+        const auto count = file.read_some(offset, buffer_);
+        if (!count) {
+            return fail(Error(count.error()).within(path.string()));
         }
-        if (piece->empty()) {
+        if (*count == 0) {
             return builder.finish();
         }
-        TRY_VOID(builder.write(*piece));
-        offset += piece->size();
-        total_ += piece->size();
+        TRY_VOID(builder.write(BytesView(buffer_).first(*count)));
+        offset += *count;
+        total_ += *count;
         if (options_.on_progress) {
             options_.on_progress(total_);
         }

@@ -33,6 +33,8 @@ class PathImport {
     BlockSink sink_;
     FileSink file_sink_;
     std::uint64_t total_ = 0;
+    /// Made once: to clear it costs more than to read a small file.
+    Bytes buffer_;
 };
 
 }  // namespace decloud::content::internal

@@ -5,6 +5,9 @@
 #include <decloud/store/error.hpp>
 
 #include <fcntl.h>
+#include <sys/stat.h>
+
+#include <ctime>
 
 namespace decloud::content::internal {
 
@@ -13,7 +16,29 @@ namespace {
 /// A varint and the longest cid.
 constexpr std::size_t kMaxPrefix = 192;
 
+constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+/// Far more than a step of the clock that files' times are taken from.
+constexpr std::int64_t kSettledAfter = kNanosecondsPerSecond / 10;
+
 Bytes header() { return multiformats::encode_car_header({}); }
+
+std::int64_t nanoseconds(const timespec& time) {
+    return time.tv_sec * kNanosecondsPerSecond + time.tv_nsec;
+}
+
+std::optional<std::int64_t> time_of_change(const Descriptor& file) {
+    struct stat status{};
+    if (::fstat(file.number(), &status) != 0) {
+        return std::nullopt;
+    }
+    return nanoseconds(status.st_ctim);
+}
+
+bool is_settled(std::int64_t changed) {
+    timespec now{};
+    return ::clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0 &&
+           nanoseconds(now) - changed >= kSettledAfter;
+}
 
 }  // namespace
 
@@ -53,7 +78,41 @@ Result<std::shared_ptr<SegmentFile>> SegmentFile::open(
     return std::shared_ptr<SegmentFile>(new SegmentFile(path, std::move(file), size, durability));
 }
 
+std::optional<std::uint64_t> SegmentFile::generation() const {
+    const std::lock_guard lock(stamp_mutex_);
+    const auto changed = time_of_change(file_);
+    if (writing_ || !changed || !is_settled(*changed)) {
+        return std::nullopt;
+    }
+    if (*changed != stamp_) {
+        stamp_ = *changed;
+        ++generation_;
+    }
+    return generation_;
+}
+
+void SegmentFile::begin_write() {
+    const std::lock_guard lock(stamp_mutex_);
+    if (time_of_change(file_) != stamp_) {
+        ++generation_;
+    }
+    writing_ = true;
+}
+
+void SegmentFile::end_write() {
+    const std::lock_guard lock(stamp_mutex_);
+    stamp_ = time_of_change(file_).value_or(0);
+    writing_ = false;
+}
+
 Result<void> SegmentFile::append(BytesView sections) {
+    begin_write();
+    auto status = write_and_sync(sections);
+    end_write();
+    return status;
+}
+
+Result<void> SegmentFile::write_and_sync(BytesView sections) {
     auto status = file_.write_at(sections, size_);
     if (status && durability_ == Durability::synced) {
         status = file_.sync();

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -73,6 +75,10 @@ class SegmentFile {
     [[nodiscard]] bool poisoned() const { return poisoned_; }
     [[nodiscard]] Result<void> truncate(std::uint64_t size);
     [[nodiscard]] Result<Bytes> read(std::uint64_t offset, std::uint64_t size) const;
+    /// Another number once somebody else has written to the file, as far as its time of change
+    /// tells; nothing while that cannot be told, as right after any write: the clock of that time
+    /// stands still for a few milliseconds.
+    [[nodiscard]] std::optional<std::uint64_t> generation() const;
 
     /// Visits sections from `from` on until one is malformed or cut short. The view ends with the
     /// call.
@@ -86,9 +92,20 @@ class SegmentFile {
 
     std::filesystem::path path_;
     Descriptor file_;
+    [[nodiscard]] Result<void> write_and_sync(BytesView sections);
+    /// Around a write of our own.
+    void begin_write();
+    void end_write();
+
     std::uint64_t size_;
     Durability durability_;
     bool poisoned_ = false;
+
+    mutable std::mutex stamp_mutex_;
+    mutable std::uint64_t generation_ = 0;
+    /// The file's time of change, in nanoseconds, when it was looked at last.
+    mutable std::int64_t stamp_ = 0;
+    bool writing_ = false;
 };
 
 }  // namespace decloud::content::internal
