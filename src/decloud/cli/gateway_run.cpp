@@ -41,6 +41,7 @@ Result<gateway::GatewaySettings> gateway_settings(const Workspace& workspace) {
     settings.chain.chain_id = config.chain.chain_id;
     settings.registry = config.chain.contracts.registry;
     settings.catalogue.first_block = config.chain.first_block;
+    settings.ens = config.chain.ens;
     settings.policy_file = workspace.home.policy_file();
     TRY(settings.server.tls, internal::load_tls(config.gateway));
     settings.proxy.scheme = settings.server.tls ? "https" : "http";

@@ -6,6 +6,7 @@
 #include <decloud/client/error.hpp>
 #include <decloud/client/http.hpp>
 #include <decloud/client/pay_proxy.hpp>
+#include <decloud/registry/ens.hpp>
 #include <decloud/registry/provider_directory.hpp>
 
 #include <CLI/CLI.hpp>
@@ -33,11 +34,14 @@ struct Chain {
         : session(std::move(opened)),
           directory(
               executor, session->ethereum(), session->head(), session->config().contracts.registry),
+          names(executor, session->config().ens, directory, system_clock()),
           tasks(executor) {
         tasks.spawn(directory.run());
+        tasks.spawn(names.run());
     }
 
     [[nodiscard]] async::Task<void> stop() {
+        co_await names.stop();
         co_await directory.stop();
         tasks.cancel();
         co_await tasks.join();
@@ -46,6 +50,7 @@ struct Chain {
 
     std::unique_ptr<client::ChainSession> session;
     registry::ProviderDirectory directory;
+    registry::EnsDirectory names;
     async::TaskGroup tasks;
 };
 
@@ -67,7 +72,7 @@ class PayProxyService {
         payer_.emplace(*http_, internal::payment_strategies(
                                    *http_, chain_ ? chain_->session.get() : nullptr, *purse_));
         auto proxy = client::PayProxy::start(
-            executor_, std::move(settings), *payer_, chain_ ? &chain_->directory : nullptr);
+            executor_, std::move(settings), *payer_, chain_ ? &chain_->names : nullptr);
         if (!proxy) {
             co_await stop_chain();
             co_return fail(std::move(proxy.error()));

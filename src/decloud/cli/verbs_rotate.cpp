@@ -3,7 +3,9 @@
 
 #include <decloud/client/error.hpp>
 #include <decloud/client/provider_setup.hpp>
+#include <decloud/contracts/resolver.hpp>
 #include <decloud/identity/did_key.hpp>
+#include <decloud/registry/ens.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -52,7 +54,11 @@ Outcome rotate_identity(const Context& context, const RotateOptions& options) {
     TRY(const auto made,
         client::rotate_identity(workspace.home.delegation_file(), keys, account, name,
             signature_domain(workspace.config.chain), context.clock().unix_seconds()));
-    if (options.revoke) {
+    const bool by_ens = registry::is_ens_name(name) && !workspace.config.chain.ens.rpc_urls.empty();
+    if (options.revoke && by_ens) {
+        tell(fmt::format("older keys end when you set the text record {} of {} to {}",
+            contracts::resolver::kLowestEpochKey, name.full(), made.fields.epoch));
+    } else if (options.revoke) {
         TRY_VOID(run([&](async::Executor executor) {
             return with_wallet(executor, workspace.config.chain, workspace.home.wallets(),
                 std::move(account),
@@ -66,7 +72,7 @@ Outcome rotate_identity(const Context& context, const RotateOptions& options) {
     const std::string key =
         identity::to_did_key(crypto::Ed25519PublicKey{made.fields.ed25519_key.bytes});
     context.print({{"key", key}, {"epoch", made.fields.epoch}, {"expires", made.fields.expires},
-                      {"revoked", options.revoke}},
+                      {"revoked", options.revoke && !by_ens}},
         fmt::format(
             "{}  epoch {}, until {}", key, made.fields.epoch, format_utc({made.fields.expires})));
     tell(kRestart);

@@ -3,6 +3,7 @@
 #include "error.hpp"
 
 #include <decloud/contracts/test_usdc.hpp>
+#include <decloud/registry/ens.hpp>
 #include <decloud/registry/error.hpp>
 
 namespace decloud::client {
@@ -63,15 +64,17 @@ chain::HeadFollower& ChainSession::head() {
 }
 
 async::Task<Result<registry::Provider>> ChainSession::find_provider(identity::ProviderName name) {
-    const auto record = co_await registry_.resolve(name.node());
-    if (!record && record.error() == make_error_code(ChainError::not_found)) {
+    if (registry::is_ens_name(name) && !config().ens.rpc_urls.empty()) {
+        co_return co_await registry::find_by_ens(executor_, config().ens, std::move(name));
+    }
+    auto found = co_await registry::find_now(registry_, name);
+    if (!found && registry::is_ens_name(name) &&
+        found.error() == make_error_code(registry::RegistryError::unknown_provider)) {
         co_return fail(registry::RegistryError::unknown_provider,
-            "no provider is registered as " + name.full());
+            name.full() +
+                " is not known here: ENS is asked with rpc in [chain.ens] of config.toml");
     }
-    if (!record) {
-        co_return fail(record.error().within("looking up " + name.full()));
-    }
-    co_return registry::parse_provider(name, *record);
+    co_return found;
 }
 
 async::Task<Result<Amount>> ChainSession::token_balance(Address account) {

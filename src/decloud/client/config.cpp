@@ -37,11 +37,24 @@ Result<void> check_urls(const std::vector<std::string>& urls) {
     return {};
 }
 
-Result<void> read_chain(TomlReader& reader, ChainConfig& chain) {
-    TRY_VOID(reader.texts("rpc", chain.rpc_urls));
-    if (auto checked = check_urls(chain.rpc_urls); !checked) {
+Result<void> read_endpoints(TomlReader& reader, std::vector<std::string>& urls) {
+    TRY_VOID(reader.texts("rpc", urls));
+    if (auto checked = check_urls(urls); !checked) {
         return reader.wrong("rpc", checked.error().detail());
     }
+    return {};
+}
+
+Result<void> read_ens(TomlReader& reader, registry::EnsSettings& ens) {
+    TRY_VOID(read_endpoints(reader, ens.rpc_urls));
+    TRY_VOID(reader.number("id", ens.chain_id));
+    TRY_VOID(reader.number("finality_depth", ens.finality_depth));
+    return read_address(reader, "registry", ens.registry);
+}
+
+Result<void> read_chain(TomlReader& reader, ChainConfig& chain) {
+    TRY_VOID(read_endpoints(reader, chain.rpc_urls));
+    TRY_VOID(reader.section("ens", [&](TomlReader& inner) { return read_ens(inner, chain.ens); }));
     TRY_VOID(reader.number("id", chain.chain_id));
     TRY_VOID(reader.number("finality_depth", chain.finality_depth));
     TRY_VOID(reader.number("first_block", chain.first_block));
@@ -359,6 +372,20 @@ void write_records(toml::table& table, const Section& section) {
     }
 }
 
+void write_ens(toml::table& table, const registry::EnsSettings& ens) {
+    if (ens.rpc_urls.empty()) {
+        return;
+    }
+    toml::array urls;
+    for (const std::string& url : ens.rpc_urls) {
+        urls.push_back(url);
+    }
+    table.insert("ens",
+        toml::table{{"rpc", std::move(urls)}, {"id", static_cast<std::int64_t>(ens.chain_id)},
+            {"finality_depth", static_cast<std::int64_t>(ens.finality_depth)},
+            {"registry", to_string(ens.registry)}});
+}
+
 void write_limits(toml::table& table, const GatewayConfig& gateway) {
     for (const auto& [name, limit] : {std::pair("per_address", &gateway.per_address),
              {"per_payer", &gateway.per_payer}, {"per_deployment", &gateway.per_deployment}}) {
@@ -448,6 +475,7 @@ std::string format_config(const Config& config) {
     if (!config.provider.public_url.empty()) {
         written["provider"].as_table()->insert("public_url", config.provider.public_url);
     }
+    write_ens(*written["chain"].as_table(), chain.ens);
     write_tls(*written["gateway"].as_table(), config.gateway);
     write_tls(*written["provider"].as_table(), config.provider);
     write_records(*written["gateway"].as_table(), config.gateway);

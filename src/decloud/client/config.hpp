@@ -10,6 +10,7 @@
 #include <decloud/base/units.hpp>
 #include <decloud/chain/deployment.hpp>
 #include <decloud/identity/eip712.hpp>
+#include <decloud/registry/ens.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -28,6 +29,8 @@ struct ChainConfig {
     std::uint64_t finality_depth = 2;
     /// Where the contracts' history begins.
     std::uint64_t first_block = 0;
+    /// `[chain.ens]`: names under `.eth`.
+    registry::EnsSettings ens{};
 };
 
 /// `[gateway.per_address]` and its like: what one of them may ask of the gateway. 0: no limit.

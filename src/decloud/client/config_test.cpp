@@ -34,6 +34,10 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.chain.rpc_urls = {"http://127.0.0.1:8545"};
     config.chain.chain_id = 31337;
     config.chain.contracts.escrow = parse_address("0x" + std::string(40, 'a')).value();
+    config.chain.ens = {.rpc_urls = {"https://ethereum.example"},
+        .chain_id = 11155111,
+        .registry = parse_address("0x" + std::string(40, 'e')).value(),
+        .finality_depth = 9};
     config.provider.name = "alice.decloud";
     config.provider.price = Amount(2500);
     config.provider.public_url = "http://10.0.0.1:8402";
@@ -57,6 +61,10 @@ TEST(Config, IsReadBackAsItWasSaved) {
     ASSERT_TRUE(save_config(home, config));
     const Config read = load_config(home, variables({})).value();
     EXPECT_EQ(format_config(read), format_config(config));
+    EXPECT_EQ(read.chain.ens.rpc_urls, config.chain.ens.rpc_urls);
+    EXPECT_EQ(read.chain.ens.registry, config.chain.ens.registry);
+    EXPECT_EQ(read.chain.ens.chain_id, 11155111U);
+    EXPECT_EQ(read.chain.ens.finality_depth, 9U);
     EXPECT_EQ(read.gateway.per_address.burst, 6U);
     EXPECT_EQ(read.gateway.per_payer.per_second, 8U);
     EXPECT_FALSE(read.gateway.per_deployment.per_second);

@@ -9,7 +9,10 @@
 #include <decloud/contracts/registry.hpp>
 #include <decloud/contracts/resolver.hpp>
 #include <decloud/crypto/random.hpp>
+#include <decloud/registry/ens.hpp>
 #include <decloud/store/atomic_file.hpp>
+
+#include <fmt/format.h>
 
 namespace decloud::client {
 
@@ -23,6 +26,39 @@ constexpr auto kCommitmentWait = std::chrono::minutes(10);
 std::string registrar_label(const identity::ProviderName& name) {
     const std::string text = name.short_form();
     return text.find('.') == std::string::npos ? text : std::string();
+}
+
+/// Only its owner writes records of ENS, with a wallet that decloud does not have: says which are
+/// missing.
+async::Task<Result<void>> check_ens_records(
+    // NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+    ChainSession& session,
+    const Wallet& wallet,
+    ProviderRegistration wanted
+    // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
+) {
+    auto found =
+        co_await registry::resolve_by_ens(session.executor(), session.config().ens, wanted.name);
+    if (!found && found.error() != make_error_code(ChainError::not_found)) {
+        co_return fail(found.error().within("looking up " + wanted.name.full()));
+    }
+    const chain::ProviderRecord record = found ? std::move(*found) : chain::ProviderRecord{};
+    std::string missing;
+    const auto require = [&](bool right, std::string_view what, const std::string& value) {
+        if (!right) {
+            missing += fmt::format("\n  {}  {}", what, value);
+        }
+    };
+    require(record.address == wallet.address(), "address (ETH)", to_string(wallet.address()));
+    require(record.url == wanted.url, "text url", wanted.url);
+    require(record.rsa_jwk == wanted.rsa_jwk,
+        fmt::format("text {}", contracts::resolver::kRsaJwkKey), wanted.rsa_jwk);
+    if (!missing.empty()) {
+        co_return fail_with_help(ClientError::not_authorised,
+            "ENS does not say of " + wanted.name.full() + " what callers need",
+            "set these records where you manage the name, then run this again:" + missing);
+    }
+    co_return Result<void>{};
 }
 
 /// Waits until a block is at least this late, as the registrar compares with a block's time.
@@ -185,8 +221,12 @@ async::Task<Result<RegistrationChanges>> register_provider(
     // NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)
 ) {
     RegistrationChanges changes;
-    CO_TRY(changes.name_registered, co_await ensure_name(session, wallet, registration.name));
-    CO_TRY(changes.records_set, co_await ensure_records(session, wallet, registration));
+    if (registry::is_ens_name(registration.name) && !session.config().ens.rpc_urls.empty()) {
+        CO_TRY_VOID(co_await check_ens_records(session, wallet, registration));
+    } else {
+        CO_TRY(changes.name_registered, co_await ensure_name(session, wallet, registration.name));
+        CO_TRY(changes.records_set, co_await ensure_records(session, wallet, registration));
+    }
     CO_TRY(
         changes.settler_set, co_await ensure_settler(session, wallet, registration.settler, clock));
     co_return changes;

@@ -74,7 +74,8 @@ class Gateway::Impl {
           head_(executor, client_, clock, settings.chain),
           directory_(executor, client_, head_, settings.registry, settings.directory),
           catalogue_(executor, client_, head_, settings.registry, directory_, settings.catalogue),
-          tunnels_(executor, directory_, clock, tunnel_settings(settings)),
+          names_(executor, settings.ens, directory_, clock),
+          tunnels_(executor, names_, clock, tunnel_settings(settings)),
           tasks_(executor),
           executor_(std::move(executor)) {}
 
@@ -98,7 +99,7 @@ class Gateway::Impl {
             settings.proxy.policy.own_addresses.push_back(std::move(own));
         }
         proxy_ = std::make_unique<Proxy>(
-            executor_, directory_, std::move(settings.proxy), [this] { return ready(); }, metrics);
+            executor_, names_, std::move(settings.proxy), [this] { return ready(); }, metrics);
         return {};
     }
 
@@ -138,6 +139,7 @@ class Gateway::Impl {
         tasks_.spawn(head_.run());
         tasks_.spawn(directory_.run());
         tasks_.spawn(catalogue_.run());
+        tasks_.spawn(names_.run());
         log::info("gateway", "listening on {}", server_->local_endpoint().to_string());
         co_await server_->run();
     }
@@ -146,6 +148,7 @@ class Gateway::Impl {
         co_await server_->stop(grace);
         co_await tunnels_.stop();
         co_await proxy_->stop();
+        co_await names_.stop();
         co_await directory_.stop();
         tasks_.cancel();
         co_await tasks_.join();
@@ -164,6 +167,7 @@ class Gateway::Impl {
     chain::HeadFollower head_;
     registry::ProviderDirectory directory_;
     registry::ProviderCatalogue catalogue_;
+    registry::EnsDirectory names_;
     internal::Tunnels tunnels_;
     /// Reads the policy, writes aliases.
     boost::asio::thread_pool pool_{1};

@@ -11,6 +11,7 @@
 #include <decloud/identity/eip712.hpp>
 #include <decloud/net/address.hpp>
 #include <decloud/net/http/server.hpp>
+#include <decloud/registry/ens.hpp>
 #include <decloud/registry/provider_catalogue.hpp>
 #include <decloud/registry/provider_directory.hpp>
 
@@ -32,6 +33,8 @@ struct GatewaySettings {
     Address registry;
     registry::ProviderDirectorySettings directory{.max_providers = 8192};
     registry::ProviderCatalogueSettings catalogue;
+    /// Names under `.eth`.
+    registry::EnsSettings ens;
     net::http::ServerSettings server;
     /// Domain, time-outs towards providers, outbound policy, limits.
     ProxySettings proxy;

@@ -47,6 +47,8 @@ class SetAtEnd {
     async::Event& event_;
 };
 
+Bytes32 topic_of(std::string_view event) { return crypto::keccak256(as_bytes(event)); }
+
 Bytes32 subnode(const Bytes32& parent, const Bytes32& label) {
     Bytes joined = to_bytes(parent.view());
     append(joined, label.view());
@@ -243,11 +245,14 @@ chain::LogFilter ProviderDirectory::Impl::event_filter(std::uint64_t from, std::
     namespace resolver = contracts::resolver;
     std::set<Address> addresses{view_.address()};
     known_.for_each([&](const Known& known) { addresses.insert(known.resolver); });
+    // As earlier resolvers of ENS say that a text changed, and later ones that all were dropped.
+    static const Bytes32 kEarlierTextChanged = topic_of("TextChanged(bytes32,string,string)");
+    static const Bytes32 kVersionChanged = topic_of("VersionChanged(bytes32,uint64)");
     chain::LogFilter filter;
     filter.addresses.assign(addresses.begin(), addresses.end());
     filter.topics = {{registry::NewResolverEvent::kTopic, registry::NewOwnerEvent::kTopic,
         registry::TransferEvent::kTopic, resolver::TextChangedEvent::kTopic,
-        resolver::AddrChangedEvent::kTopic}};
+        resolver::AddrChangedEvent::kTopic, kEarlierTextChanged, kVersionChanged}};
     filter.from_block = from;
     filter.to_block = to;
     return filter;

@@ -67,8 +67,8 @@ async::Task<Result<MoneyReport>> read_report(
     }
     for (const std::string& text : known) {
         const auto name = identity::ProviderName::parse(text);
-        const auto provider = name ? co_await session.registry().resolve(name->node())
-                                   : Result<chain::ProviderRecord>(fail(name.error()));
+        const auto provider = name ? co_await session.find_provider(*name)
+                                   : Result<registry::Provider>(fail(name.error()));
         if (provider) {
             report.names[provider->address] = name->full();
         }
