@@ -9,5 +9,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(decloud::sandbox::native::parse_run(message));
     static_cast<void>(decloud::sandbox::native::parse_done(message));
     static_cast<void>(decloud::sandbox::native::parse_ready(message));
+    static_cast<void>(decloud::sandbox::native::parse_freezer(message));
     return 0;
 }

@@ -1,11 +1,15 @@
 """Programs that stay warm: servers behind a node, called through its gateway, and paid."""
 
 import os
+import pathlib
+import re
+import secrets
 import socket
 import subprocess
+import time
 
 import http1
-from harness import PRICE, ROOT, expect, expect_equal, in_threads, project
+from harness import PRICE, ROOT, expect, expect_equal, in_threads, project, wait_for
 
 
 def deployed(cloud, folder, name, program, **options):
@@ -123,3 +127,83 @@ def test_heads_environment_and_failures(cloud, folder):
         expect_equal(http1.request(cloud.node(cid, "/crash")).status, 502)
         expect_equal(http1.request(cloud.node(cid, "/hang")).status, 504)
         expect_equal(http1.request(cloud.node(cid)).status, 203)
+
+
+# GET / answers how many requests there were, and starts a thread that never rests.
+RESTLESS = r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+static volatile unsigned long turns;
+static void* never_rest(void* unused) { for (;;) ++turns; return unused; }
+int main(void) {
+    static char head[65536], text[256];
+    for (int count = 1;; ++count) {
+        int connection = accept(3, 0, 0);
+        recv(connection, head, sizeof head, 0);
+        pthread_t thread;
+        if (count == 1) pthread_create(&thread, 0, never_rest, 0);
+        sprintf(text, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n%d\n", count);
+        send(connection, text, strlen(text), MSG_NOSIGNAL);
+        close(connection);
+    }
+}
+"""
+
+
+def processor_ticks(process):
+    """What all threads of a process have used so far."""
+    fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def processes_called(name):
+    """As the host sees them."""
+    found = []
+    for status in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if status.read_text().strip() == name:
+                found.append(int(status.parent.name))
+        except OSError:
+            pass  # it has just ended
+    return found
+
+
+def servers(cloud, state):
+    text = http1.request(cloud.console_url + "/metrics").text
+    return float(re.search(rf'^decloud_servers{{runtime="server",state="{state}"}} (.*)$', text, re.MULTILINE)[1])
+
+
+def restless(cloud, folder, idle):
+    """A deployment, and what the host calls its process."""
+    name = f"rest-{secrets.token_hex(4)}"
+    (folder / "restless.c").write_text(RESTLESS)
+    subprocess.run(["clang-19", "-O1", "-static", "-pthread", "-o", str(folder / name), str(folder / "restless.c")],
+                   check=True)
+    return deployed(cloud, folder, "restless", folder / name, toml=f'[server]\nidle = "{idle}"\n'), name
+
+
+def test_a_server_stands_still_while_nobody_calls_it(cloud, folder):
+    cid, name = restless(cloud, folder, "60s")
+    expect_equal(http1.request(cloud.gateway(cid)).text, "1\n")
+    [process] = processes_called(name)
+
+    def stands_still():
+        before = processor_ticks(process)
+        time.sleep(0.3)
+        return processor_ticks(process) == before
+
+    wait_for("its thread to rest", stands_still)
+    expect(servers(cloud, "frozen") >= 1, "no frozen server in the metrics")
+    # The same instance goes on.
+    expect_equal(http1.request(cloud.gateway(cid)).text, "2\n")
+    expect_equal(processes_called(name), [process])
+
+
+def test_a_frozen_server_is_ended_when_nobody_calls_it(cloud, folder):
+    cid, name = restless(cloud, folder, "3s")
+    expect_equal(http1.request(cloud.gateway(cid)).text, "1\n")
+    wait_for("its end", lambda: not processes_called(name))
+    expect_equal(http1.request(cloud.gateway(cid)).text, "1\n")

@@ -78,6 +78,14 @@ void check_sandbox(std::vector<Finding>& findings) {
             .text = good ? "available for native programs" : *found,
             .help = good ? "" : std::string(help)});
     }
+    const auto why = std::ranges::find_if(
+        missing, [](const std::string& text) { return text.starts_with("freezer: "); });
+    // Nothing is less contained without it.
+    findings.push_back({.what = "freezer",
+        .good = true,
+        .text = why == missing.end() ? "idle servers stand still"
+                                     : "idle servers go on running, as " + why->substr(9),
+        .help = {}});
 }
 
 Finding check_disk(const client::Home& home) {

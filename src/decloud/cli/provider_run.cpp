@@ -93,6 +93,7 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.cache_bytes = config.provider.cache_bytes;
     settings.policy_file = workspace.home.policy_file();
     settings.native_wall = std::chrono::seconds(config.provider.native_seconds);
+    settings.server_freeze = std::chrono::seconds(config.provider.freeze_seconds);
     settings.runtimes = config.provider.runtimes;
     return settings;
 }

@@ -118,6 +118,9 @@ struct ProviderConfig {
     std::vector<std::string> runtimes{"wasm", "native", "server", "oci"};
     /// How long a native program may run, 1 to 900.
     std::uint64_t native_seconds = 15;
+    /// Without a request for so long, a server stands still until the next one, at most 3600; 0:
+    /// never.
+    std::uint64_t freeze_seconds = 2;
 };
 
 /// `[trials]`: calls that the home's provider gives away by itself.

@@ -160,6 +160,12 @@ TEST(Config, NativeProgramsRunForSomeSecondsAtMost) {
     }
 }
 
+TEST(Config, ServersAreFrozenAfterSomeSecondsOrNever) {
+    EXPECT_EQ(parse_config("", "c")->provider.freeze_seconds, 2U);
+    EXPECT_EQ(parse_config("[provider]\nfreeze_seconds = 0\n", "c")->provider.freeze_seconds, 0U);
+    EXPECT_FALSE(parse_config("[provider]\nfreeze_seconds = 3601\n", "c"));
+}
+
 TEST(Config, RefusesLimitsThatCannotBe) {
     for (const char* text :
         {"[gateway]\ntraces_per_thousand = 1001\n", "[gateway.per_address]\nper_second = 1000001\n",

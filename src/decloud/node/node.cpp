@@ -59,12 +59,15 @@ constexpr std::size_t kBlockingThreads = 4;
 /// T of an escrow that has not been asked yet: the least that the contract allows.
 constexpr std::chrono::seconds kShortestCloseDelay = std::chrono::hours(1);
 
-sandbox::SandboxSettings sandbox_settings(const NodeSettings& node, const crypto::Secret& key) {
+sandbox::SandboxSettings sandbox_settings(
+    const NodeSettings& node, const crypto::Secret& key, metrics::Registry& metrics) {
     sandbox::SandboxSettings settings;
     settings.cache_dir = node.home / "cache";
     settings.compiled_cache_bytes = node.cache_bytes;
     settings.unpacked_cache_bytes = node.cache_bytes;
     settings.native_wall = node.native_wall;
+    settings.server_freeze = node.server_freeze;
+    settings.metrics = &metrics;
     settings.runtimes = node.runtimes;
     std::ranges::copy(key.view().first(settings.mac_key.size()), settings.mac_key.begin());
     return settings;
@@ -135,7 +138,7 @@ class Node::Impl {
           journal_(payments::make_sender_journal(*storage_.records, pool_)),
           sender_(
               executor, client_, head_, *journal_, settler_key_, {.chain_id = settings_.chain_id}),
-          sandbox_(executor, sandbox_settings(settings_, keys.module_cache)),
+          sandbox_(executor, sandbox_settings(settings_, keys.module_cache, *metrics_)),
           content_sources_(make_content_sources(executor,
               settings_.content_sources,
               *storage_.blocks,

@@ -82,6 +82,8 @@ struct NodeSettings {
     std::vector<std::string> runtimes{"wasm", "native", "server", "oci"};
     /// How long a native program may run.
     std::chrono::milliseconds native_wall = std::chrono::seconds(15);
+    /// Without a request for so long, a server stands still until the next one. Zero: never.
+    std::chrono::milliseconds server_freeze = std::chrono::seconds(2);
     /// Trustless gateways from which what a call needs is fetched if it is not held here.
     std::vector<net::Url> content_sources;
     DomainSettings domains;

@@ -66,7 +66,9 @@ Sandbox::Sandbox(async::Executor executor, SandboxSettings settings)
     offer("verifier", wasm::make_verifier_runtime);
     offer("native", of_host(native::make_native_runtime));
     offer("oci", of_host(oci::make_oci_runtime));
-    offer("server", of_host(server::make_server_runtime));
+    offer("server", of_host([](std::shared_ptr<native::Host> host) {
+        return server::make_server_runtime(std::move(host), "server");
+    }));
 }
 
 Sandbox::~Sandbox() { pool_.join(); }

@@ -3,6 +3,7 @@
 #include "runtime.hpp"
 
 #include <decloud/async/task.hpp>
+#include <decloud/base/metrics.hpp>
 
 #include <boost/asio/thread_pool.hpp>
 
@@ -77,10 +78,15 @@ struct SandboxSettings {
     std::size_t servers = 16;
     std::size_t servers_per_deployment = 4;
     std::size_t server_queue = 256;
+    /// Without a request for so long, an instance stands still until the next one. Zero: never.
+    std::chrono::milliseconds server_freeze{2'000};
     /// How long a server may go on after SIGTERM.
     std::chrono::milliseconds server_end{2'000};
     /// First pause before a server that crashed is started again; doubles with each crash.
     std::chrono::milliseconds server_pause{100};
+
+    /// Where servers are counted. Outlives the sandbox.
+    metrics::Registry* metrics = &metrics::null_registry();
 
     /// Layers the operator accepts to be without, by name ("cgroup", "seccomp", "namespaces");
     /// a layer that is missing and not named here makes the runs fail with an error that says so.
@@ -157,7 +163,8 @@ class Sandbox {
 };
 
 /// What keeps this machine from running native programs fully contained: one line for each missing
-/// layer ("cgroup: …"), empty if all are there. Blocks for some milliseconds; for `doctor`.
+/// layer ("cgroup: …"), empty if all are there. "freezer: …" is no layer: idle servers then go on
+/// running. Blocks for some milliseconds; for `doctor`.
 [[nodiscard]] std::vector<std::string> missing_layers(
     const std::filesystem::path& worker_executable = "/proc/self/exe");
 

@@ -135,6 +135,7 @@ Controllers find_controllers(std::string_view mountinfo,
         for (const Hierarchy& hierarchy : hierarchies) {
             if (fields[1].empty() && hierarchy.version == 2) {
                 const fs::path folder = folder_of(hierarchy, path);
+                found["freezer"] = {.folder = folder, .version = 2};
                 std::istringstream names(available(folder));
                 for (std::string name; names >> name;) {
                     found.emplace(name, Controller{.folder = folder, .version = 2});
@@ -142,7 +143,10 @@ Controllers find_controllers(std::string_view mountinfo,
             }
             if (!fields[1].empty() && hierarchy.version == 1) {
                 for (const std::string& name : split(fields[1], ',')) {
-                    if (hierarchy.options.contains(name)) {
+                    if (name == "freezer" && hierarchy.options.contains(name)) {
+                        found.emplace(
+                            name, Controller{.folder = folder_of(hierarchy, path), .version = 1});
+                    } else if (hierarchy.options.contains(name)) {
                         found[name] = {.folder = folder_of(hierarchy, path), .version = 1};
                     }
                 }
@@ -154,10 +158,29 @@ Controllers find_controllers(std::string_view mountinfo,
 
 namespace {
 
+/// The file that freezes a group, and what is written into it.
+struct Freezer {
+    fs::path file;
+    std::string_view freeze;
+    std::string_view thaw;
+};
+
+Freezer freezer_of(const Controller& controller) {
+    if (controller.version == 2) {
+        return {.file = controller.folder / "cgroup.freeze", .freeze = "1", .thaw = "0"};
+    }
+    return {.file = controller.folder / "freezer.state", .freeze = "FROZEN", .thaw = "THAWED"};
+}
+
 void remove_group(const fs::path& folder) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(folder, ignored)) {
         if (entry.is_directory(ignored)) {
+            // What v1 has frozen ends only when it goes on.
+            for (const int version : {1, 2}) {
+                const Freezer freezer = freezer_of({.folder = entry.path(), .version = version});
+                static_cast<void>(write_text(freezer.file, freezer.thaw));
+            }
             ::rmdir(entry.path().c_str());
         }
     }
@@ -228,11 +251,37 @@ Result<CgroupTree> CgroupTree::open() {
             TRY_VOID(write_text(folder / "cgroup.subtree_control", "+memory +pids +cpu"));
         }
     }
+    tree.find_freezer(controllers);
     return tree;
+}
+
+void CgroupTree::find_freezer(const Controllers& controllers) {
+    const auto place = controllers.find("freezer");
+    if (place == controllers.end()) {
+        no_freezer_ = "there is neither a freezer controller nor cgroup v2";
+        return;
+    }
+    const Controller& parent = place->second;
+    remove_stale(parent.folder);
+    Controller own{.folder = parent.folder / fmt::format("{}{}", kPrefix, ::getpid()),
+        .version = parent.version};
+    if (::mkdir(own.folder.c_str(), 0755) != 0 && errno != EEXIST) {
+        no_freezer_ = errno_error(own.folder.string()).message();
+        return;
+    }
+    const fs::path file = freezer_of(own).file;
+    if (::access(file.c_str(), W_OK) != 0) {
+        no_freezer_ = errno_error(file.string()).message();
+        ::rmdir(own.folder.c_str());
+        return;
+    }
+    no_freezer_.clear();
+    folders_.emplace("freezer", std::move(own));
 }
 
 CgroupTree& CgroupTree::operator=(CgroupTree&& other) noexcept {
     std::swap(folders_, other.folders_);
+    std::swap(no_freezer_, other.no_freezer_);
     std::swap(free_, other.free_);
     std::swap(made_, other.made_);
     return *this;
@@ -265,7 +314,7 @@ Result<Cgroup> CgroupTree::take() {
 
 void CgroupTree::give_back(Cgroup group) {
     // What the kernel has not freed yet would be taken from the next run's limit.
-    if (free_.size() < kKeptGroups && group.memory_in_use() <= kMostLeftBytes) {
+    if (free_.size() < kKeptGroups && group.memory_in_use() <= kMostLeftBytes && group.thaw()) {
         group.reset_usage();
         free_.push_back(std::move(group));
     }
@@ -273,6 +322,7 @@ void CgroupTree::give_back(Cgroup group) {
 
 void Cgroup::swap(Cgroup& other) noexcept {
     std::swap(folders_, other.folders_);
+    std::swap(frozen_, other.frozen_);
     std::swap(limits_, other.limits_);
     std::swap(earlier_oom_kills_, other.earlier_oom_kills_);
     std::swap(earlier_cpu_, other.earlier_cpu_);
@@ -294,6 +344,9 @@ Result<void> Cgroup::set_limit(
     std::string_view name, const Controller& controller, const CgroupLimits& limits) {
     const fs::path& folder = controller.folder;
     const bool first = controller.version == 1;
+    if (name == "freezer") {
+        return {};
+    }
     if (name == "memory") {
         const std::string bytes = std::to_string(limits.memory_bytes);
         // v1 refuses a limit above the one that counts swap too, so that is lifted before.
@@ -322,13 +375,48 @@ Result<void> Cgroup::set_limit(
     return write_text(folder / "cpu.max", fmt::format("{} {}", quota, kCpuPeriod));
 }
 
-Result<void> Cgroup::add(pid_t pid) const {
+Result<void> Cgroup::add(pid_t pid) {
     std::set<fs::path> done;
+    bool takes = true;
     for (const auto& [name, controller] : folders_) {
         if (done.insert(controller.folder).second) {
-            TRY_VOID(write_text(controller.folder / "cgroup.procs", std::to_string(pid)));
+            auto added = write_text(controller.folder / "cgroup.procs", std::to_string(pid));
+            if (!added && name != "freezer") {
+                return added;
+            }
+            takes = takes && added;
         }
     }
+    if (!takes) {
+        leave_out_freezer();
+    }
+    return {};
+}
+
+void Cgroup::leave_out_freezer() {
+    const auto place = folders_.find("freezer");
+    ::rmdir(place->second.folder.c_str());
+    folders_.erase(place);
+}
+
+Result<void> Cgroup::freeze() {
+    const auto place = folders_.find("freezer");
+    if (place == folders_.end()) {
+        return fail(CommonError::unavailable, "the group has no freezer");
+    }
+    const Freezer freezer = freezer_of(place->second);
+    // Also where it fails: v1 may have stopped some of them.
+    frozen_ = true;
+    return write_text(freezer.file, freezer.freeze);
+}
+
+Result<void> Cgroup::thaw() {
+    if (!frozen_) {
+        return {};
+    }
+    const Freezer freezer = freezer_of(folders_.at("freezer"));
+    TRY_VOID(write_text(freezer.file, freezer.thaw));
+    frozen_ = false;
     return {};
 }
 

@@ -22,11 +22,12 @@ struct Controller {
     int version = 1;
     friend bool operator==(const Controller&, const Controller&) = default;
 };
-/// By name: "memory", "pids", "cpu".
+/// By name: "memory", "pids", "cpu", and "freezer", which in v2 every group has.
 using Controllers = std::map<std::string, Controller, std::less<>>;
 
 /// From /proc/self/mountinfo and /proc/self/cgroup: v1, v2 and hosts that have both. Controllers
-/// of v2 are listed if `available` (cgroup.controllers of that folder) names them.
+/// of v2 are listed if `available` (cgroup.controllers of that folder) names them. Of two freezers
+/// it is that of v2, which lets what it has stopped be killed.
 [[nodiscard]] Controllers find_controllers(std::string_view mountinfo,
     std::string_view self_cgroup,
     const std::function<std::string(const std::filesystem::path&)>& available);
@@ -61,8 +62,16 @@ class Cgroup {
 
     /// Errors: from errno, naming the file that could not be written.
     [[nodiscard]] Result<void> set_limits(const CgroupLimits& limits);
-    /// Moves a process into the group. Errors: from errno.
-    [[nodiscard]] Result<void> add(pid_t pid) const;
+    /// Moves a process into the group. Where the freezer alone does not take it, the group is
+    /// without one from then on. Errors: from errno.
+    [[nodiscard]] Result<void> add(pid_t pid);
+    /// It has a freezer.
+    [[nodiscard]] bool can_freeze() const { return folders_.contains("freezer"); }
+    /// Has every process in it stand still, soon: none is asked, none can refuse. Errors:
+    /// unavailable without a freezer; from errno.
+    [[nodiscard]] Result<void> freeze();
+    /// Has them go on; nothing if they do. Error: from errno.
+    [[nodiscard]] Result<void> thaw();
     /// Read from the kernel now. Processor time is known on v2 only, else 0.
     [[nodiscard]] CgroupUsage usage() const;
     /// Memory that counts for the group now, also what ended processes left to the kernel.
@@ -76,8 +85,10 @@ class Cgroup {
     void swap(Cgroup& other) noexcept;
     [[nodiscard]] static Result<void> set_limit(
         std::string_view name, const Controller& controller, const CgroupLimits& limits);
+    void leave_out_freezer();
 
     Controllers folders_;
+    bool frozen_ = false;
     std::optional<CgroupLimits> limits_;
     std::uint64_t earlier_oom_kills_ = 0;
     std::uint64_t earlier_cpu_ = 0;
@@ -99,9 +110,14 @@ class CgroupTree {
     [[nodiscard]] Result<Cgroup> take();
     /// Takes back one that is empty. Kept for `take`, unless much memory still counts for it.
     void give_back(Cgroup group);
+    /// Why its groups have no freezer; empty if they have one.
+    [[nodiscard]] const std::string& no_freezer() const { return no_freezer_; }
 
   private:
+    void find_freezer(const Controllers& controllers);
+
     Controllers folders_;
+    std::string no_freezer_ = "there are no cgroups";
     std::vector<Cgroup> free_;
     std::uint32_t made_ = 0;
 };

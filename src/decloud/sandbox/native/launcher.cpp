@@ -106,6 +106,11 @@ class Launcher {
     void start(Boxes::iterator box, WaitingRun run);
     void kill_run(std::uint64_t id);
     void terminate_run(std::uint64_t id);
+    void freeze_run(std::uint64_t id);
+    void thaw_run(std::uint64_t id);
+    /// A message that only names a run. False: it is no such message.
+    bool receive_about(BytesView message);
+    [[nodiscard]] std::string no_freezer() const;
     void kill_overdue();
     void finish(Boxes::iterator box);
     int poll_timeout() const;
@@ -167,8 +172,18 @@ bool Launcher::open(const internal::AcceptedLayers& accepted) {
     for (const std::string& line : missing) {
         writer.put_text(std::string_view(line).substr(0, 1000));
     }
+    writer.put_text(std::string_view(no_freezer()).substr(0, 1000));
     say(writer.bytes());
     return usable;
+}
+
+/// Why sandboxes cannot be frozen, as the first one showed.
+std::string Launcher::no_freezer() const {
+    const std::string& why = cgroups_.no_freezer();
+    if (why.empty() && !boxes_.empty() && !boxes_.front().can_freeze()) {
+        return "processes cannot be moved into its group";
+    }
+    return why;
 }
 
 /// Makes the first sandbox and waits until it is ready. Why not, or nothing.
@@ -242,14 +257,7 @@ bool Launcher::receive() {
         if (message->data.empty()) {
             return false;
         }
-        if (static_cast<MessageKind>(message->data.front()) == MessageKind::kill) {
-            internal::WireReader reader(message->data.subspan(1));
-            kill_run(reader.get<std::uint64_t>());
-            continue;
-        }
-        if (static_cast<MessageKind>(message->data.front()) == MessageKind::terminate) {
-            internal::WireReader reader(message->data.subspan(1));
-            terminate_run(reader.get<std::uint64_t>());
+        if (receive_about(message->data)) {
             continue;
         }
         auto request = parse_run(message->data);
@@ -261,6 +269,24 @@ bool Launcher::receive() {
             .fds = std::move(message->fds)});
         start_waiting();
     }
+}
+
+bool Launcher::receive_about(BytesView message) {
+    internal::WireReader reader(message);
+    const auto kind = reader.get<MessageKind>();
+    const auto id = reader.get<std::uint64_t>();
+    if (kind == MessageKind::kill) {
+        kill_run(id);
+    } else if (kind == MessageKind::terminate) {
+        terminate_run(id);
+    } else if (kind == MessageKind::freeze) {
+        freeze_run(id);
+    } else if (kind == MessageKind::thaw) {
+        thaw_run(id);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /// A message was longer than any may be, or there was no room for its descriptors: the other runs
@@ -320,6 +346,28 @@ void Launcher::terminate_run(std::uint64_t id) {
     }
     // Not started yet.
     kill_run(id);
+}
+
+void Launcher::freeze_run(std::uint64_t id) {
+    const auto box = std::ranges::find(boxes_, std::optional(id), &SandboxBox::run_id);
+    if (box == boxes_.end() || box->state() != SandboxBox::State::running) {
+        // It has not started yet, or is over.
+        say(encode(FreezerState{.id = id, .frozen = false}));
+        return;
+    }
+    const bool frozen = box->freeze().has_value();
+    if (!frozen && !box->thaw()) {
+        box->kill(Outcome::End::sandbox_failed);
+    }
+    say(encode(FreezerState{.id = id, .frozen = frozen}));
+}
+
+void Launcher::thaw_run(std::uint64_t id) {
+    const auto box = std::ranges::find(boxes_, std::optional(id), &SandboxBox::run_id);
+    if (box != boxes_.end() && !box->thaw()) {
+        box->kill(Outcome::End::sandbox_failed);
+    }
+    say(encode(FreezerState{.id = id, .frozen = false}));
 }
 
 void Launcher::kill_overdue() {

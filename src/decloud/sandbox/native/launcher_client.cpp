@@ -28,6 +28,7 @@ std::optional<LauncherReport> parse_ready(BytesView message) {
     for (std::uint32_t i = 0; i < lines && i < kMaximumLines; ++i) {
         report.missing.emplace_back(reader.get_text());
     }
+    report.no_freezer = reader.get_text();
     return reader.complete() && kind == MessageKind::ready ? std::optional(std::move(report))
                                                            : std::nullopt;
 }
@@ -71,6 +72,10 @@ void LauncherClient::kill_run(std::uint64_t id) { send_about(MessageKind::kill, 
 
 void LauncherClient::terminate_run(std::uint64_t id) { send_about(MessageKind::terminate, id); }
 
+void LauncherClient::freeze_run(std::uint64_t id) { send_about(MessageKind::freeze, id); }
+
+void LauncherClient::thaw_run(std::uint64_t id) { send_about(MessageKind::thaw, id); }
+
 void LauncherClient::send_about(MessageKind kind, std::uint64_t id) {
     if (!runs_.contains(id)) {
         return;
@@ -93,13 +98,35 @@ bool LauncherClient::on_ready(BytesView message) {
     } else if (!missing.empty()) {
         log::warning("sandbox", "native programs run without a layer, as configured: {}", missing);
     }
+    can_freeze_ = report->no_freezer.empty();
     ready_.set();
     return true;
+}
+
+bool LauncherClient::on_freezer(BytesView message) {
+    const auto state = parse_freezer(message);
+    if (!state) {
+        return false;
+    }
+    // The run may have ended meanwhile.
+    if (const auto place = runs_.find(state->id); place != runs_.end()) {
+        place->second->frozen = state->frozen;
+        place->second->freezer_answered.set();
+    }
+    return true;
+}
+
+void LauncherClient::end(PendingRun& run) {
+    run.done.set();
+    run.freezer_answered.set();
 }
 
 bool LauncherClient::on_message(BytesView message) {
     if (static_cast<MessageKind>(message.front()) == MessageKind::ready) {
         return on_ready(message);
+    }
+    if (static_cast<MessageKind>(message.front()) == MessageKind::freezer) {
+        return on_freezer(message);
     }
     auto done = parse_done(message);
     if (!done) {
@@ -112,7 +139,7 @@ bool LauncherClient::on_message(BytesView message) {
     PendingRun& run = *place->second;
     runs_.erase(place);
     run.result = std::move(done);
-    run.done.set();
+    end(run);
     return true;
 }
 
@@ -123,7 +150,7 @@ void LauncherClient::on_end(const std::string& how) {
     }
     ready_.set();
     for (auto& [id, run] : std::exchange(runs_, {})) {
-        run->done.set();
+        end(*run);
     }
 }
 

@@ -84,6 +84,23 @@ std::optional<RunDone> parse_done(BytesView message) {
     return done;
 }
 
+Bytes encode(const FreezerState& state) {
+    WireWriter writer;
+    writer.put(MessageKind::freezer);
+    writer.put(state.id);
+    writer.put(static_cast<std::uint8_t>(state.frozen));
+    return writer.take();
+}
+
+std::optional<FreezerState> parse_freezer(BytesView message) {
+    WireReader reader(message);
+    const auto kind = reader.get<MessageKind>();
+    FreezerState state;
+    state.id = reader.get<std::uint64_t>();
+    state.frozen = reader.get<std::uint8_t>() != 0;
+    return reader.complete() && kind == MessageKind::freezer ? std::optional(state) : std::nullopt;
+}
+
 Bytes encode_text(MessageKind kind, std::string_view text) {
     WireWriter writer;
     writer.put(kind);

@@ -14,13 +14,17 @@ namespace decloud::sandbox::native {
 enum class MessageKind : std::uint8_t {
     /// Node to launcher, passed on to the sandbox. run: descriptors stdin, stdout, stderr, the
     /// package's mount (added by the launcher), and for a server its listening socket. terminate:
-    /// SIGTERM to the program.
+    /// SIGTERM to the program. freeze: all of a sandbox stands still until thaw.
     run = 1,
     kill,
     terminate,
-    /// Launcher to node. ready: a first sandbox could be made, or why not.
+    freeze,
+    thaw,
+    /// Launcher to node. ready: a first sandbox could be made, or why not. freezer: what came of a
+    /// freeze or thaw; a sandbox that could not be thawed is ended instead.
     ready = 10,
     done,
+    freezer,
     /// Sandbox to launcher. prepared: it waits for its run. failed: a layer could not be set up.
     /// unstartable: the program itself is to blame. ended: its wait status and resources.
     prepared = 20,
@@ -95,6 +99,17 @@ struct RunDone {
 [[nodiscard]] Bytes encode(const RunDone& done);
 /// Nothing if it is malformed.
 [[nodiscard]] std::optional<RunDone> parse_done(BytesView message);
+
+/// A `freezer` message: whether a run stands still now.
+struct FreezerState {
+    std::uint64_t id = 0;
+    bool frozen = false;
+};
+
+/// As a `freezer` message.
+[[nodiscard]] Bytes encode(const FreezerState& state);
+/// Nothing if it is malformed.
+[[nodiscard]] std::optional<FreezerState> parse_freezer(BytesView message);
 
 /// A message of `kind` with a text.
 [[nodiscard]] Bytes encode_text(MessageKind kind, std::string_view text);

@@ -307,6 +307,9 @@ std::vector<std::string> missing_layers(const std::filesystem::path& worker_exec
     if (const auto message = internal::receive_message(process->socket().get(), buffer, 0)) {
         if (const auto report = native::parse_ready(message->data)) {
             missing = report->missing;
+            if (!report->no_freezer.empty()) {
+                missing.push_back("freezer: " + report->no_freezer);
+            }
         }
     }
     // With its socket closed it tidies up and ends by itself.

@@ -151,6 +151,9 @@ void SandboxBox::read_control() {
             case MessageKind::run:
             case MessageKind::kill:
             case MessageKind::terminate:
+            case MessageKind::freeze:
+            case MessageKind::thaw:
+            case MessageKind::freezer:
             case MessageKind::ready:
             case MessageKind::done:
                 break;
@@ -179,8 +182,12 @@ Result<void> SandboxBox::start(
     return internal::send_message(control_.get(), message, numbers, MSG_DONTWAIT);
 }
 
-void SandboxBox::terminate() const {
+void SandboxBox::terminate() {
     if (state_ == State::running) {
+        if (!thaw()) {
+            kill(Outcome::End::killed);
+            return;
+        }
         // The first process passes it on to the program.
         internal::pidfd_send_signal(pidfd_.get(), SIGTERM);
     }
@@ -196,6 +203,8 @@ void SandboxBox::kill(Outcome::End reason) {
     deadline_ = std::chrono::steady_clock::time_point::max();
     // The first process of a pid namespace takes all others with it, whatever session they are in.
     internal::pidfd_send_signal(pidfd_.get(), SIGKILL);
+    // What v1 has frozen dies when it goes on: at once, before it does anything.
+    static_cast<void>(thaw());
 }
 
 RunDone SandboxBox::result() const {

@@ -49,8 +49,15 @@ class SandboxBox {
     /// Starts the run; `message` is as the node sent it.
     [[nodiscard]] Result<void> start(
         const RunRequest& request, BytesView message, std::span<internal::UniqueFd> fds);
-    /// Asks its program to end.
-    void terminate() const;
+    /// Asks its program to end, also if it is frozen.
+    void terminate();
+    /// Its processes can be frozen.
+    [[nodiscard]] bool can_freeze() const { return cgroup_.can_freeze(); }
+    /// Has all of its processes stand still until `thaw`, or until it is ended. Errors: those of
+    /// `Cgroup`.
+    [[nodiscard]] Result<void> freeze() { return cgroup_.freeze(); }
+    /// Has them go on.
+    [[nodiscard]] Result<void> thaw() { return cgroup_.thaw(); }
     /// Kills everything in it, for `reason`.
     void kill(Outcome::End reason);
     /// How its run ended, once all of its processes are gone but the first: empty before.

@@ -31,7 +31,7 @@ class OciRuntime final : public Runtime {
     explicit OciRuntime(std::shared_ptr<native::Host> host)
         : host_(std::move(host)),
           programs_(native::make_native_runtime(host_)),
-          servers_(server::make_server_runtime(host_)) {}
+          servers_(server::make_server_runtime(host_, "oci")) {}
 
     async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
         std::string program_key, std::string, Bytes package_zip, Manifest manifest) override {

@@ -38,8 +38,10 @@ Instance::Instance(
       changed_(std::move(changed)),
       run_(host.executor()),
       wake_(host.executor()),
+      thawed_(host.executor()),
       ended_(host.executor()),
       tasks_(host.executor()) {
+    thawed_.set();
     // Calls connect at once, and are taken when the program is ready.
     auto listener = make_listener(host.settings().cache_dir);
     if (listener) {
@@ -63,12 +65,20 @@ async::Task<void> Instance::live() {
         finish();
     }
     ended_.set();
+    thawed_.set();
     changed_();
 }
 
 bool Instance::has_room() const {
     return !retired_ && !stopping_ && !ended_.is_set() && !run_.done.is_set() &&
            busy_ < program_->concurrency;
+}
+
+void Instance::enter() {
+    ++busy_;
+    if (frozen_) {
+        wake_.set();
+    }
 }
 
 void Instance::leave(bool retire) {
@@ -87,6 +97,15 @@ void Instance::stop() {
     wake_.set();
 }
 
+async::Task<Result<void>> Instance::thawed() {
+    // Before that the launcher is given up, and with it the instance ends.
+    const auto waited = co_await thawed_.wait(4 * kGrace);
+    if (!waited || (frozen_ && ended_.is_set())) {
+        co_return fail(CommonError::unavailable, "the server could not be thawed");
+    }
+    co_return Result<void>{};
+}
+
 Result<UniqueFd> Instance::connect() const { return connect_to(listener_.address); }
 
 async::Task<bool> Instance::ended_within(std::chrono::milliseconds limit) {
@@ -98,6 +117,7 @@ async::Task<Result<void>> Instance::start() {
         co_return fail(listening_.error());
     }
     CO_TRY(launcher_, co_await host_.launcher());
+    can_freeze_ = launcher_->can_freeze() && host_.settings().server_freeze.count() > 0;
     co_return start_in(*launcher_);
 }
 
@@ -135,24 +155,68 @@ async::Task<void> Instance::watch_run() {
     changed_();
 }
 
-steady_clock::duration Instance::until_idle() const {
+steady_clock::duration Instance::until_idle_for(std::chrono::milliseconds limit) const {
     if (busy_ > 0) {
         return kLong;
     }
     return std::max<steady_clock::duration>(
-        idle_since_ + program_->idle - steady_clock::now(), steady_clock::duration::zero());
+        idle_since_ + limit - steady_clock::now(), steady_clock::duration::zero());
 }
 
 /// Until it has ended, is to end, or has had no call for long enough.
 async::Task<void> Instance::wait_for_end() {
+    constexpr auto kNow = steady_clock::duration::zero();
     while (!run_.done.is_set() && !stopping_) {
-        const auto left = until_idle();
-        if (left == steady_clock::duration::zero()) {
+        auto left = until_idle_for(program_->idle);
+        if (left == kNow) {
             stopping_ = true;
             co_return;
         }
+        if (frozen_ && busy_ > 0) {
+            co_await thaw();
+            continue;
+        }
+        if (can_freeze_ && !frozen_) {
+            const auto awake = until_idle_for(host_.settings().server_freeze);
+            if (awake == kNow) {
+                co_await freeze();
+                continue;
+            }
+            left = std::min(left, awake);
+        }
         wake_.reset();
         static_cast<void>(co_await wake_.wait(left));
+    }
+}
+
+async::Task<void> Instance::freeze() {
+    frozen_ = true;
+    thawed_.reset();
+    changed_();
+    run_.freezer_answered.reset();
+    launcher_->freeze_run(id_);
+    const auto answered = co_await run_.freezer_answered.wait(kGrace);
+    if (answered && !run_.frozen) {
+        // It goes on, and is not tried again.
+        can_freeze_ = false;
+        frozen_ = false;
+        thawed_.set();
+        changed_();
+    }
+}
+
+async::Task<void> Instance::thaw() {
+    run_.freezer_answered.reset();
+    launcher_->thaw_run(id_);
+    if (!co_await run_.freezer_answered.wait(kGrace)) {
+        // The launcher does not answer.
+        stopping_ = true;
+        co_return;
+    }
+    if (!run_.done.is_set()) {
+        frozen_ = false;
+        thawed_.set();
+        changed_();
     }
 }
 

@@ -26,9 +26,13 @@ struct ServerProgram {
     std::string deployment;
 };
 
-/// One warm process tree of one deployment, from its start to its end. Single threaded.
+/// One warm process tree of one deployment, from its start to its end. Without a call for a while
+/// it is frozen: none of its processes runs until the next call. Single threaded.
 class Instance {
   public:
+    /// frozen: also while it is being frozen or thawed.
+    enum class State { busy, idle, frozen };
+
     /// Called when calls may find something changed.
     using Changed = std::function<void()>;
 
@@ -44,11 +48,17 @@ class Instance {
     [[nodiscard]] bool leaving() const {
         return stopping_ || run_.done.is_set() || ended_.is_set();
     }
+    /// What it does now.
+    [[nodiscard]] State state() const {
+        return frozen_ ? State::frozen : busy_ > 0 ? State::busy : State::idle;
+    }
     /// When its last call ended, or it was made.
     [[nodiscard]] std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
     /// One more call. `leave` when it is over; `retire`: it is ended after its other calls.
-    void enter() { ++busy_; }
+    void enter();
     void leave(bool retire);
+    /// After `enter`: waits until it runs, if it was frozen. Error: unavailable if it does not.
+    [[nodiscard]] async::Task<Result<void>> thawed();
     /// Asks it to end: SIGTERM, and SIGKILL if that does not help.
     void stop();
 
@@ -68,9 +78,14 @@ class Instance {
     [[nodiscard]] async::Task<Result<void>> start();
     [[nodiscard]] Result<void> start_in(native::LauncherClient& launcher);
     [[nodiscard]] async::Task<void> wait_for_end();
+    /// Both wait for the launcher's answer.
+    [[nodiscard]] async::Task<void> freeze();
+    [[nodiscard]] async::Task<void> thaw();
     [[nodiscard]] async::Task<void> end_it();
     [[nodiscard]] async::Task<void> watch_run();
-    [[nodiscard]] std::chrono::steady_clock::duration until_idle() const;
+    /// Until it has had no call for `limit`; never comes while it has one.
+    [[nodiscard]] std::chrono::steady_clock::duration until_idle_for(
+        std::chrono::milliseconds limit) const;
     void tell_errors(std::string_view text) const;
     void finish();
 
@@ -83,6 +98,8 @@ class Instance {
     std::uint64_t id_ = 0;
     native::PendingRun run_;
     async::Event wake_;
+    /// Not set while it is frozen, until it is thawed or has ended.
+    async::Event thawed_;
     async::Event ended_;
     Outcome outcome_;
     std::string output_;
@@ -90,6 +107,8 @@ class Instance {
     std::uint32_t busy_ = 0;
     bool retired_ = false;
     bool stopping_ = false;
+    bool frozen_ = false;
+    bool can_freeze_ = false;
     std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
     async::TaskGroup tasks_;
 };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace decloud::sandbox::server {
@@ -22,9 +23,28 @@ Place refuse(Outcome::End end, std::string detail) {
     return place;
 }
 
+constexpr std::array<std::pair<Instance::State, std::string_view>, 3> kStates{
+    {{Instance::State::busy, "busy"}, {Instance::State::idle, "idle"},
+        {Instance::State::frozen, "frozen"}}};
+
 }  // namespace
 
-InstancePool::InstancePool(native::Host& host) : host_(host), tasks_(host.executor()) {}
+InstancePool::Metrics::Metrics(metrics::Registry& registry, std::string_view runtime) {
+    const auto count = [&](std::string_view found) {
+        return &registry.counter("decloud_server_calls_total",
+            "Calls of servers by the instance that they found: a new one is a cold start.",
+            {{"runtime", std::string(runtime)}, {"found", std::string(found)}});
+    };
+    calls_of_new = count("new");
+    for (const auto& [state, name] : kStates) {
+        calls[state] = count(name);
+        instances[state] = &registry.gauge("decloud_servers", "Instances of servers by state.",
+            {{"runtime", std::string(runtime)}, {"state", std::string(name)}});
+    }
+}
+
+InstancePool::InstancePool(native::Host& host, std::string_view runtime)
+    : host_(host), metrics_(*host.settings().metrics, runtime), tasks_(host.executor()) {}
 
 async::Task<Place> InstancePool::enter(std::string key,
     std::shared_ptr<const ServerProgram> program,
@@ -50,11 +70,15 @@ async::Task<Place> InstancePool::enter(std::string key,
         forget_unused(now);
         Deployment& deployment = deployments_[key];
         auto instance = find_room(deployment);
+        metrics::Counter* found = instance ? metrics_.calls[instance->state()] : nullptr;
         if (!instance && may_start(deployment, now)) {
             instance = start(key, program);
+            found = metrics_.calls_of_new;
         }
         if (instance) {
+            found->increment();
             instance->enter();
+            on_change();
             co_return Place{.instance = std::move(instance), .refusal = {}};
         }
         const bool paused = deployment.not_before > now;
@@ -92,9 +116,14 @@ async::Task<void> InstancePool::stop() {
 }
 
 std::shared_ptr<Instance> InstancePool::find_room(const Deployment& deployment) const {
-    const auto place = std::ranges::find_if(
-        deployment.instances, [](const auto& each) { return each->has_room(); });
-    return place == deployment.instances.end() ? nullptr : *place;
+    std::shared_ptr<Instance> frozen;
+    for (const auto& each : deployment.instances) {
+        if (each->has_room() && each->state() != Instance::State::frozen) {
+            return each;
+        }
+        frozen = each->has_room() ? each : frozen;
+    }
+    return frozen;
 }
 
 bool InstancePool::may_start(const Deployment& deployment, Time now) {
@@ -121,7 +150,7 @@ bool InstancePool::one_is_leaving() const {
 
 std::shared_ptr<Instance> InstancePool::start(
     const std::string& key, std::shared_ptr<const ServerProgram> program) {
-    auto instance = std::make_shared<Instance>(host_, std::move(program), [this] { wake_all(); });
+    auto instance = std::make_shared<Instance>(host_, std::move(program), [this] { on_change(); });
     deployments_[key].instances.push_back(instance);
     tasks_.spawn(live(key, instance));
     return instance;
@@ -147,7 +176,7 @@ void InstancePool::on_end(const std::string& key, const std::shared_ptr<Instance
                                : fmt::format("{} {}", to_string(outcome.end), outcome.detail);
         log::debug("sandbox", "a server of {} crashed: {}", key, deployment.crash);
     }
-    wake_all();
+    on_change();
 }
 
 bool InstancePool::end_idle_one() {
@@ -178,6 +207,19 @@ void InstancePool::forget_unused(Time now) {
         const Deployment& deployment = item.second;
         return deployment.instances.empty() && deployment.not_before + kLongestPause < now;
     });
+}
+
+void InstancePool::on_change() {
+    std::map<Instance::State, std::size_t> counts;
+    for (const auto& [key, deployment] : deployments_) {
+        for (const auto& instance : deployment.instances) {
+            ++counts[instance->state()];
+        }
+    }
+    for (const auto& [state, gauge] : metrics_.instances) {
+        gauge->set(static_cast<double>(counts[state]));
+    }
+    wake_all();
 }
 
 void InstancePool::wake_all() {

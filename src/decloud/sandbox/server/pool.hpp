@@ -2,10 +2,13 @@
 
 #include "instance.hpp"
 
+#include <decloud/base/metrics.hpp>
+
 #include <deque>
 #include <list>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace decloud::sandbox::server {
@@ -21,7 +24,8 @@ struct Place {
 /// and after a crash not before a pause that grows. Single threaded.
 class InstancePool {
   public:
-    explicit InstancePool(native::Host& host);
+    /// `runtime` is its label in the metrics.
+    InstancePool(native::Host& host, std::string_view runtime);
 
     /// Waits for room in an instance of the deployment `key`, at most `limit`. `program` is what is
     /// started if none has room; of the same key it is always the same.
@@ -60,11 +64,22 @@ class InstancePool {
     [[nodiscard]] std::size_t running() const;
     void forget_unused(Time now);
     void wake_all();
+    /// Something about an instance changed.
+    void on_change();
+
+    /// Instances by state, and calls by what they found.
+    struct Metrics {
+        Metrics(metrics::Registry& registry, std::string_view runtime);
+        std::map<Instance::State, metrics::Gauge*> instances;
+        metrics::Counter* calls_of_new = nullptr;
+        std::map<Instance::State, metrics::Counter*> calls;
+    };
 
     native::Host& host_;
     std::map<std::string, Deployment> deployments_;
     std::list<async::Event> waiting_;
     bool stopped_ = false;
+    Metrics metrics_;
     async::TaskGroup tasks_;
 };
 

@@ -40,8 +40,8 @@ Environment environment_of(const CgiRequest& request, Environment own) {
 
 class ServerRuntime final : public Runtime {
   public:
-    explicit ServerRuntime(std::shared_ptr<native::Host> host)
-        : host_(std::move(host)), pool_(*host_) {}
+    ServerRuntime(std::shared_ptr<native::Host> host, std::string_view name)
+        : host_(std::move(host)), pool_(*host_, name) {}
 
     async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
         std::string program_key, std::string, Bytes package_zip, Manifest manifest) override {
@@ -133,6 +133,10 @@ async::Task<Outcome> ServerRuntime::answer(std::shared_ptr<const Artifact> artif
         co_return place.refusal;
     }
     Instance& instance = *place.instance;
+    if (const auto thawed = co_await instance.thawed(); !thawed) {
+        pool_.leave(key, instance, false, true);
+        co_return sandbox_failure(thawed.error().message());
+    }
     const auto waited =
         std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
     limits.wall = std::max(limits.wall - waited, std::chrono::milliseconds(1));
@@ -158,8 +162,9 @@ async::Task<Outcome> ServerRuntime::answer(std::shared_ptr<const Artifact> artif
 
 }  // namespace
 
-std::unique_ptr<Runtime> make_server_runtime(std::shared_ptr<native::Host> host) {
-    return std::make_unique<ServerRuntime>(std::move(host));
+std::unique_ptr<Runtime> make_server_runtime(
+    std::shared_ptr<native::Host> host, std::string_view name) {
+    return std::make_unique<ServerRuntime>(std::move(host), name);
 }
 
 }  // namespace decloud::sandbox::server

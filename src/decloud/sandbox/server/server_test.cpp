@@ -1,4 +1,6 @@
 #include "../testing/fixture.hpp"
+#include "../testing/numbers.hpp"
+#include "../testing/processes.hpp"
 
 #include <decloud/async/task_group.hpp>
 
@@ -24,6 +26,8 @@ class Server : public testing::SandboxTest {
         settings.server_pause = std::chrono::milliseconds(1);
         settings.servers_per_deployment = per_deployment_;
         settings.servers = in_all_;
+        settings.server_freeze = freeze_;
+        settings.metrics = &numbers_;
         return settings;
     }
 
@@ -77,6 +81,8 @@ class Server : public testing::SandboxTest {
 
     std::size_t per_deployment_ = 1;
     std::size_t in_all_ = 16;
+    std::chrono::milliseconds freeze_{0};
+    testing::Numbers numbers_;
 };
 
 class OneServerAtATime : public Server {
@@ -285,6 +291,94 @@ TEST_F(ServerInPairs, StartsAnotherInstanceWhenTheFirstIsBusy) {
     EXPECT_EQ(ask(program, "/count").output, "1\n");
     run_void(beside.join());
     EXPECT_EQ(first.value_or(Answer{}).outcome.end, End::timed_out);
+}
+
+/// Freezing needs cgroups, which few hosts delegate to ordinary users.
+class FreezingServer : public Server {
+  protected:
+    FreezingServer() { freeze_ = std::chrono::milliseconds(20); }
+    void SetUp() override {
+        Server::SetUp();
+        if (::geteuid() != 0) {
+            GTEST_SKIP() << "not root";
+        }
+    }
+
+    /// Its processor time grows while the sandbox is driven for a moment.
+    bool grows(pid_t process) {
+        const auto before = testing::processor_ticks(process);
+        drive(std::chrono::milliseconds(100));
+        return testing::processor_ticks(process) > before;
+    }
+    void drive(std::chrono::milliseconds time) {
+        context_.restart();
+        context_.run_for(time);
+    }
+    /// A server with a thread that never rests, once it stands still.
+    pid_t frozen_spinner(const std::shared_ptr<const Artifact>& program, Environment own = {}) {
+        EXPECT_EQ(ask(program, "/spin", "one", {}, std::move(own)).output, "spinning\n");
+        const pid_t process = testing::find_descendant("server_probe");
+        EXPECT_GT(process, 0);
+        int still = 0;
+        for (int round = 0; round < 200 && still < 2; ++round) {
+            still = grows(process) ? 0 : still + 1;
+        }
+        return process;
+    }
+    double servers(const std::string& state) {
+        return numbers_.value("decloud_servers server " + state);
+    }
+    double all_servers() { return servers("frozen") + servers("idle") + servers("busy"); }
+};
+
+class NeverFrozenServer : public FreezingServer {
+  protected:
+    NeverFrozenServer() { freeze_ = std::chrono::milliseconds(0); }
+};
+
+TEST_F(FreezingServer, StandsStillUntilTheNextCall) {
+    const auto program = server();
+    // Its call takes longer than it may be idle.
+    const pid_t process = frozen_spinner(program);
+    EXPECT_FALSE(grows(process));
+    EXPECT_EQ(servers("frozen"), 1);
+    EXPECT_EQ(ask(program, "/count").output, "2\n");
+    EXPECT_EQ(testing::find_descendant("server_probe"), process);
+    EXPECT_EQ(numbers_.value("decloud_server_calls_total server new"), 1);
+    EXPECT_EQ(numbers_.value("decloud_server_calls_total server frozen"), 1);
+}
+
+TEST_F(FreezingServer, IsEndedWhileItStandsStill) {
+    for (const Environment& own : {Environment{}, Environment{{"STUBBORN", "1"}}}) {
+        const auto program = server(1, std::chrono::milliseconds(500));
+        const pid_t process = frozen_spinner(program, own);
+        for (int round = 0; round < 200 && all_servers() > 0; ++round) {
+            drive(std::chrono::milliseconds(50));
+        }
+        EXPECT_EQ(all_servers(), 0);
+        EXPECT_EQ(testing::find_descendant("server_probe"), 0);
+        EXPECT_EQ(::kill(process, 0), -1);
+        // Another one runs in the same group.
+        EXPECT_EQ(ask(program, "/count", "one", {}, own).output, "1\n");
+        restart();
+    }
+}
+
+TEST_F(FreezingServer, EndsWithTheSandbox) {
+    const pid_t process = frozen_spinner(server());
+    run_void(sandbox_->stop());
+    EXPECT_EQ(::kill(process, 0), -1);
+}
+
+TEST_F(NeverFrozenServer, GoesOnWhileNobodyCallsIt) {
+    EXPECT_EQ(ask(server(), "/spin").output, "spinning\n");
+    const pid_t process = testing::find_descendant("server_probe");
+    const auto before = testing::processor_ticks(process);
+    for (int round = 0; round < 200 && testing::processor_ticks(process) < before + 10; ++round) {
+        drive(std::chrono::milliseconds(100));
+    }
+    EXPECT_GE(testing::processor_ticks(process), before + 10);
+    EXPECT_EQ(servers("idle"), 1);
 }
 
 TEST_F(Server, LeavesNothingInTheCacheFolder) {

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char** environ;
@@ -40,6 +41,30 @@ static void meet(int connection, int count) {
         usleep(1000);
     }
     answer(connection, "met\n");
+}
+
+static atomic_int spun;
+
+/* Never ends; says when it has used 50 ms of a processor. */
+static void* spin(void* argument) {
+    struct timespec used = {0};
+    for (;;) {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+        if (used.tv_sec > 0 || used.tv_nsec > 50000000) {
+            atomic_store(&spun, 1);
+        }
+    }
+    return argument;
+}
+
+static void start_spinning(int connection) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, spin, NULL);
+    pthread_detach(thread);
+    while (!atomic_load(&spun)) {
+        usleep(1000);
+    }
+    answer(connection, "spinning\n");
 }
 
 static void show_environment(int connection) {
@@ -148,6 +173,8 @@ static void serve(int connection) {
         eat_memory();
     } else if (strcmp(path, "/meet") == 0) {
         meet(connection, 2);
+    } else if (strcmp(path, "/spin") == 0) {
+        start_spinning(connection);
     } else if (strcmp(path, "/look") == 0) {
         look_around(connection);
     } else if (strcmp(path, "/traces") == 0) {

@@ -89,6 +89,17 @@ TEST(NativeProtocol, ARunSurvivesTheJourney) {
     }
 }
 
+TEST(NativeProtocol, WhatCameOfAFreezeSurvivesTheJourney) {
+    const Bytes message = native::encode(native::FreezerState{.id = 5, .frozen = true});
+    const auto parsed = native::parse_freezer(message);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->id, 5U);
+    EXPECT_TRUE(parsed->frozen);
+    for (std::size_t size = 0; size < message.size(); ++size) {
+        EXPECT_FALSE(native::parse_freezer(BytesView(message).first(size))) << size;
+    }
+}
+
 TEST(NativeProtocol, AnAnswerSurvivesTheJourney) {
     native::RunDone done;
     done.id = 5;
