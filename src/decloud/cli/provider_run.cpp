@@ -76,6 +76,9 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     for (const std::string& source : config.provider.content_sources) {
         TRY(settings.content_sources.emplace_back(), net::parse_url(source));
     }
+    for (const std::string& router : config.provider.content_routers) {
+        TRY(settings.content_routers.emplace_back(), net::parse_url(router));
+    }
     settings.domains = {.asks_dns = config.provider.dnslink, .websites = config.provider.websites};
     for (const std::string& server : config.provider.dns_servers) {
         TRY(settings.domains.servers.emplace_back(), net::parse_endpoint(server));

@@ -8,12 +8,13 @@
 #include <decloud/content/file_stream.hpp>
 #include <decloud/content/reader.hpp>
 #include <decloud/content/source_tree.hpp>
-#include <decloud/ipfs/fetch.hpp>
+#include <decloud/ipfs/routed_fetch.hpp>
 #include <decloud/multiformats/ipns_record.hpp>
 #include <decloud/net/url.hpp>
 #include <decloud/store/atomic_file.hpp>
 
 #include <CLI/CLI.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ struct ContentOptions {
     std::string pin = "user";
     bool incomplete = false;
     std::vector<std::string> sources{};
+    std::vector<std::string> routers{};
     std::string owner{};
     std::string reason{};
     std::uint32_t min_age = 3600;
@@ -134,7 +136,8 @@ Error with_way_out(Error error, const multiformats::Cid& root) {
         return error;
     }
     return fail_with_help(ClientError::not_found, error.detail(),
-        fmt::format("name a gateway that may have {}: --source URL", root.to_string()))
+        fmt::format("name a gateway that may have {}: --source URL, or a router: --router URL",
+            root.to_string()))
         .error();
 }
 
@@ -161,23 +164,43 @@ async::Task<Result<void>> load(
 
 using ContentWork = std::function<Outcome(const content::BlockStore&, const multiformats::Cid&)>;
 
+bool is_fetched(const ContentOptions& options) {
+    return !options.sources.empty() || !options.routers.empty();
+}
+
+Result<std::vector<net::Url>> parse_urls(
+    const std::vector<std::string>& texts, std::string_view what) {
+    std::vector<net::Url> urls;
+    for (const std::string& text : texts) {
+        auto url = net::parse_url(text);
+        if (!url) {
+            return fail(ClientError::usage, fmt::format("\"{}\" is not a URL of a {}", text, what));
+        }
+        urls.push_back(std::move(*url));
+    }
+    return urls;
+}
+
 /// `work` on what gateways gave, verified.
 Outcome with_fetched(const ContentOptions& options,
+    const Workspace& workspace,
     const ContentPath& path,
     content::BlockStore& blocks,
     const ContentWork& work) {
-    std::vector<net::Url> gateways;
-    for (const std::string& source : options.sources) {
-        auto url = net::parse_url(source);
-        if (!url) {
-            return fail(ClientError::usage, "\"" + source + "\" is not a URL of a gateway");
-        }
-        gateways.push_back(std::move(*url));
-    }
+    TRY(const auto gateways, parse_urls(options.sources, "gateway"));
+    TRY(const auto routers, parse_urls(options.routers, "router"));
+    net::OutboundPolicy policy;
+    policy.allow_private = workspace.config.gateway.allow_local_providers;
+    policy.allow_loopback = policy.allow_private;
     return run([&](async::Executor executor) {
         return with_http(executor, [&](net::http::Client& http) -> async::Task<Outcome> {
-            CO_TRY(const auto fetched,
-                co_await ipfs::fetch_content(http, gateways, path.root, path.path, blocks));
+            net::http::Client strangers(co_await boost::asio::this_coro::executor, {}, policy);
+            ipfs::Routers asked(http, routers);
+            const auto result = co_await ipfs::fetch_from_places(
+                {gateways, http, routers.empty() ? nullptr : &asked, strangers}, path.root,
+                path.path, blocks);
+            co_await strangers.stop();
+            CO_TRY(const auto fetched, result);
             for (const std::string& dropped : fetched.dropped) {
                 fmt::print(stderr, "asked no more: {}\n", dropped);
             }
@@ -192,8 +215,8 @@ Outcome with_content(
     TRY(const ContentPath path, parse_path(options.target));
     TRY(const Workspace workspace, context.open());
     TRY(const auto scratch, ScratchStore::make(workspace.home.cache));
-    if (!options.sources.empty()) {
-        return with_fetched(options, path, scratch->blocks(), work);
+    if (is_fetched(options)) {
+        return with_fetched(options, workspace, path, scratch->blocks(), work);
     }
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY_VOID(co_await load(node, path.root, scratch->blocks()));
@@ -238,7 +261,7 @@ Outcome stream_file(const Context& context, const multiformats::Cid& cid) {
 
 Outcome cat(const Context& context, const ContentOptions& options) {
     TRY(const ContentPath path, parse_path(options.target));
-    if (path.path.empty() && options.sources.empty()) {
+    if (path.path.empty() && !is_fetched(options)) {
         return stream_file(context, path.root);
     }
     return with_content(context, options, write_file);
@@ -507,6 +530,11 @@ void add_content_verbs(CLI::App& app, Context& context) {
             ->add_option("--source", options->sources,
                 "Fetch it from this trustless gateway instead of your node, and verify it; "
                 "may be repeated, several are asked at once")
+            ->type_name("URL");
+        inner
+            ->add_option("--router", options->routers,
+                "Ask this delegated router which gateways have it, if no source gives it; may be "
+                "repeated")
             ->type_name("URL");
         return inner;
     };

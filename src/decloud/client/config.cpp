@@ -203,6 +203,10 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     if (auto checked = check_urls(provider.content_sources); !checked) {
         return reader.wrong("content_sources", checked.error().detail());
     }
+    TRY_VOID(reader.texts("content_routers", provider.content_routers));
+    if (auto checked = check_urls(provider.content_routers); !checked) {
+        return reader.wrong("content_routers", checked.error().detail());
+    }
     TRY_VOID(read_domains(reader, provider));
     TRY_VOID(reader.texts("peers", provider.peers));
     for (const std::string& peer : provider.peers) {
@@ -458,6 +462,7 @@ std::string format_config(const Config& config) {
                 {"gateways", list(config.provider.gateways)},
                 {"peers", list(config.provider.peers)},
                 {"content_sources", list(config.provider.content_sources)},
+                {"content_routers", list(config.provider.content_routers)},
                 {"dnslink", config.provider.dnslink},
                 {"dns_servers", list(config.provider.dns_servers)},
                 {"websites", list(config.provider.websites)},

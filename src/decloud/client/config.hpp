@@ -94,6 +94,8 @@ struct ProviderConfig {
     std::uint64_t free_bytes = 0;
     /// URLs of trustless gateways: what a call needs and this node lacks is fetched from them.
     std::vector<std::string> content_sources;
+    /// URLs of delegated routers, asked who has what none of those gives.
+    std::vector<std::string> content_routers;
     /// DNS is asked where domains lead.
     bool dnslink = true;
     /// "ADDRESS:PORT" of DNS servers; none: those of the system.

@@ -54,6 +54,7 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.provider.dns_servers = {"[::1]:53"};
     config.provider.websites = {"a.example"};
     config.provider.http_proxy = true;
+    config.provider.content_routers = {"https://router.example"};
     config.trials = {.automatic = "listed",
         .calls_per_identity = 3,
         .calls_per_day = 7,
@@ -72,6 +73,7 @@ TEST(Config, IsReadBackAsItWasSaved) {
     EXPECT_EQ(read.provider.traces_per_thousand, 9U);
     EXPECT_FALSE(read.provider.dnslink);
     EXPECT_TRUE(read.provider.http_proxy);
+    EXPECT_EQ(read.provider.content_routers, config.provider.content_routers);
     EXPECT_EQ(read.provider.dns_servers, std::vector<std::string>{"[::1]:53"});
     EXPECT_EQ(read.provider.websites, std::vector<std::string>{"a.example"});
     EXPECT_EQ(read.provider.price, Amount(2500));

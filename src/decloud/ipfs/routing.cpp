@@ -7,7 +7,6 @@
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/crypto/hash.hpp>
-#include <decloud/net/address.hpp>
 
 #include <fmt/format.h>
 
@@ -253,21 +252,6 @@ std::string peer_id(const crypto::Ed25519PublicKey& key) {
     const BytesView view = key.view();
     bytes.insert(bytes.end(), view.begin(), view.end());
     return multiformats::encode_digits(multiformats::Multibase::base58btc, bytes);
-}
-
-std::optional<std::string> multiaddr_of(const net::Url& url) {
-    if (url.scheme == net::Scheme::unix_socket || url.target != "/") {
-        return std::nullopt;
-    }
-    std::string_view host = url.host;
-    // Others know by address what this machine calls so.
-    if (host == "localhost") {
-        host = "127.0.0.1";
-    }
-    const auto ip = net::parse_ip_address(host);
-    const std::string_view kind = !ip ? "dns" : ip->is_v6() ? "ip6" : "ip4";
-    return fmt::format("/{}/{}/tcp/{}{}/http", kind, host, url.port,
-        url.scheme == net::Scheme::https ? "/tls" : "");
 }
 
 Answered<RoutingRequest> parse_routing_request(const net::http::RequestHead& head) {

@@ -8,7 +8,6 @@
 #include <decloud/multiformats/cid.hpp>
 #include <decloud/multiformats/ipns_record.hpp>
 #include <decloud/net/http/server.hpp>
-#include <decloud/net/url.hpp>
 
 #include <optional>
 #include <string>
@@ -28,10 +27,6 @@ struct PeerRecord {
 
 /// The peer id of a key: its multihash in base58btc.
 [[nodiscard]] std::string peer_id(const crypto::Ed25519PublicKey& key);
-
-/// Where HTTP is spoken, as a multiaddr: "/ip4/…/tcp/…/http", with "/tls" in front of "/http" for
-/// https. Nothing for a URL that has none: with a path, or a Unix socket.
-[[nodiscard]] std::optional<std::string> multiaddr_of(const net::Url& url);
 
 /// A GET of `/routing/v1/…`, or a PUT of a record.
 struct RoutingRequest {

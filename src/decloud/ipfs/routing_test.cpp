@@ -77,18 +77,6 @@ TEST(Routing, FiltersByAddressAndProtocol) {
     EXPECT_THAT(left("?filter-addrs=quic-v1,unknown"), IsEmpty());
 }
 
-TEST(Routing, WritesAddressesOfUrls) {
-    const auto address = [](const char* url) {
-        return multiaddr_of(net::parse_url(url).value()).value_or("");
-    };
-    EXPECT_EQ(address("http://127.0.0.1:8402"), "/ip4/127.0.0.1/tcp/8402/http");
-    EXPECT_EQ(address("http://localhost:8402/"), "/ip4/127.0.0.1/tcp/8402/http");
-    EXPECT_EQ(address("https://[2001:db8::1]/"), "/ip6/2001:db8::1/tcp/443/tls/http");
-    EXPECT_EQ(address("https://a.example"), "/dns/a.example/tcp/443/tls/http");
-    EXPECT_EQ(address("https://a.example/p/alice"), "");
-    EXPECT_EQ(address("unix:/run/a.sock"), "");
-}
-
 TEST(Routing, NamesPeersAsLibp2pDoes) {
     // The public key of the test vectors in libp2p's specs/peer-ids.
     const Bytes key =

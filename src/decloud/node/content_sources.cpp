@@ -4,7 +4,7 @@
 #include <decloud/async/task_group.hpp>
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/log.hpp>
-#include <decloud/ipfs/fetch.hpp>
+#include <decloud/ipfs/routed_fetch.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -84,30 +84,47 @@ struct ContentSources::Fetching {
 };
 
 struct ContentSources::Thread {
-    boost::asio::thread_pool pool{1};
-    net::http::Client client{pool.get_executor(), {}, net::OutboundPolicy::trusted()};
-    async::TaskGroup work{pool.get_executor()};
+    explicit Thread(ContentPlaces places)
+        : gateways(std::move(places.gateways)),
+          has_routers(!places.routers.empty()),
+          strangers(pool.get_executor(), {}, std::move(places.strangers)),
+          routers(trusted, std::move(places.routers)) {}
+
+    [[nodiscard]] ipfs::Places places() {
+        return {.gateways = gateways,
+            .trusted = trusted,
+            .routers = has_routers ? &routers : nullptr,
+            .strangers = strangers};
+    }
 
     async::Task<void> end() {
         work.cancel();
         co_await work.join();
-        co_await client.stop();
+        co_await trusted.stop();
+        co_await strangers.stop();
     }
+
+    std::vector<net::Url> gateways;
+    bool has_routers;
+    boost::asio::thread_pool pool{1};
+    net::http::Client trusted{pool.get_executor(), {}, net::OutboundPolicy::trusted()};
+    net::http::Client strangers;
+    ipfs::Routers routers;
+    async::TaskGroup work{pool.get_executor()};
 };
 
 ContentSources::ContentSources(async::Executor executor,
-    std::vector<net::Url> gateways,
+    ContentPlaces places,
     FetchRules rules,
     content::BlockStore& blocks,
     content::PrivateBlocks& private_blocks,
     const Clock& clock)
     : executor_(std::move(executor)),
-      gateways_(std::move(gateways)),
       allowance_(rules),
       blocks_(blocks),
       private_blocks_(private_blocks),
       clock_(clock),
-      thread_(std::make_unique<Thread>()) {}
+      thread_(std::make_unique<Thread>(std::move(places))) {}
 
 ContentSources::~ContentSources() = default;
 
@@ -139,8 +156,8 @@ async::Task<void> ContentSources::work(
     };
     limits.progress = [&fetching](std::uint64_t bytes) { fetching->bytes = bytes; };
     const std::string cid = root.to_string();
-    const auto fetched = co_await ipfs::fetch_content(
-        thread_->client, gateways_, std::move(root), {}, blocks_, std::move(limits));
+    const auto fetched = co_await ipfs::fetch_from_places(
+        thread_->places(), std::move(root), {}, blocks_, std::move(limits));
     if (!fetched) {
         log::warning("node", "{} could not be fetched: {}", cid, fetched.error().message());
         fetching->result = fail(fetched.error());
@@ -206,13 +223,15 @@ async::Task<void> ContentSources::stop() {
 }
 
 std::unique_ptr<ContentSources> make_content_sources(async::Executor executor,
-    const std::vector<net::Url>& gateways,
+    ContentPlaces places,
     content::BlockStore& blocks,
     content::PrivateBlocks& private_blocks,
     const Clock& clock) {
-    return gateways.empty() ? nullptr
-                            : std::make_unique<ContentSources>(std::move(executor), gateways,
-                                  FetchRules{}, blocks, private_blocks, clock);
+    if (places.gateways.empty() && places.routers.empty()) {
+        return nullptr;
+    }
+    return std::make_unique<ContentSources>(
+        std::move(executor), std::move(places), FetchRules{}, blocks, private_blocks, clock);
 }
 
 }  // namespace decloud::node

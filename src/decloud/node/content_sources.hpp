@@ -3,6 +3,7 @@
 #include "fetch_allowance.hpp"
 
 #include <decloud/content/private_blocks.hpp>
+#include <decloud/net/outbound_policy.hpp>
 #include <decloud/net/url.hpp>
 #include <decloud/services/compute/content_fetcher.hpp>
 
@@ -11,15 +12,25 @@
 
 namespace decloud::node {
 
-/// Fetches what calls need and this node lacks from trustless gateways that its operator named,
-/// verified. What was fetched is nobody's to read under `/ipfs`, as nobody has said whether it may
-/// be, and pinned by nobody. Single threaded; the gateways are spoken to, and the store is written,
-/// on a thread of its own.
+/// Where a node looks for what calls need.
+struct ContentPlaces {
+    /// Trustless gateways that its operator named.
+    std::vector<net::Url> gateways{};
+    /// Delegated routers that its operator named; asked for gateways of others where none of those
+    /// gives something.
+    std::vector<net::Url> routers{};
+    /// What may be dialled of what routers name.
+    net::OutboundPolicy strangers{};
+};
+
+/// Fetches what calls need and this node lacks from trustless gateways, verified. What was fetched
+/// is nobody's to read under `/ipfs`, as nobody has said whether it may be, and pinned by nobody.
+/// Single threaded; the gateways are spoken to, and the store is written, on a thread of its own.
 class ContentSources final : public services::ContentFetcher {
   public:
-    /// `gateways` is not empty. The rest outlives this.
+    /// `places` has a gateway or a router. The references outlive this.
     ContentSources(async::Executor executor,
-        std::vector<net::Url> gateways,
+        ContentPlaces places,
         FetchRules rules,
         content::BlockStore& blocks,
         content::PrivateBlocks& private_blocks,
@@ -43,7 +54,6 @@ class ContentSources final : public services::ContentFetcher {
     void finish(const std::string& key, const std::shared_ptr<Fetching>& fetching);
 
     async::Executor executor_;
-    std::vector<net::Url> gateways_;
     FetchAllowance allowance_;
     content::BlockStore& blocks_;
     content::PrivateBlocks& private_blocks_;
@@ -54,9 +64,9 @@ class ContentSources final : public services::ContentFetcher {
     bool stopped_ = false;
 };
 
-/// Null if there are no gateways. The rest outlives it.
+/// Null if there is no place to look. The references outlive it.
 [[nodiscard]] std::unique_ptr<ContentSources> make_content_sources(async::Executor executor,
-    const std::vector<net::Url>& gateways,
+    ContentPlaces places,
     content::BlockStore& blocks,
     content::PrivateBlocks& private_blocks,
     const Clock& clock);

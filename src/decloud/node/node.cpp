@@ -140,7 +140,7 @@ class Node::Impl {
               executor, client_, head_, *journal_, settler_key_, {.chain_id = settings_.chain_id}),
           sandbox_(executor, sandbox_settings(settings_, keys.module_cache, *metrics_)),
           content_sources_(make_content_sources(executor,
-              settings_.content_sources,
+              {settings_.content_sources, settings_.content_routers, settings_.outbound},
               *storage_.blocks,
               *storage_.private_blocks,
               clock)),

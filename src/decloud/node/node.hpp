@@ -86,6 +86,8 @@ struct NodeSettings {
     std::chrono::milliseconds server_freeze = std::chrono::seconds(2);
     /// Trustless gateways from which what a call needs is fetched if it is not held here.
     std::vector<net::Url> content_sources;
+    /// Delegated routers that are asked for others where those do not give it.
+    std::vector<net::Url> content_routers;
     DomainSettings domains;
     /// Content that an owner may keep here without reserved money.
     std::uint64_t free_bytes = 0;

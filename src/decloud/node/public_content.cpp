@@ -6,6 +6,7 @@
 #include <decloud/async/timeout.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/log.hpp>
+#include <decloud/ipfs/multiaddr.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 
 #include <algorithm>
