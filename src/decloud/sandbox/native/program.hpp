@@ -13,18 +13,22 @@ namespace decloud::sandbox::native {
 /// A program that the launcher can start, of any of the runtimes that use it.
 class ProgramArtifact final : public Artifact {
   public:
-    /// `own` is the program's own environment, below the deployment's. `use` keeps it on disk.
+    /// `owner` is its isolation key. `own` is the program's own environment, below the
+    /// deployment's. `use` keeps it on disk.
     ProgramArtifact(std::string program_key,
+        std::string owner,
         Manifest manifest,
         ProgramStart start,
         Environment own,
         internal::CacheUse use)
         : Artifact(manifest.runtime, std::move(program_key)),
+          owner_(std::move(owner)),
           manifest_(std::move(manifest)),
           start_(std::move(start)),
           own_(std::move(own)),
           use_(std::move(use)) {}
 
+    [[nodiscard]] const std::string& owner() const { return owner_; }
     [[nodiscard]] const Manifest& manifest() const { return manifest_; }
     [[nodiscard]] const ProgramStart& start() const { return start_; }
     /// `environment`, and after it what the program's own has besides.
@@ -39,6 +43,7 @@ class ProgramArtifact final : public Artifact {
     }
 
   private:
+    std::string owner_;
     Manifest manifest_;
     ProgramStart start_;
     Environment own_;

@@ -218,11 +218,11 @@ class NativeRuntime final : public Runtime {
           gate_(host_->executor(), host_->settings().native_runs, host_->settings().native_queue) {}
 
     async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
-        std::string program_key, std::string, Bytes package_zip, Manifest manifest) override {
+        std::string program_key, std::string owner, Bytes package_zip, Manifest manifest) override {
         CO_TRY(auto package,
             co_await host_->packages().unpack(program_key, manifest.entry, std::move(package_zip)));
         ProgramStart start = start_of_package(package.path, manifest.entry);
-        co_return std::make_shared<const ProgramArtifact>(std::move(program_key),
+        co_return std::make_shared<const ProgramArtifact>(std::move(program_key), std::move(owner),
             std::move(manifest), std::move(start), Environment{}, std::move(package.use));
     }
     bool is_prepared(const std::string& program_key,
@@ -261,7 +261,7 @@ async::Task<Outcome> NativeRuntime::invoke(std::shared_ptr<const Artifact> artif
     if (size_of(environment) > kMaximumEnvironment) {
         co_return ended_by(Outcome::End::limit, "the request's headers are larger than allowed");
     }
-    if (!gate_.try_enter() && !co_await gate_.enter()) {
+    if (!gate_.try_enter() && !co_await gate_.enter(program->owner())) {
         co_return sandbox_failure("overloaded: too many native programs are waiting");
     }
     Outcome outcome;

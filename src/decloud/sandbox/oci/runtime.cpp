@@ -34,7 +34,7 @@ class OciRuntime final : public Runtime {
           servers_(server::make_server_runtime(host_, "oci")) {}
 
     async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
-        std::string program_key, std::string, Bytes package_zip, Manifest manifest) override {
+        std::string program_key, std::string owner, Bytes package_zip, Manifest manifest) override {
         CO_TRY(auto image, co_await host_->packages().unpack(program_key, manifest.entry,
                                std::move(package_zip), native::PackageStore::Form::image));
         CO_TRY(ImageStart start, read_start(image.path));
@@ -47,7 +47,8 @@ class OciRuntime final : public Runtime {
         Environment own = std::move(start.config.environment);
         own.emplace_back("PATH", kPath);
         co_return std::make_shared<const native::ProgramArtifact>(std::move(program_key),
-            std::move(manifest), std::move(program), std::move(own), std::move(image.use));
+            std::move(owner), std::move(manifest), std::move(program), std::move(own),
+            std::move(image.use));
     }
     bool is_prepared(const std::string& program_key,
         const std::string&,

@@ -44,12 +44,13 @@ class ServerRuntime final : public Runtime {
         : host_(std::move(host)), pool_(*host_, name) {}
 
     async::Task<Result<std::shared_ptr<const Artifact>>> prepare(
-        std::string program_key, std::string, Bytes package_zip, Manifest manifest) override {
+        std::string program_key, std::string owner, Bytes package_zip, Manifest manifest) override {
         CO_TRY(auto package,
             co_await host_->packages().unpack(program_key, manifest.entry, std::move(package_zip)));
         native::ProgramStart start = native::start_of_package(package.path, manifest.entry);
         co_return std::make_shared<const native::ProgramArtifact>(std::move(program_key),
-            std::move(manifest), std::move(start), Environment{}, std::move(package.use));
+            std::move(owner), std::move(manifest), std::move(start), Environment{},
+            std::move(package.use));
     }
     bool is_prepared(const std::string& program_key,
         const std::string&,

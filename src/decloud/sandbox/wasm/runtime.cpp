@@ -85,8 +85,9 @@ class WasmRuntime final : public Runtime {
 
   private:
     async::Task<Result<UniqueFd>> find_or_compile(
-        std::string name, Bytes package_zip, std::string entry);
-    async::Task<Result<UniqueFd>> compile(std::string name, Bytes package_zip, std::string entry);
+        std::string name, std::string owner, Bytes package_zip, std::string entry);
+    async::Task<Result<UniqueFd>> compile(
+        std::string name, std::string owner, Bytes package_zip, std::string entry);
     void account(const std::string& name, internal::CacheUse& use);
     Result<ProgramKind> kind_of(const UniqueFd& code) const;
     async::Task<Outcome> run(std::shared_ptr<const WasmArtifact> program, Invocation invocation);
@@ -112,12 +113,12 @@ class WasmRuntime final : public Runtime {
 };
 
 async::Task<Result<UniqueFd>> WasmRuntime::compile(
-    std::string name, Bytes package_zip, std::string entry) {
+    std::string name, std::string owner, Bytes package_zip, std::string entry) {
     auto zip = internal::make_sealed_memory(package_zip);
     if (!zip) {
         co_return fail(zip.error());
     }
-    if (!co_await compiles_.enter()) {
+    if (!co_await compiles_.enter(std::move(owner))) {
         co_return fail(CommonError::unavailable, "too many programs wait to be compiled");
     }
     std::vector<UniqueFd> fds;
@@ -144,7 +145,7 @@ async::Task<Result<UniqueFd>> WasmRuntime::compile(
 }
 
 async::Task<Result<UniqueFd>> WasmRuntime::find_or_compile(
-    std::string name, Bytes package_zip, std::string entry) {
+    std::string name, std::string owner, Bytes package_zip, std::string entry) {
     auto code = co_await async::offload(pool_, [this, name] { return cache_.load(name); });
     if (code) {
         co_return code;
@@ -152,7 +153,7 @@ async::Task<Result<UniqueFd>> WasmRuntime::find_or_compile(
     if (package_zip.empty()) {
         co_return fail(CommonError::not_found, "the package is needed to compile the program");
     }
-    co_return co_await compile(name, std::move(package_zip), entry);
+    co_return co_await compile(name, std::move(owner), std::move(package_zip), entry);
 }
 
 async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
@@ -173,7 +174,8 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
     preparing_[name] = mine;
     internal::CacheUse use = index_.use(CodeCache::file_name(name));
     const bool has_package = !package_zip.empty();
-    auto code = co_await find_or_compile(name, std::move(package_zip), manifest.entry);
+    auto code =
+        co_await find_or_compile(name, isolation_key, std::move(package_zip), manifest.entry);
     if (!code && has_package) {
         mine->failure = code.error();
     }
@@ -301,7 +303,7 @@ async::Task<Outcome> WasmRuntime::run(
             }
             number = *loaded;
         }
-        if (!worker->gate().try_enter() && !co_await worker->gate().enter()) {
+        if (!worker->gate().try_enter() && !co_await worker->gate().enter("")) {
             co_return sandbox_failure("overloaded: too many runs of this owner are waiting");
         }
         auto outcome = co_await invocation.run(worker, *number);
