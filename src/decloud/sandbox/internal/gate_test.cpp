@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace decloud::sandbox::internal {
@@ -23,13 +25,21 @@ class GateTest : public ::testing::Test {
         EXPECT_TRUE(gate_.try_enter());
     }
 
-    void ask(const std::string& owner) {
+    /// Nobody is left waiting.
+    void TearDown() override {
+        gate_.close();
+        settle();
+    }
+
+    void ask(const std::string& owner) { ask(owner, owner); }
+    /// `call` is what is told of it.
+    void ask(const std::string& owner, const std::string& call) {
         boost::asio::co_spawn(
             context_,
-            [](GateTest& test, std::string who) -> async::Task<void> {
-                const bool admitted = co_await test.gate_.enter(who);
-                (admitted ? test.admitted_ : test.refused_).push_back(who);
-            }(*this, owner),
+            [](GateTest* test, std::string who, std::string what) -> async::Task<void> {
+                const bool admitted = co_await test->gate_.enter(std::move(who));
+                (admitted ? test->admitted_ : test->refused_).push_back(std::move(what));
+            }(this, owner, call),
             boost::asio::detached);
         settle();
     }
@@ -56,12 +66,12 @@ class GateWithAShortQueue : public GateTest {
 };
 
 TEST_F(GateTest, LetsOneOwnersCallsInInTheirOrder) {
-    for (const char* call : {"a", "a", "a"}) {
-        ask(call);
+    for (const char* call : {"first", "second", "third"}) {
+        ask("a", call);
     }
     EXPECT_THAT(admitted_, IsEmpty());
     leave(2);
-    EXPECT_THAT(admitted_, ElementsAre("a", "a"));
+    EXPECT_THAT(admitted_, ElementsAre("first", "second"));
 }
 
 TEST_F(GateTest, GivesPlacesToOwnersInTurns) {
