@@ -187,6 +187,7 @@ async::Task<Result<std::vector<net::Url>>> Routers::find(multiformats::Cid cid) 
     CO_TRY(const auto answers, co_await ask_all(cid.to_string()));
     if (std::ranges::none_of(answers, [](const auto& answer) { return answer.has_value(); })) {
         std::vector<std::string> reasons;
+        reasons.reserve(answers.size());
         for (std::size_t i = 0; i < answers.size(); ++i) {
             reasons.push_back(routers_[i].to_string() + ": " + answers[i].error().message());
         }

@@ -246,13 +246,13 @@ chain::LogFilter ProviderDirectory::Impl::event_filter(std::uint64_t from, std::
     std::set<Address> addresses{view_.address()};
     known_.for_each([&](const Known& known) { addresses.insert(known.resolver); });
     // As earlier resolvers of ENS say that a text changed, and later ones that all were dropped.
-    static const Bytes32 kEarlierTextChanged = topic_of("TextChanged(bytes32,string,string)");
-    static const Bytes32 kVersionChanged = topic_of("VersionChanged(bytes32,uint64)");
+    static const Bytes32 earlier_text_changed = topic_of("TextChanged(bytes32,string,string)");
+    static const Bytes32 version_changed = topic_of("VersionChanged(bytes32,uint64)");
     chain::LogFilter filter;
     filter.addresses.assign(addresses.begin(), addresses.end());
     filter.topics = {{registry::NewResolverEvent::kTopic, registry::NewOwnerEvent::kTopic,
         registry::TransferEvent::kTopic, resolver::TextChangedEvent::kTopic,
-        resolver::AddrChangedEvent::kTopic, kEarlierTextChanged, kVersionChanged}};
+        resolver::AddrChangedEvent::kTopic, earlier_text_changed, version_changed}};
     filter.from_block = from;
     filter.to_block = to;
     return filter;

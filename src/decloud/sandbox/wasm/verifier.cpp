@@ -164,19 +164,23 @@ class Verification {
         return item;
     }
 
-    template <std::size_t kCount>
+    template <std::size_t Count>
     std::optional<std::int32_t> call(
-        const Export& function, const std::array<std::int32_t, kCount>& numbers) {
-        std::array<wasmtime_val_t, kCount> arguments{};
-        for (std::size_t i = 0; i < kCount; ++i) {
+        const Export& function, const std::array<std::int32_t, Count>& numbers) {
+        std::array<wasmtime_val_t, Count> arguments{};
+        for (std::size_t i = 0; i < Count; ++i) {
             arguments[i].kind = WASMTIME_I32;
             arguments[i].of.i32 = numbers[i];
         }
         const auto item = find(function.name);
+        if (!item) {
+            outcome_ = sandbox_failure("an export of the verifier has gone");
+            return std::nullopt;
+        }
         wasmtime_val_t result{};
         wasm_trap_t* trap = nullptr;
         wasmtime_error_t* error = wasmtime_func_call(
-            context_, &item.value().of.func, arguments.data(), kCount, &result, 1, &trap);
+            context_, &item->of.func, arguments.data(), Count, &result, 1, &trap);
         if (!went_well(error, trap)) {
             return std::nullopt;
         }
@@ -197,6 +201,7 @@ class Verification {
             return std::nullopt;
         }
         const auto begin = static_cast<std::uint32_t>(*address);
+        const auto memory = find(kMemory);
         const std::size_t size = memory_size();
         if (begin > size || text.size() > size - begin) {
             outcome_.end = Outcome::End::trapped;
@@ -205,9 +210,9 @@ class Verification {
                     text.size(), begin, size);
             return std::nullopt;
         }
-        if (!text.empty()) {
-            std::memcpy(wasmtime_memory_data(context_, &find(kMemory)->of.memory) + begin,
-                text.data(), text.size());
+        if (memory && !text.empty()) {
+            std::memcpy(wasmtime_memory_data(context_, &memory->of.memory) + begin, text.data(),
+                text.size());
         }
         return address;
     }
