@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <sstream>
 #include <thread>
@@ -98,20 +99,37 @@ class Counting {
     Counting& operator=(const Counting&) = delete;
     ~Counting() { ::munmap(counter_, sizeof *counter_); }
 
-    void wait_until_counting(bool wanted) const {
-        for (int round = 0; round < 1000; ++round) {
-            const std::uint64_t before = *counter_;
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-            if ((*counter_ != before) == wanted) {
-                return;
-            }
+    void wait_until_counting() const {
+        const std::uint64_t before = *counter_;
+        EXPECT_TRUE(comes_true([&] { return *counter_ != before; })) << "it stands still";
+    }
+    /// Once the kernel says that all of the group is frozen.
+    void expect_still(const Controller& freezer) const {
+        EXPECT_TRUE(comes_true([&] { return is_frozen(freezer); })) << "it is not frozen";
+        const std::uint64_t before = *counter_;
+        for (int round = 0; round < 10'000; ++round) {
+            std::this_thread::yield();
         }
-        ADD_FAILURE() << (wanted ? "it stands still" : "it goes on");
+        EXPECT_EQ(*counter_, before) << "it goes on";
     }
     void kill() const { ::kill(process_, SIGKILL); }
     void reap() const { EXPECT_EQ(::waitpid(process_, nullptr, 0), process_); }
 
   private:
+    static bool comes_true(const std::function<bool()>& condition) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while (!condition() && std::chrono::steady_clock::now() < end) {
+            std::this_thread::yield();
+        }
+        return condition();
+    }
+    static bool is_frozen(const Controller& freezer) {
+        const bool unified = freezer.version == 2;
+        std::ifstream file(freezer.folder / (unified ? "cgroup.events" : "freezer.state"));
+        const std::string text(std::istreambuf_iterator<char>(file), {});
+        return text.find(unified ? "frozen 1" : "FROZEN") != std::string::npos;
+    }
+
     std::atomic_uint64_t* counter_ = nullptr;
     pid_t process_ = 0;
 };
@@ -141,11 +159,11 @@ TEST(Cgroup, FreezesAndThawsWhatIsInIt) {
     for (const Controller& freezer : make_freezers()) {
         Cgroup group(Controllers{{"freezer", freezer}});
         const Counting process(group);
-        process.wait_until_counting(true);
+        process.wait_until_counting();
         ASSERT_TRUE(group.freeze()) << freezer.folder;
-        process.wait_until_counting(false);
+        process.expect_still(freezer);
         ASSERT_TRUE(group.thaw()) << freezer.folder;
-        process.wait_until_counting(true);
+        process.wait_until_counting();
         // Also what was killed while it stood still ends.
         ASSERT_TRUE(group.freeze()) << freezer.folder;
         process.kill();
