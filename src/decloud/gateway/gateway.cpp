@@ -91,6 +91,9 @@ class Gateway::Impl {
         settings.proxy.tunnel = [this](const registry::Provider& provider) {
             return tunnels_.find(provider);
         };
+        settings.proxy.may_come_back = [this](const registry::Provider& provider) {
+            return tunnels_.may_come_back(provider);
+        };
         settings.proxy.await_tunnel = [this](registry::Provider provider) {
             return tunnels_.await_return(std::move(provider));
         };

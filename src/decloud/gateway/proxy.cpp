@@ -74,13 +74,14 @@ ProxyState::ProxyState(async::Executor executor,
 
 async::Task<Result<net::http::ClientResponse>> ProxyState::ask(
     registry::Provider provider, net::http::ClientRequest request) {
-    if (settings_.await_tunnel && !settings_.tunnel(provider)) {
-        co_await settings_.await_tunnel(provider);
-    }
     // A body that is made while it is sent cannot be sent again.
     const bool repeatable = !std::holds_alternative<net::http::BodySource>(request.body);
     for (std::size_t attempt = 1;; ++attempt) {
-        const auto link = settings_.tunnel ? settings_.tunnel(provider) : nullptr;
+        auto link = settings_.tunnel ? settings_.tunnel(provider) : nullptr;
+        if (!link && settings_.may_come_back && settings_.may_come_back(provider)) {
+            co_await settings_.await_tunnel(provider);
+            link = settings_.tunnel(provider);
+        }
         if (!link) {
             break;
         }

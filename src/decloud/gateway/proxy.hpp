@@ -57,8 +57,9 @@ struct ProxySettings {
     /// The tunnel of a provider, if it has one; empty: there are none.
     std::function<std::shared_ptr<net::http::Http2Requester>(const registry::Provider& provider)>
         tunnel;
-    /// Ends when a provider without a tunnel is to be dialled: one whose tunnel is on its way may
-    /// be waited for. Empty: none is.
+    /// Whether a provider without a tunnel had one that is perhaps on its way; then `await_tunnel`
+    /// waits for it, for as long as that makes sense. Empty: no tunnel is waited for.
+    std::function<bool(const registry::Provider& provider)> may_come_back;
     std::function<async::Task<void>(registry::Provider provider)> await_tunnel;
     /// Refuses what is not passed on, by target and the provider's full name; empty: nothing.
     std::function<protocol::Checked<void>(std::string_view target, std::string_view provider)> bar;

@@ -246,19 +246,22 @@ std::chrono::steady_clock::duration Tunnels::left_of_window() const {
     return began_ + settings_.return_window - std::chrono::steady_clock::now();
 }
 
+bool Tunnels::may_come_back(const registry::Provider& provider) const {
+    return !stopping_ && left_of_window().count() > 0 &&
+           !returned_.contains(provider.name.full()) && settings_.is_own_name(provider.url.host);
+}
+
 async::Task<void> Tunnels::await_return(registry::Provider provider) {
-    const std::string& name = provider.name.full();
-    const auto left = left_of_window();
-    if (stopping_ || left.count() <= 0 || returned_.contains(name) ||
-        !settings_.is_own_name(provider.url.host)) {
+    if (!may_come_back(provider)) {
         co_return;
     }
+    const std::string& name = provider.name.full();
     std::shared_ptr<async::Event> event = awaited_[name];
     if (!event) {
         event = std::make_shared<async::Event>(executor_);
         awaited_[name] = event;
     }
-    (void)co_await event->wait(left);
+    (void)co_await event->wait(left_of_window());
 }
 
 async::Task<void> Tunnels::stop() {

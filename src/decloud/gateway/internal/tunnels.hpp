@@ -61,8 +61,9 @@ class Tunnels {
     /// does not hold any more.
     [[nodiscard]] std::shared_ptr<net::http::Http2Requester> find(
         const registry::Provider& provider);
-    /// Right after the start, until the provider's first tunnel is there or the window is over, if
-    /// nothing else leads to it; at once otherwise.
+    /// Right after the start, for a provider to which nothing but a tunnel leads, until its first.
+    [[nodiscard]] bool may_come_back(const registry::Provider& provider) const;
+    /// As long as that holds; at once otherwise.
     [[nodiscard]] async::Task<void> await_return(registry::Provider provider);
     /// Tells the providers, and ends: their requests are over by now, or broken off.
     [[nodiscard]] async::Task<void> stop();
