@@ -151,12 +151,14 @@ def test_a_request_for_another_provider_or_time_is_refused(cloud):
 
 
 def test_the_same_bytes_again_are_refused_also_after_a_kill(cloud):
-    with cloud.costs(2 * PRICE):
+    with cloud.costs(PRICE):
         first = Signed(cloud, hello(cloud), nonces=nonces(cloud))
         expect_equal(outcome(first.send()), (200, "ok"), first.answer.text)
         unused = nonces_of(first.answer)
         expect_equal(outcome(first.send()), REFRESH, "the same bytes again")
-        cloud.kill_node()
+    cloud.until_durable()
+    cloud.kill_node()
+    with cloud.costs(PRICE):
         expect_equal(outcome(first.send()), REFRESH, "the same bytes after a kill")
         answer = Signed(cloud, hello(cloud), nonces=unused).send()
         expect_equal(outcome(answer), REFRESH, "a nonce from before the kill")

@@ -78,6 +78,7 @@ TEST(Ports, ZeroIsReplacedByDifferentFreeOnes) {
     EXPECT_NE(options.chain_port, 0);
     EXPECT_NE(options.chain_port, options.node_port);
     EXPECT_NE(options.console_port, options.gateway_port);
+    EXPECT_LT(options.node_port, 32768) << "a port that outgoing connections take";
 }
 
 TEST(Ports, OneThatIsInUseIsNamedWithItsFlag) {

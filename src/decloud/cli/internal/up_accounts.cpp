@@ -5,13 +5,7 @@
 #include <decloud/contracts/escrow.hpp>
 #include <decloud/contracts/test_usdc.hpp>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <array>
 
 namespace decloud::cli::internal {
 
@@ -21,36 +15,6 @@ constexpr Uint128 kEther = Uint128{1'000'000'000} * 1'000'000'000;
 constexpr Amount kMinted{1'000'000'000};
 constexpr Amount kDeposit{100'000'000};
 constexpr auto kSetupPoll = std::chrono::milliseconds(100);
-
-/// A socket that keeps a port until it is destroyed, so that two flags cannot get the same one.
-class PortProbe {
-  public:
-    explicit PortProbe(std::uint16_t port)
-        : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        const int yes = 1;
-        (void)setsockopt(descriptor_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t length = sizeof address;
-        if (bind(descriptor_, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-            listen(descriptor_, 1) == 0 &&
-            getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &length) == 0) {
-            port_ = ntohs(address.sin_port);
-        }
-    }
-    PortProbe(const PortProbe&) = delete;
-    PortProbe& operator=(const PortProbe&) = delete;
-    ~PortProbe() { close(descriptor_); }
-
-    /// 0: it is in use.
-    [[nodiscard]] std::uint16_t port() const { return port_; }
-
-  private:
-    int descriptor_;
-    std::uint16_t port_ = 0;
-};
 
 async::Task<Result<void>> tell_old_contracts(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
@@ -220,29 +184,6 @@ async::Task<Result<chain::ContractAddresses>> put_up_contracts(
 }  // namespace
 
 std::string local_url(std::uint16_t port) { return "http://127.0.0.1:" + std::to_string(port); }
-
-Result<void> choose_ports(UpOptions& options) {
-    struct Wanted {
-        std::uint16_t* port;
-        std::string_view what;
-        std::string_view flag;
-    };
-    const std::array<Wanted, 4> wanted{{{&options.chain_port, "the chain", "--chain-port"},
-        {&options.node_port, "the provider", "--node-port"},
-        {&options.console_port, "the console", "--console-port"},
-        {&options.gateway_port, "the gateway", "--gateway-port"}}};
-    std::vector<std::unique_ptr<PortProbe>> probes;
-    for (const Wanted& each : wanted) {
-        probes.push_back(std::make_unique<PortProbe>(*each.port));
-        if (probes.back()->port() == 0) {
-            return fail_with_help(ClientError::port_in_use,
-                fmt::format("port {} on 127.0.0.1, for {}", *each.port, each.what),
-                fmt::format("take another with {} N; 0 picks a free one", each.flag));
-        }
-        *each.port = probes.back()->port();
-    }
-    return {};
-}
 
 Result<UpAddresses> read_addresses(const UpState& state) {
     TRY(const identity::KeyStore keys, state.context.keys(state.workspace));
