@@ -37,6 +37,7 @@ net::http::ClientSettings default_client_settings() {
     // A GET of a function is a paid call.
     settings.replay_idempotent = false;
     settings.max_idle_per_host = kIdlePerProvider;
+    settings.http2 = true;
     return settings;
 }
 

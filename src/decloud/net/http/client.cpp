@@ -3,6 +3,7 @@
 #include "../error.hpp"
 #include "../internal/characters.hpp"
 #include "../internal/client_impl.hpp"
+#include "../internal/client_stream.hpp"
 #include "../internal/serialize.hpp"
 
 #include <decloud/async/timeout.hpp>
@@ -17,6 +18,9 @@ namespace decloud::net::http {
 namespace internal {
 
 namespace {
+
+/// Of one request, each on a connection whose other end did nothing about it.
+constexpr std::size_t kMaxAttempts = 3;
 
 bool is_idempotent(std::string_view method) {
     return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
@@ -96,9 +100,105 @@ ClientImpl::ClientImpl(async::Executor executor, ClientSettings settings, Outbou
 
 async::Task<Result<ClientResponse>> ClientImpl::request(Url url, ClientRequest request) {
     const auto self = shared_from_this();
-    CO_TRY(const std::string head, make_head(url, request));
+    std::shared_ptr<ClientConnection> connection;
+    if (settings_.http2 && url.scheme == Scheme::https && !request.headers.contains("Upgrade")) {
+        CO_TRY_VOID(make_head(url, request));
+        CO_TRY(auto response, co_await send_by_http2(url, &request, &connection));
+        if (response) {
+            co_return std::move(*response);
+        }
+    }
+    co_return co_await send(
+        std::move(url), std::make_shared<ClientRequest>(std::move(request)), std::move(connection));
+}
+
+async::Task<Result<std::optional<ClientResponse>>> ClientImpl::send_by_http2(
+    Url url, ClientRequest* request, std::shared_ptr<ClientConnection>* connection) {
+    // A body that is made while it is sent cannot be sent again.
+    const bool repeatable = !std::holds_alternative<BodySource>(request->body);
+    for (std::size_t attempt = 1;; ++attempt) {
+        CO_TRY(const auto link, co_await link_to(url, connection));
+        if (!link) {
+            co_return std::nullopt;
+        }
+        ClientRequest sent = repeatable ? *request : std::move(*request);
+        if (sent.target.empty()) {
+            sent.target = url.target;
+        }
+        if (!sent.headers.contains("Host")) {
+            sent.headers.add("Host", url.authority());
+        }
+        auto response = co_await link->request(std::move(sent));
+        if (response) {
+            co_return std::optional(std::move(*response));
+        }
+        const bool untouched = response.error() == make_error_code(NetError::connect_failed);
+        if (!untouched || !repeatable || attempt == kMaxAttempts) {
+            co_return fail(std::move(response.error()));
+        }
+    }
+}
+
+async::Task<Result<std::shared_ptr<Http2Requester>>> ClientImpl::link_to(
+    Url url, std::shared_ptr<ClientConnection>* connection) {
     const std::string key = pool_key(url);
-    const auto shared = std::make_shared<ClientRequest>(std::move(request));
+    if (auto link = links_.find(key)) {
+        co_return link;
+    }
+    if (const auto found = dialling_.find(key); found != dialling_.end()) {
+        const std::shared_ptr<async::Event> dialled = found->second;
+        (void)co_await dialled->wait(settings_.connect_timeout);
+        if (auto link = links_.find(key)) {
+            co_return link;
+        }
+    }
+    *connection = take_pooled(key);
+    if (!*connection) {
+        const Dialling dialling(*this, key);
+        CO_TRY(*connection, co_await open(url, key, true));
+    }
+    if (stopped_) {
+        co_return fail(CommonError::cancelled, "the client was stopped");
+    }
+    if (!(*connection)->transport->speaks_http2()) {
+        co_return nullptr;
+    }
+    auto link = std::make_shared<Http2Requester>(executor_,
+        std::make_unique<ClientStream>(std::exchange(*connection, nullptr)), settings_,
+        shared_link_settings(), Liveness{}, "https");
+    links_.add(key, link);
+    tasks_.spawn(run_link(key, link));
+    arm_sweep();
+    co_return link;
+}
+
+ClientImpl::Dialling::Dialling(ClientImpl& client, std::string key)
+    : client_(client), key_(std::move(key)) {
+    if (!client_.dialling_.contains(key_)) {
+        event_ = std::make_shared<async::Event>(client_.executor_);
+        client_.dialling_[key_] = event_;
+    }
+}
+
+ClientImpl::Dialling::~Dialling() {
+    if (event_) {
+        client_.dialling_.erase(key_);
+        // Who waits runs after what made the connection, which is on it by then.
+        event_->set();
+    }
+}
+
+async::Task<void> ClientImpl::run_link(std::string key, std::shared_ptr<Http2Requester> link) {
+    const auto self = shared_from_this();
+    co_await link->run();
+    links_.remove(key, link);
+}
+
+async::Task<Result<ClientResponse>> ClientImpl::send(
+    Url url, std::shared_ptr<ClientRequest> shared, std::shared_ptr<ClientConnection> connection) {
+    const auto self = shared_from_this();
+    CO_TRY(const std::string head, make_head(url, *shared));
+    const std::string key = pool_key(url);
     const bool replayable =
         !std::holds_alternative<BodySource>(shared->body) && is_idempotent(shared->method);
     bool may_use_pool = true;
@@ -106,9 +206,11 @@ async::Task<Result<ClientResponse>> ClientImpl::request(Url url, ClientRequest r
         if (stopped_) {
             co_return fail(CommonError::cancelled, "the client was stopped");
         }
-        auto connection = may_use_pool ? take_pooled(key) : nullptr;
+        if (!connection && may_use_pool) {
+            connection = take_pooled(key);
+        }
         if (!connection) {
-            CO_TRY(connection, co_await open(url, key));
+            CO_TRY(connection, co_await open(url, key, false));
         }
         const bool pooled = connection->used_before;
         const auto call =
@@ -127,13 +229,14 @@ async::Task<Result<ClientResponse>> ClientImpl::request(Url url, ClientRequest r
     }
 }
 
-async::Task<Result<std::shared_ptr<ClientConnection>>> ClientImpl::open(Url url, std::string key) {
+async::Task<Result<std::shared_ptr<ClientConnection>>> ClientImpl::open(
+    Url url, std::string key, bool offer_http2) {
     if (url.scheme == Scheme::https && !tls_) {
         CO_TRY(tls_, net::internal::make_tls_context(settings_.ca_file));
     }
     const std::string where = url.to_string();
     auto transport = co_await async::with_timeout(settings_.connect_timeout,
-        net::internal::connect(executor_, std::move(url), policy_, tls_));
+        net::internal::connect(executor_, std::move(url), policy_, tls_, offer_http2));
     if (!transport) {
         if (transport.error().code() == CommonError::timeout) {
             co_return fail(NetError::connect_failed, where + " did not answer in time");
@@ -214,7 +317,8 @@ void ClientImpl::sweep() {
             [this](const auto& connection) { return connection->read_deadline <= now_; });
         entry = entry->second.empty() ? pool_.erase(entry) : std::next(entry);
     }
-    if (!calls_.empty() || !pool_.empty()) {
+    links_.sweep(now_, settings_.pool_timeout);
+    if (!calls_.empty() || !pool_.empty() || !links_.empty()) {
         arm_sweep();
     }
 }
@@ -222,6 +326,7 @@ void ClientImpl::sweep() {
 void ClientImpl::shut_down() {
     stopped_ = true;
     pool_.clear();
+    links_.close();
     sweep_timer_.cancel();
     for (ClientCall* call : std::vector(calls_)) {
         call->abort();

@@ -103,11 +103,14 @@ struct ClientSettings {
     /// one (RFC 9110 §9.2.2). False where a request may cost money: then only what cannot have
     /// reached the server whole is sent again.
     bool replay_idempotent = true;
+    /// HTTP/2 is offered to https servers (ALPN): several requests then share a connection. Without
+    /// it, and for upgrades, HTTP/1.1 is spoken.
+    bool http2 = false;
     /// PEM file with certificates to trust besides the system's; empty: none.
     std::string ca_file;
 };
 
-/// HTTP/1.1 client with a pool of connections. Follows no redirects, retries only a replayable
+/// HTTP client with a pool of connections. Follows no redirects, retries only a replayable
 /// request on a pooled connection that turned out dead before a byte was received (see
 /// `ClientSettings::replay_idempotent`). Single threaded.
 class Client {

@@ -1,16 +1,11 @@
 #include "../error.hpp"
+#include "../testing/test_certificate.hpp"
 #include "../testing/test_loop.hpp"
 #include "client.hpp"
 
 #include <boost/asio/ssl.hpp>
 #include <gtest/gtest.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -18,42 +13,8 @@ namespace decloud::net::http {
 namespace {
 
 namespace asio = boost::asio;
+using testing::Certificate;
 using testing::run_loop;
-
-/// A certificate for "localhost" that signs itself, in a file while this lives.
-class Certificate {
-  public:
-    Certificate()
-        : path("/tmp/decloud-net-tls-" + std::to_string(::getpid()) + ".pem"),
-          key(EVP_EC_gen("P-256"), EVP_PKEY_free),
-          certificate(X509_new(), X509_free) {
-        X509* x509 = certificate.get();
-        X509_set_version(x509, 2);
-        ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
-        X509_gmtime_adj(X509_getm_notBefore(x509), -60);
-        X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
-        X509_set_pubkey(x509, key.get());
-        X509_NAME* name = X509_get_subject_name(x509);
-        X509_NAME_add_entry_by_txt(
-            name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
-        X509_set_issuer_name(x509, name);
-        X509_EXTENSION* names =
-            X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost");
-        X509_add_ext(x509, names, -1);
-        X509_EXTENSION_free(names);
-        X509_sign(x509, key.get(), EVP_sha256());
-        std::FILE* file = std::fopen(path.c_str(), "w");
-        PEM_write_X509(file, x509);
-        (void)std::fclose(file);
-    }
-    Certificate(const Certificate&) = delete;
-    Certificate& operator=(const Certificate&) = delete;
-    ~Certificate() { ::unlink(path.c_str()); }
-
-    std::string path;
-    std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key;
-    std::unique_ptr<X509, decltype(&X509_free)> certificate;
-};
 
 /// Serves one request on each of `connections` connections; says how many heads it has seen.
 async::Task<void> serve_tls(std::shared_ptr<asio::ip::tcp::acceptor> acceptor,

@@ -53,9 +53,10 @@ Http2Requester::Http2Requester(async::Executor executor,
     std::unique_ptr<Stream> stream,
     const ClientSettings& settings,
     const Http2Settings& http2,
-    Liveness liveness)
+    Liveness liveness,
+    std::string_view scheme)
     : session_(std::make_shared<internal::Http2Client>(
-          std::move(executor), std::move(stream), settings, http2)) {
+          std::move(executor), std::move(stream), settings, http2, scheme)) {
     session_->keep_alive(liveness.ping_after, liveness.dead_after);
     session_->grow_windows(kMaxStreamWindow);
 }

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string_view>
 
 namespace decloud::net::http {
 
@@ -27,12 +28,14 @@ struct Liveness {
 /// The client's side of HTTP/2 on a byte stream that somebody else has opened. Single threaded.
 class Http2Requester {
   public:
-    /// Takes `stream` over. Of `settings`: head_timeout, idle_timeout and the limits.
+    /// Takes `stream` over. Of `settings`: head_timeout, idle_timeout and the limits. `scheme` is
+    /// what requests say of themselves.
     Http2Requester(async::Executor executor,
         std::unique_ptr<Stream> stream,
         const ClientSettings& settings,
         const Http2Settings& http2,
-        Liveness liveness);
+        Liveness liveness,
+        std::string_view scheme = "http");
     /// `run` must have ended, or never have been called.
     ~Http2Requester();
     Http2Requester(const Http2Requester&) = delete;

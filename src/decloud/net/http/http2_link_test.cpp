@@ -198,8 +198,8 @@ TEST(Http2Link, AnAnswerMayTakeItsTimeFromTheEndOfTheUpload) {
         ClientSettings settings;
         settings.head_timeout = 1h;
         settings.idle_timeout = 10h;
-        const auto client = std::make_shared<internal::Http2Client>(
-            executor, std::make_unique<PairStream>(std::move(here)), settings, Http2Settings{});
+        const auto client = std::make_shared<internal::Http2Client>(executor,
+            std::make_unique<PairStream>(std::move(here)), settings, Http2Settings{}, "http");
         async::Event first(executor);
         async::Event second(executor);
         async::Event end(executor);

@@ -1,6 +1,6 @@
-#include "../channel_binding.hpp"
 #include "../error.hpp"
 #include "client_impl.hpp"
+#include "client_stream.hpp"
 #include "serialize.hpp"
 
 #include <decloud/async/contained.hpp>
@@ -25,42 +25,6 @@ using net::internal::WriteParts;
 constexpr std::size_t kInlineBody = 64 * 1024;
 constexpr std::size_t kSourceBuffer = 64 * 1024;
 constexpr std::size_t kMaxInterims = 16;
-
-/// The connection's bytes after 101.
-class ClientStream final : public Stream, public ChannelBinding {
-  public:
-    explicit ClientStream(std::shared_ptr<ClientConnection> connection)
-        : connection_(std::move(connection)) {}
-    ClientStream(const ClientStream&) = delete;
-    ClientStream& operator=(const ClientStream&) = delete;
-    ~ClientStream() override { connection_->close(); }
-
-    async::Task<Result<std::size_t>> read(std::span<std::uint8_t> buffer) override {
-        const auto connection = connection_;
-        const BytesView early = connection->buffered();
-        if (!early.empty()) {
-            const std::size_t size = std::min(early.size(), buffer.size());
-            std::memcpy(buffer.data(), early.data(), size);
-            connection->consume(size);
-            co_return size;
-        }
-        co_return co_await connection->transport->read(buffer);
-    }
-    async::Task<Result<void>> write(BytesView bytes) override {
-        const auto connection = connection_;
-        WriteParts parts;
-        parts.parts[0] = bytes;
-        co_return co_await connection->transport->write(parts);
-    }
-    void shutdown_write() override { connection_->transport->shutdown_write(); }
-    void close() override { connection_->close(); }
-    Bytes exporter(std::string_view label) const override {
-        return connection_->transport->exporter(label);
-    }
-
-  private:
-    std::shared_ptr<ClientConnection> connection_;
-};
 
 }  // namespace
 

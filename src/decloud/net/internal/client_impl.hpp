@@ -2,6 +2,7 @@
 
 #include "../http/client.hpp"
 #include "client_connection.hpp"
+#include "client_links.hpp"
 #include "response_port.hpp"
 
 #include <decloud/async/event.hpp>
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,9 +43,37 @@ class ClientImpl : public std::enable_shared_from_this<ClientImpl> {
     void give_back(std::shared_ptr<ClientConnection> connection);
 
   private:
+    /// While it lives others wait for the connection that is being made, which may be shared.
+    class Dialling {
+      public:
+        Dialling(ClientImpl& client, std::string key);
+        Dialling(const Dialling&) = delete;
+        Dialling& operator=(const Dialling&) = delete;
+        ~Dialling();
+
+      private:
+        ClientImpl& client_;
+        std::string key_;
+        /// Null if somebody else is waited for.
+        std::shared_ptr<async::Event> event_;
+    };
+
     [[nodiscard]] std::shared_ptr<ClientConnection> take_pooled(const std::string& key);
     [[nodiscard]] async::Task<Result<std::shared_ptr<ClientConnection>>> open(
-        Url url, std::string key);
+        Url url, std::string key, bool offer_http2);
+    /// By HTTP/1.1, on this connection or a later one.
+    [[nodiscard]] async::Task<Result<ClientResponse>> send(Url url,
+        std::shared_ptr<ClientRequest> request,
+        std::shared_ptr<ClientConnection> connection);
+    /// By HTTP/2, as long as nothing else was agreed. Nothing: on `connection`, by HTTP/1.1.
+    [[nodiscard]] async::Task<Result<std::optional<ClientResponse>>> send_by_http2(Url url,
+        // Lives in `request`.
+        ClientRequest* request,
+        std::shared_ptr<ClientConnection>* connection);
+    /// One that was there, or was just made; null: `*connection` is one of HTTP/1.1.
+    [[nodiscard]] async::Task<Result<std::shared_ptr<Http2Requester>>> link_to(
+        Url url, std::shared_ptr<ClientConnection>* connection);
+    [[nodiscard]] async::Task<void> run_link(std::string key, std::shared_ptr<Http2Requester> link);
     void arm_sweep();
     void sweep();
 
@@ -54,6 +84,8 @@ class ClientImpl : public std::enable_shared_from_this<ClientImpl> {
     async::TaskGroup tasks_;
     std::vector<ClientCall*> calls_;
     std::unordered_map<std::string, std::vector<std::shared_ptr<ClientConnection>>> pool_;
+    ClientLinks links_;
+    std::unordered_map<std::string, std::shared_ptr<async::Event>> dialling_;
     boost::asio::steady_timer sweep_timer_;
     std::chrono::milliseconds sweep_interval_;
     bool sweep_armed_ = false;

@@ -80,7 +80,8 @@ void answer_upgrade(Http2Stream& stream, const ClientRequest& request, ResponseH
 Http2Client::Http2Client(async::Executor executor,
     std::unique_ptr<Stream> transport,
     const ClientSettings& settings,
-    const Http2Settings& http2)
+    const Http2Settings& http2,
+    std::string_view scheme)
     : Http2Session(executor,
           std::move(transport),
           false,
@@ -91,6 +92,7 @@ Http2Client::Http2Client(async::Executor executor,
               .idle = std::chrono::hours(24 * 365),
               .write = settings.idle_timeout}),
       head_timeout_(settings.head_timeout),
+      scheme_(scheme),
       bodies_(executor) {}
 
 bool Http2Client::takes_requests() const {
@@ -120,7 +122,7 @@ Result<void> Http2Client::submit(Http2Stream& stream, const ClientRequest& reque
     if (websocket) {
         list.add(":protocol", websocket::kProtocol);
     }
-    list.add(":scheme", "http");
+    list.add(":scheme", scheme_);
     list.add(":authority", request.headers.find("Host").value_or(""));
     list.add(":path", request.target);
     for (const Headers::Field field : request.headers) {

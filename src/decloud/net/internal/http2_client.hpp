@@ -14,7 +14,8 @@ class Http2Client final : public Http2Session {
     Http2Client(async::Executor executor,
         std::unique_ptr<Stream> transport,
         const ClientSettings& settings,
-        const Http2Settings& http2);
+        const Http2Settings& http2,
+        std::string_view scheme);
 
     /// Sends it and waits for the final head of the answer.
     [[nodiscard]] async::Task<Result<ClientResponse>> request(
@@ -33,6 +34,7 @@ class Http2Client final : public Http2Session {
         std::shared_ptr<Http2Stream> stream, std::shared_ptr<ClientRequest> request);
 
     std::chrono::milliseconds head_timeout_;
+    std::string scheme_;
     async::TaskGroup bodies_;
 };
 

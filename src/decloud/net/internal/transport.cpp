@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -115,6 +116,10 @@ class PlainTransport final : public Transport {
     Socket socket_;
 };
 
+/// In ALPN's form (RFC 7301 §3.1): each behind its length.
+constexpr auto kProtocols =
+    std::to_array<unsigned char>({2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'});
+
 class TlsTransport final : public Transport {
   public:
     TlsTransport(Socket socket, std::shared_ptr<TlsContext> tls)
@@ -122,7 +127,11 @@ class TlsTransport final : public Transport {
         prepare(stream_.next_layer());
     }
 
-    async::Task<Result<void>> handshake(std::string host, bool is_address) {
+    async::Task<Result<void>> handshake(std::string host, bool is_address, bool offer_http2) {
+        if (offer_http2 && SSL_set_alpn_protos(stream_.native_handle(), kProtocols.data(),
+                               static_cast<unsigned>(kProtocols.size())) != 0) {
+            co_return fail(NetError::tls_failed, "HTTP/2 cannot be offered");
+        }
         if (!is_address && SSL_set_tlsext_host_name(stream_.native_handle(), host.c_str()) != 1) {
             co_return fail(NetError::tls_failed, "the host name cannot be sent");
         }
@@ -181,6 +190,14 @@ class TlsTransport final : public Transport {
                ::recv(stream_.next_layer().native_handle(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) <
                    0 &&
                (errno == EAGAIN || errno == EWOULDBLOCK);
+    }
+
+    bool speaks_http2() const override {
+        const unsigned char* protocol = nullptr;
+        unsigned size = 0;
+        SSL* const session = const_cast<asio::ssl::stream<Socket>&>(stream_).native_handle();
+        SSL_get0_alpn_selected(session, &protocol, &size);
+        return as_text(BytesView(protocol, size)) == "h2";
     }
 
     Bytes exporter(std::string_view label) const override {
@@ -258,8 +275,11 @@ async::Task<Result<Socket>> connect_tcp(async::Executor executor, Url url, Outbo
 
 }  // namespace
 
-async::Task<Result<std::unique_ptr<Transport>>> connect(
-    async::Executor executor, Url url, OutboundPolicy policy, std::shared_ptr<TlsContext> tls) {
+async::Task<Result<std::unique_ptr<Transport>>> connect(async::Executor executor,
+    Url url,
+    OutboundPolicy policy,
+    std::shared_ptr<TlsContext> tls,
+    bool offer_http2) {
     if (url.scheme == Scheme::unix_socket) {
         if (!policy.allow_unix) {
             co_return fail(NetError::address_forbidden, "Unix sockets are not allowed here");
@@ -273,7 +293,7 @@ async::Task<Result<std::unique_ptr<Transport>>> connect(
     }
     const bool is_address = parse_ip_address(url.host).has_value();
     auto secure = std::make_unique<TlsTransport>(std::move(socket), std::move(tls));
-    CO_TRY_VOID(co_await secure->handshake(url.host, is_address));
+    CO_TRY_VOID(co_await secure->handshake(url.host, is_address, offer_http2));
     co_return std::unique_ptr<Transport>(std::move(secure));
 }
 

@@ -25,6 +25,8 @@ class Transport {
     [[nodiscard]] virtual async::Task<Result<void>> write(WriteParts parts) = 0;
     /// As ChannelBinding's.
     [[nodiscard]] virtual Bytes exporter(std::string_view /*label*/) const { return {}; }
+    /// True if the other end chose HTTP/2 (ALPN).
+    [[nodiscard]] virtual bool speaks_http2() const { return false; }
     virtual void shutdown_write() = 0;
     /// Ends pending calls.
     virtual void close() = 0;
@@ -38,9 +40,12 @@ class TlsContext;
 [[nodiscard]] Result<std::shared_ptr<TlsContext>> make_tls_context(std::string ca_file);
 
 /// Resolves once, judges each address by the policy, connects to the first that answers, and for
-/// https verifies the certificate for the host. No timeout of its own. Errors: name_not_found,
-/// address_forbidden, connect_failed, tls_failed.
-[[nodiscard]] async::Task<Result<std::unique_ptr<Transport>>> connect(
-    async::Executor executor, Url url, OutboundPolicy policy, std::shared_ptr<TlsContext> tls);
+/// https verifies the certificate for the host; with `offer_http2` the other end may choose that.
+/// No timeout of its own. Errors: name_not_found, address_forbidden, connect_failed, tls_failed.
+[[nodiscard]] async::Task<Result<std::unique_ptr<Transport>>> connect(async::Executor executor,
+    Url url,
+    OutboundPolicy policy,
+    std::shared_ptr<TlsContext> tls,
+    bool offer_http2);
 
 }  // namespace decloud::net::internal
