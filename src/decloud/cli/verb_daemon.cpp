@@ -19,11 +19,14 @@ namespace {
 
 /// A promise is paid so long before it is due: there is time to try again.
 constexpr std::chrono::seconds kAhead{600};
+/// Longer than any promise.
+constexpr std::chrono::seconds kAnyTime{std::chrono::years(100)};
 constexpr std::uint64_t kMostInterval = 86'400;
 
 struct DaemonOptions {
     std::uint64_t interval = 30;
     bool once = false;
+    bool all = false;
 };
 
 void tell_outcome(const Context& context, const internal::KeptPromise& kept) {
@@ -42,8 +45,9 @@ void tell_outcome(const Context& context, const internal::KeptPromise& kept) {
 /// Looks once. True if everything that was to be paid was.
 async::Task<Result<bool>> look(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
-    internal::DebtWork& work) {
-    CO_TRY(const auto all, co_await internal::keep_promises(work, kAhead));
+    internal::DebtWork& work,
+    std::chrono::seconds ahead) {
+    CO_TRY(const auto all, co_await internal::keep_promises(work, ahead));
     bool good = true;
     for (const internal::KeptPromise& kept : all) {
         tell_outcome(work.context, kept);
@@ -59,12 +63,12 @@ Result<internal::DebtWork> open_work(const Context& context,
     TRY(Workspace workspace, context.open());
     TRY(auto book, client::PromiseBook::open(workspace.home.promises_file(),
                        workspace.config.spending.limits, context.clock()));
-    TRY(crypto::Secret seed, internal::opencloud_seed(context, workspace));
-    return internal::DebtWork{context, std::move(workspace), std::move(book), std::move(seed),
+    TRY(client::OpenCloudId id, internal::opencloud_id(context, workspace));
+    return internal::DebtWork{context, std::move(workspace), std::move(book), std::move(id.seed),
         std::move(executor), http, session};
 }
 
-Outcome keep_once(const Context& context) {
+Outcome keep_once(const Context& context, std::chrono::seconds ahead) {
     TRY(const Workspace workspace, context.open());
     return run([&](async::Executor executor) {
         return with_chain(
@@ -72,7 +76,7 @@ Outcome keep_once(const Context& context) {
                 return with_http(
                     executor, [&, executor](net::http::Client& http) -> async::Task<Outcome> {
                         CO_TRY(auto work, open_work(context, executor, http, &session));
-                        CO_TRY(const bool good, co_await look(work));
+                        CO_TRY(const bool good, co_await look(work, ahead));
                         co_return good ? ExitCode::ok : ExitCode::payment;
                     });
             });
@@ -100,7 +104,7 @@ class Daemon {
     }
     [[nodiscard]] async::Task<void> run() {
         for (;;) {
-            if (const auto looked = co_await look(*work_); !looked) {
+            if (const auto looked = co_await look(*work_, kAhead); !looked) {
                 tell_error(looked.error());
             }
             if (co_await stopping_.wait(interval_)) {
@@ -128,8 +132,11 @@ Outcome keep(const Context& context, const DaemonOptions& options) {
     if (options.interval == 0 || options.interval > kMostInterval) {
         return fail(ClientError::usage, "--interval is 1 to 86400 seconds");
     }
+    if (options.all && !options.once) {
+        return fail(ClientError::usage, "--all is for --once");
+    }
     if (options.once) {
-        return keep_once(context);
+        return keep_once(context, options.all ? kAnyTime : kAhead);
     }
     return internal::run_service(
         [&](async::Executor executor) -> async::Task<Result<internal::Service>> {
@@ -150,6 +157,7 @@ void add_daemon(CLI::App& app, Context& context) {
     verb->add_option("--interval", options->interval, "Between two looks; default: 30")
         ->type_name("SECONDS");
     verb->add_flag("--once", options->once, "Look once; 0 only if all that was to be paid was");
+    verb->add_flag("--all", options->all, "With --once: also what is not due yet");
     verb->callback([&context, options] {
         context.action = [&context, options] { return keep(context, *options); };
     });

@@ -61,7 +61,7 @@ struct Promising {
 struct RequestWork {
     Workspace workspace;
     RequestOptions options;
-    std::optional<crypto::Secret> seed;
+    std::optional<client::OpenCloudId> id;
     std::unique_ptr<internal::Purse> purse;
     std::unique_ptr<Promising> promising;
     /// Null: one offer, as `--pay` says.
@@ -381,10 +381,10 @@ async::Task<Outcome> send(
     client::PayableRequest request;
     request.method = "POST";
     CO_TRY(request.routes, node.routes(std::move(target)));
-    if (work.seed) {
-        CO_TRY(auto key, crypto::Ed25519PrivateKey::from_seed(work.seed->view()));
-        request.signer =
-            std::make_shared<client::RequestSigner>(std::move(key), facts.audience, work.clock);
+    if (work.id) {
+        CO_TRY(auto key, crypto::Ed25519PrivateKey::from_seed(work.id->seed.view()));
+        request.signer = std::make_shared<client::RequestSigner>(
+            std::move(key), facts.audience, work.clock, work.id->credentials());
     }
     if (work.purse) {
         request.provider = node.provider;
@@ -479,7 +479,7 @@ Outcome request(const Context& context, const RequestOptions& options) {
     TRY(Workspace workspace, context.open());
     RequestWork work{.workspace = std::move(workspace),
         .options = options,
-        .seed = std::nullopt,
+        .id = std::nullopt,
         .purse = nullptr,
         .promising = nullptr,
         .bidding = nullptr,
@@ -489,7 +489,7 @@ Outcome request(const Context& context, const RequestOptions& options) {
         .context = context,
         .clock = context.clock()};
     if (!options.is_anonymous) {
-        TRY(work.seed, internal::opencloud_seed(context, work.workspace));
+        TRY(work.id, internal::opencloud_id(context, work.workspace));
     }
     TRY_VOID(open_means(context, work));
     if (!options.body.empty()) {

@@ -1,5 +1,6 @@
 #include "internal/account_history.hpp"
 #include "internal/debts.hpp"
+#include "internal/own_id.hpp"
 #include "internal/passphrase.hpp"
 #include "verbs.hpp"
 
@@ -29,6 +30,7 @@ struct AccountOptions {
     std::string url;
     bool encrypt = false;
     bool offline = false;
+    bool leaves_debts = false;
 };
 
 json::Object to_json(const identity::AccountEntry& account) {
@@ -296,6 +298,15 @@ void add_account_verbs(CLI::App& app, Context& context) {
             return internal::account_debts(given, chosen.offline);
         })
         ->add_flag("--offline", options->offline, "As known here, without asking the nodes");
+    (void)add("id",
+        "The OpenCloud id that signs this home's requests, and those that it has followed",
+        [](const Context& given, const AccountOptions&) { return internal::account_id(given); });
+    add("rotate", "Another OpenCloud id, for which the one before gives its word and its key goes",
+        [](const Context& given, const AccountOptions& chosen) {
+            return internal::account_rotate(given, chosen.leaves_debts);
+        })
+        ->add_flag("--leave-debts", options->leaves_debts,
+            "Also with promises that are not paid: nobody can keep them afterwards");
     add("show", "One account's address", show)
         ->add_option("name", options->name, "Which; default: the one that acts");
     add("encrypt", "Put an account's key under a passphrase", encrypt)

@@ -42,6 +42,10 @@ struct Home {
     [[nodiscard]] std::filesystem::path versions() const { return data / "versions"; }
     /// What this home has paid, in SQLite.
     [[nodiscard]] std::filesystem::path spending_file() const { return data / "spending.sqlite"; }
+    /// The OpenCloud ids that this home's has followed, with the word of each.
+    [[nodiscard]] std::filesystem::path successions_file() const {
+        return data / "successions.json";
+    }
     /// What this home has promised to pay later.
     [[nodiscard]] std::filesystem::path promises_file() const { return data / "promises.sqlite"; }
     /// The account's signed word for the node's identity key.

@@ -44,11 +44,14 @@ bool covers(const protocol::InnerList& input, std::string_view name) {
 
 }  // namespace
 
-RequestSigner::RequestSigner(
-    crypto::Ed25519PrivateKey key, std::string audience, const Clock& clock)
+RequestSigner::RequestSigner(crypto::Ed25519PrivateKey key,
+    std::string audience,
+    const Clock& clock,
+    std::string credentials)
     : key_(std::move(key)),
       id_(identity::to_did_key(key_.public_key())),
       audience_(std::move(audience)),
+      credentials_(std::move(credentials)),
       clock_(clock) {}
 
 protocol::InnerList RequestSigner::covered(
@@ -81,6 +84,9 @@ Result<void> RequestSigner::sign(std::string_view method,
     headers.remove("Signature");
     headers.remove("Signature-Input");
     headers.set("OpenCloud-Audience", audience_);
+    if (!credentials_.empty()) {
+        headers.set("OpenCloud-Credential", credentials_);
+    }
     if (content) {
         headers.set("Content-Digest", protocol::format_content_digest(*content));
     }

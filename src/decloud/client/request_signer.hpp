@@ -16,8 +16,12 @@ namespace decloud::client {
 /// threaded.
 class RequestSigner {
   public:
-    /// `audience` is the node's, from its `/.well-known/decloud`. The clock outlives this.
-    RequestSigner(crypto::Ed25519PrivateKey key, std::string audience, const Clock& clock);
+    /// `audience` is the node's, from its `/.well-known/decloud`; `credentials` is what requests
+    /// bring as `OpenCloud-Credential`. The clock outlives this.
+    RequestSigner(crypto::Ed25519PrivateKey key,
+        std::string audience,
+        const Clock& clock,
+        std::string credentials = {});
 
     /// The did:key that signs.
     [[nodiscard]] const std::string& id() const { return id_; }
@@ -40,6 +44,7 @@ class RequestSigner {
     crypto::Ed25519PrivateKey key_;
     std::string id_;
     std::string audience_;
+    std::string credentials_;
     const Clock& clock_;
     std::string nonce_;
 };

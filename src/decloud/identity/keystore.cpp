@@ -464,6 +464,15 @@ Result<crypto::Secret> KeyStore::mac_key(std::string_view name) {
     return key;
 }
 
+Result<void> KeyStore::replace_mac_key(std::string_view name, const crypto::Secret& key) {
+    TRY_VOID(check_name(name));
+    if (key.size() != 32) {
+        return fail(CommonError::invalid_input, "a MAC key is 32 bytes long");
+    }
+    return internal::replace_private_file(folder_ / "node" / ("mac-" + std::string(name) + ".json"),
+        key_text(kMac, "", key.view()).view());
+}
+
 bool is_development_key(const Address& address) {
     static const std::vector<Address> known = [] {
         std::vector<Address> out;

@@ -88,6 +88,8 @@ class KeyStore {
     [[nodiscard]] Result<void> rotate_rsa_key();
     /// 32 random bytes under a name (receipt MACs, module cache, nonces); made on first use.
     [[nodiscard]] Result<crypto::Secret> mac_key(std::string_view name);
+    /// Puts 32 other bytes under that name; the old ones are gone. Error: invalid_input.
+    [[nodiscard]] Result<void> replace_mac_key(std::string_view name, const crypto::Secret& key);
 
   private:
     KeyStore(std::filesystem::path folder, PassphraseSource passphrase)

@@ -14,6 +14,7 @@
 #include "process_gauges.hpp"
 #include "public_content.hpp"
 #include "receipts.hpp"
+#include "requesters.hpp"
 #include "tunnel.hpp"
 #include "well_known.hpp"
 
@@ -27,7 +28,6 @@
 #include <decloud/identity/jwe.hpp>
 #include <decloud/identity/names.hpp>
 #include <decloud/ipfs/gateway.hpp>
-#include <decloud/net/url.hpp>
 #include <decloud/payments/authorization_method.hpp>
 #include <decloud/payments/debts.hpp>
 #include <decloud/payments/owner_charging.hpp>
@@ -179,7 +179,6 @@ class Node::Impl {
   private:
     [[nodiscard]] Result<void> open_ledger();
     void register_everything();
-    [[nodiscard]] std::unique_ptr<pipeline::Authentication> make_authentication() const;
     [[nodiscard]] json::Object tell() const;
     [[nodiscard]] policy::AdmissionSettings policy_settings() {
         return {.usdc = asset_, .facts = &balances_};
@@ -220,6 +219,7 @@ class Node::Impl {
     std::unique_ptr<payments::EscrowCharging> charging_;
     std::unique_ptr<payments::X402Settlements> x402_;
     std::unique_ptr<payments::Debts> debts_;
+    std::unique_ptr<SuccessionRecords> successions_;
 
     sandbox::Sandbox sandbox_;
     std::unique_ptr<ContentSources> content_sources_;
@@ -312,7 +312,12 @@ void Node::Impl::register_everything() {
         *policy_, *storage_.ipns_records, clock_,
         peer_record(identity_.key.public_key(), settings_.public_url), settings_.domains);
     pipeline_.set_answer_key(identity_.key);
-    pipeline_.set_authentication(make_authentication());
+    successions_ =
+        std::make_unique<SuccessionRecords>(*storage_.records, [this](const std::string& id) {
+            return policy_->current()->names(id) || !debts_->find(id).promised.is_zero();
+        });
+    pipeline_.set_authentication(
+        make_authentication(clock_, identity_.audience, settings_.public_url, *successions_));
     pipeline_.add_admission(pipeline::make_failed_attempts_rule(
         {.per_minute = settings_.failed_attempts_per_minute,
             .exempt = gateway_clients(settings_.trusted_gateways)},
@@ -356,17 +361,6 @@ void Node::Impl::register_everything() {
 json::Object Node::Impl::tell() const {
     return well_known(
         settings_, sandbox_, identity_, pipeline_, deployments_.current_key(), asset_);
-}
-
-std::unique_ptr<pipeline::Authentication> Node::Impl::make_authentication() const {
-    pipeline::AuthenticationSettings known{.audience = identity_.audience};
-    if (const auto url = net::parse_url(settings_.public_url)) {
-        known.scheme = url->scheme == net::Scheme::https ? "https" : "http";
-        known.authority = url->authority();
-    }
-    auto made = std::make_unique<pipeline::Authentication>(clock_, std::move(known));
-    made->add_verifier(protocol::make_ethereum_credentials());
-    return made;
 }
 
 async::Task<Result<Bytes>> Node::Impl::open_window_key(std::string jwe) {

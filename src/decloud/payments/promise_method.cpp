@@ -112,8 +112,9 @@ class PromiseMethod final : public protocol::PaymentMethod {
         if (!promise) {
             return protocol::refuse(400, Status::bad_request, promise.error().detail());
         }
-        const bool has_signed = std::ranges::any_of(call.credentials,
-            [&](const auto& one) { return one.kind == "opencloud" && one.id == promise->id; });
+        const bool has_signed = std::ranges::any_of(call.credentials, [&](const auto& one) {
+            return one.kind == "opencloud" && one.id == promise->id && one.successor.empty();
+        });
         if (!has_signed) {
             return protocol::refuse(401, Status::invalid_signature,
                 "the request is not signed by " + promise->id + ", which promises to pay",
@@ -138,8 +139,8 @@ class PromiseMethod final : public protocol::PaymentMethod {
         }
         // Who else has signed gives it no credit.
         protocol::Call alone = *request.call;
-        std::erase_if(alone.credentials, [&](const auto& one) { return one.id != promise.id; });
-        const auto limits = limits_(alone, *request.terms);
+        keep_line_of(promise.id, alone.credentials);
+        auto limits = limits_(alone, *request.terms);
         if (!limits) {
             co_return std::unexpected(protocol::payment_required(Status::payment_no_defer,
                 "this node takes no promise for this call", "attach a payment", {}));
@@ -149,6 +150,9 @@ class PromiseMethod final : public protocol::PaymentMethod {
                 "the call costs " + to_string(request.terms->max_price) + ", " +
                     to_string(promise.amount) + " are promised",
                 "promise more", {}));
+        }
+        if (auto good = count_earlier(alone.credentials, *limits); !good) {
+            co_return std::unexpected(std::move(good.error()));
         }
         const Amount price = std::min(promise.amount, request.terms->max_price);
         if (auto allowed = debts_.check(promise, price, *limits); !allowed) {
@@ -171,6 +175,34 @@ class PromiseMethod final : public protocol::PaymentMethod {
     }
 
   private:
+    /// Leaves that id, and those that it has followed: they come after what follows them.
+    static void keep_line_of(const std::string& id, std::vector<protocol::Credential>& all) {
+        std::vector<std::string> line{id};
+        std::erase_if(all, [&line](const protocol::Credential& one) {
+            if (std::ranges::find(line, one.successor) != line.end()) {
+                line.push_back(one.id);
+            }
+            return std::ranges::find(line, one.id) == line.end();
+        });
+    }
+
+    /// A new id takes what its earlier ones owe, and broke, along.
+    [[nodiscard]] Checked<void> count_earlier(
+        const std::vector<protocol::Credential>& line, protocol::PromiseLimits& limits) const {
+        for (const protocol::Credential& one : line) {
+            if (one.successor.empty()) {
+                continue;
+            }
+            const Debt debt = debts_.find(one.id);
+            if (debt.broken > 0) {
+                return std::unexpected(protocol::payment_required(Status::payment_no_defer,
+                    one.id + " has broken a promise to this node", "attach a payment", {}));
+            }
+            limits.per_id = limits.per_id.saturating_minus(debt.owed());
+        }
+        return {};
+    }
+
     static std::string key_of(const Promise& promise) {
         return "promise:" + promise.id + ":" + promise.key;
     }

@@ -62,7 +62,28 @@ Checked<std::vector<Credential>> Authentication::check(const protocol::Call& cal
     if (auto added = add_claims(call, *signatures, credentials); !added) {
         return std::unexpected(std::move(added.error()));
     }
+    for (const Credential& credential : credentials) {
+        if (auto left = check_left(credential); !left) {
+            return std::unexpected(std::move(left.error()));
+        }
+    }
+    for (const Credential& credential : credentials) {
+        if (successions_ != nullptr && !credential.successor.empty()) {
+            successions_->learn(credential);
+        }
+    }
     return credentials;
+}
+
+/// The first successor stays: who steals a key that was left cannot leave it for another.
+Checked<void> Authentication::check_left(const Credential& credential) const {
+    const std::string known =
+        successions_ == nullptr ? std::string() : successions_->successor_of(credential.id);
+    if (known.empty() || known == credential.successor) {
+        return {};
+    }
+    return protocol::invalid_signature(credential.id + " was left for " + known,
+        "sign with the id that followed, and prove the earlier one by OpenCloud-Credential");
 }
 
 /// What costs least comes first: a stranger's request is dropped before a signature is verified.
@@ -149,6 +170,11 @@ Checked<void> Authentication::add_claims(const protocol::Call& call,
     if (!claims) {
         return protocol::invalid_signature(claims.error().detail());
     }
+    std::vector<std::string> signers;
+    for (const RequestSignature& signature : signatures) {
+        signers.push_back(signature.id);
+    }
+    std::vector<std::string> earlier;
     for (const protocol::CredentialClaim& claim : *claims) {
         if (claim.expires < clock_.unix_seconds()) {
             return protocol::invalid_signature(
@@ -160,13 +186,13 @@ Checked<void> Authentication::add_claims(const protocol::Call& call,
             return protocol::invalid_signature(
                 "this node knows no credential of the kind of " + claim.id);
         }
-        Result<Credential> found = fail(CommonError::invalid_input);
-        for (std::size_t i = 0; i < signatures.size() && !found; ++i) {
-            found = (*verifier)->verify(
-                claim, protocol::credential_text(signatures[i].id, claim, settings_.audience));
-        }
+        auto found = (*verifier)->verify(
+            claim, {.signers = signers, .earlier = earlier, .audience = settings_.audience});
         if (!found) {
             return protocol::invalid_signature(found.error().detail());
+        }
+        if (!found->successor.empty()) {
+            earlier.push_back(found->id);
         }
         credentials.push_back(std::move(*found));
     }
@@ -176,7 +202,7 @@ Checked<void> Authentication::add_claims(const protocol::Call& call,
 std::string Authentication::fresh_nonces(const std::vector<Credential>& credentials) {
     std::string out;
     for (const Credential& credential : credentials) {
-        if (credential.kind == kOpenCloudKind) {
+        if (credential.kind == kOpenCloudKind && credential.successor.empty()) {
             out += (out.empty() ? "" : ", ") +
                    nonce_member(credential.id, nonces_.issue(credential.id));
         }

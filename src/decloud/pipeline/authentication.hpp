@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,16 @@ struct AuthenticationSettings {
     protocol::NonceSettings nonces{};
 };
 
+/// Ids that were left for others, as this node has been shown. Lives on the pipeline's thread.
+class Successions {
+  public:
+    virtual ~Successions() = default;
+    /// Whom that id was left for; empty if nobody has shown that.
+    [[nodiscard]] virtual std::string successor_of(std::string_view id) const = 0;
+    /// A proved succession. What is kept of it is the implementation's choice.
+    virtual void learn(const protocol::Credential& earlier) = 0;
+};
+
 /// Who a request comes from: the first thing that the pipeline asks. Not thread safe.
 class Authentication {
   public:
@@ -32,6 +43,9 @@ class Authentication {
 
     /// Another kind of credential besides did:key signatures.
     void add_verifier(std::unique_ptr<protocol::CredentialVerifier> verifier);
+
+    /// Where successions are kept: an id that was left signs nothing any more. Outlives this.
+    void set_successions(Successions& successions) { successions_ = &successions; }
 
     /// The credentials of a request; none if it is not signed. Uses up its nonces. Problems: 401
     /// invalid-signature, 401 refresh-nonce with `Accept-Signature` and fresh nonces, 421 for
@@ -55,10 +69,13 @@ class Authentication {
         const Signatures& signatures,
         std::vector<protocol::Credential>& credentials) const;
 
+    [[nodiscard]] protocol::Checked<void> check_left(const protocol::Credential& credential) const;
+
     const Clock& clock_;
     AuthenticationSettings settings_;
     protocol::Nonces nonces_;
     std::vector<std::unique_ptr<protocol::CredentialVerifier>> verifiers_;
+    Successions* successions_ = nullptr;
 };
 
 }  // namespace decloud::pipeline

@@ -4,8 +4,13 @@
 #include <decloud/crypto/ed25519.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 #include <decloud/protocol/request_digest.hpp>
+#include <decloud/protocol/succession.hpp>
 
 #include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <string_view>
 
 namespace decloud::pipeline {
 namespace {
@@ -18,7 +23,10 @@ constexpr std::uint64_t kNow = 1'800'000'000;
 
 class AuthenticationTest : public ::testing::Test {
   protected:
-    AuthenticationTest() { authentication_.add_verifier(protocol::make_ethereum_credentials()); }
+    AuthenticationTest() {
+        authentication_.add_verifier(protocol::make_ethereum_credentials());
+        authentication_.add_verifier(protocol::make_succession_credentials());
+    }
 
     static Call unsigned_call(std::string_view body = "hello") {
         Call call;
@@ -201,6 +209,65 @@ TEST_F(AuthenticationTest, AnAccountVouchesForTheKeyThatSigns) {
     clock_.set({kNow + 30});
     sign(later, fresh(alice_), alice_);
     EXPECT_TRUE(authentication_.check(later));
+}
+
+class Remembered final : public Successions {
+  public:
+    [[nodiscard]] std::string successor_of(std::string_view id) const override {
+        const auto found = known_.find(std::string(id));
+        return found == known_.end() ? std::string() : found->second;
+    }
+    void learn(const protocol::Credential& earlier) override {
+        known_.emplace(earlier.id, earlier.successor);
+    }
+
+  private:
+    std::map<std::string, std::string> known_;
+};
+
+/// What `earlier` gives for `by`.
+std::string left_for(
+    const crypto::Ed25519PrivateKey& earlier, const crypto::Ed25519PrivateKey& by) {
+    protocol::CredentialClaim claim{.id = identity::to_did_key(earlier.public_key()),
+        .expires = {kNow + 1000},
+        .proof = {},
+        .by = identity::to_did_key(by.public_key())};
+    claim.proof = to_base64(earlier.sign(as_bytes(protocol::succession_text(claim))).view());
+    return protocol::format_credential_claims({claim});
+}
+
+TEST_F(AuthenticationTest, AnIdThatWasLeftSignsNothingAnyMore) {
+    Remembered remembered;
+    authentication_.set_successions(remembered);
+    const std::string alice = identity::to_did_key(alice_.public_key());
+    const std::string bob = identity::to_did_key(bob_.public_key());
+
+    Call before = unsigned_call();
+    sign(before, fresh(alice_), alice_);
+    EXPECT_TRUE(authentication_.check(before));
+
+    Call shown = unsigned_call();
+    shown.head.headers.add("OpenCloud-Credential", left_for(alice_, bob_));
+    sign(shown, fresh(bob_), bob_);
+    const auto known = authentication_.check(shown);
+    ASSERT_TRUE(known) << known.error().detail;
+    ASSERT_EQ(known->size(), 2U);
+    EXPECT_EQ(
+        known->at(1), (protocol::Credential{.kind = "opencloud", .id = alice, .successor = bob}));
+    EXPECT_EQ(authentication_.fresh_nonces(*known).find(alice), std::string::npos);
+
+    Call after = unsigned_call();
+    sign(after, fresh(alice_), alice_);
+    const auto refused = authentication_.check(after);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, Status::invalid_signature);
+    EXPECT_NE(refused.error().detail.find(bob), std::string::npos);
+
+    const auto thief = crypto::Ed25519PrivateKey::generate();
+    Call stolen = unsigned_call();
+    stolen.head.headers.add("OpenCloud-Credential", left_for(alice_, thief));
+    sign(stolen, fresh(thief), thief);
+    EXPECT_FALSE(authentication_.check(stolen));
 }
 
 }  // namespace

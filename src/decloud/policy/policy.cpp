@@ -261,6 +261,8 @@ const std::vector<Rule>& Policy::rules() const { return index_->text.rules; }
 
 bool Policy::requires_facts() const { return index_->requires_facts; }
 
+bool Policy::names(std::string_view id) const { return index_->ids.contains(id); }
+
 PolicySize Policy::size() const {
     return {.rules = index_->text.rules.size(),
         .ids = index_->ids.size(),

@@ -67,6 +67,9 @@ class Policy {
     [[nodiscard]] bool fits(
         const Rule& rule, const Credential& credential, const Question& question) const;
 
+    /// True if a rule or group is about this id, in the spelling of `normalise_id`.
+    [[nodiscard]] bool names(std::string_view id) const;
+
     [[nodiscard]] Access standard() const;
     [[nodiscard]] const std::vector<Rule>& rules() const;
     [[nodiscard]] PolicySize size() const;

@@ -6,6 +6,8 @@
 #include <decloud/crypto/hash.hpp>
 #include <decloud/crypto/secp256k1.hpp>
 
+#include <algorithm>
+
 namespace decloud::protocol {
 
 namespace {
@@ -20,14 +22,17 @@ class EthereumCredentials final : public CredentialVerifier {
         return id.starts_with("0x");
     }
     [[nodiscard]] Result<Credential> verify(
-        const CredentialClaim& claim, std::string_view text) const override {
+        const CredentialClaim& claim, const Vouched& vouched) const override {
         TRY(const Address account, parse_address(claim.id));
         TRY(const Bytes proof, from_hex(claim.proof));
-        const auto signer = crypto::recover(personal_message_digest(text), proof);
-        if (!signer || *signer != account) {
-            return fail(CommonError::invalid_input, claim.id + " has not signed its proof");
+        for (const std::string& did : vouched.signers) {
+            const std::string text = credential_text(did, claim, vouched.audience);
+            const auto signer = crypto::recover(personal_message_digest(text), proof);
+            if (signer && *signer == account) {
+                return Credential{.kind = "ethereum", .id = to_string(account)};
+            }
         }
-        return Credential{.kind = "ethereum", .id = to_string(account)};
+        return fail(CommonError::invalid_input, claim.id + " has not signed its proof");
     }
 };
 
@@ -43,11 +48,14 @@ Result<CredentialClaim> read_claim(const Member& member) {
         return fail(
             CommonError::invalid_input, "OpenCloud-Credential: each needs exp=… and proof=\"…\"");
     }
-    if (id->size() > kMaxTextBytes || proof->size() > kMaxTextBytes) {
+    const auto* by = find_parameter<std::string>(item->parameters, "by");
+    if (std::max({id->size(), proof->size(), by == nullptr ? 0 : by->size()}) > kMaxTextBytes) {
         return fail(CommonError::invalid_input, "OpenCloud-Credential: an id or proof is too long");
     }
-    return CredentialClaim{
-        .id = *id, .expires = {static_cast<std::uint64_t>(*expires)}, .proof = *proof};
+    return CredentialClaim{.id = *id,
+        .expires = {static_cast<std::uint64_t>(*expires)},
+        .proof = *proof,
+        .by = by == nullptr ? std::string() : *by};
 }
 
 }  // namespace

@@ -26,18 +26,21 @@ TEST(Credential, AnAccountVouchesForOneIdAtOneAudienceUntilItsEnd) {
                         "|2000000000|" + kAudience);
     claim.proof = "0x" + to_hex(key.sign(personal_message_digest(text)).view());
     ASSERT_TRUE(verifier->recognizes(claim.id));
-    const auto credential = verifier->verify(claim, text);
+    const auto verify = [&verifier](const CredentialClaim& it, std::string did, const char* at) {
+        return verifier->verify(it, {.signers = {&did, 1}, .earlier = {}, .audience = at});
+    };
+    const auto credential = verify(claim, kDid, kAudience);
     ASSERT_TRUE(credential) << credential.error().message();
     EXPECT_EQ(*credential, (Credential{.kind = "ethereum", .id = claim.id}));
 
-    EXPECT_FALSE(verifier->verify(claim, credential_text("did:key:zOther", claim, kAudience)));
-    EXPECT_FALSE(verifier->verify(claim, credential_text(kDid, claim, "eip155:1:0x00")));
+    EXPECT_FALSE(verify(claim, "did:key:zOther", kAudience));
+    EXPECT_FALSE(verify(claim, kDid, "eip155:1:0x00"));
     CredentialClaim later = claim;
     later.expires.value += 1;
-    EXPECT_FALSE(verifier->verify(later, credential_text(kDid, later, kAudience)));
+    EXPECT_FALSE(verify(later, kDid, kAudience));
     CredentialClaim stolen = claim;
     stolen.id = to_string(crypto::Secp256k1PrivateKey::generate().address());
-    EXPECT_FALSE(verifier->verify(stolen, credential_text(kDid, stolen, kAudience)));
+    EXPECT_FALSE(verify(stolen, kDid, kAudience));
 }
 
 TEST(Credential, ReadsTheHeaderStrictly) {

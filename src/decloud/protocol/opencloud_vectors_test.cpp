@@ -3,6 +3,7 @@
 #include "request_digest.hpp"
 #include "request_signatures.hpp"
 #include "response_signature.hpp"
+#include "succession.hpp"
 
 #include <decloud/base/encoding.hpp>
 #include <decloud/base/json.hpp>
@@ -14,7 +15,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <string>
 #include <variant>
+#include <vector>
 
 namespace decloud::protocol {
 namespace {
@@ -226,28 +229,38 @@ std::string refuses_credentials(const json::Object& vector, const json::Object& 
     if (!claims) {
         return "read";
     }
-    const auto verifier = make_ethereum_credentials();
+    const auto accounts = make_ethereum_credentials();
+    const auto ids = make_succession_credentials();
+    const std::vector<std::string> signers{text_of(vector, "did")};
+    std::vector<std::string> earlier;
     const json::Array& texts = vector.at("texts").as_array();
     EXPECT_EQ(claims->size(), texts.size());
     for (std::size_t i = 0; i < std::min(claims->size(), texts.size()); ++i) {
         const CredentialClaim& claim = claims->at(i);
-        const std::string text =
-            credential_text(text_of(vector, "did"), claim, text_of(node, "audience"));
-        EXPECT_EQ(text, texts[i].as_string());
-        EXPECT_TRUE(verifier->recognizes(claim.id));
+        const bool is_account = accounts->recognizes(claim.id);
+        const std::string audience = text_of(node, "audience");
+        EXPECT_EQ(
+            is_account ? credential_text(signers.front(), claim, audience) : succession_text(claim),
+            texts[i].as_string());
+        EXPECT_NE(is_account, ids->recognizes(claim.id));
         if (claim.expires.value < node.at("now").to_number<std::uint64_t>()) {
             return "exp";
         }
-        const auto known = verifier->verify(claim, text);
+        const auto known =
+            (is_account ? accounts : ids)
+                ->verify(claim, {.signers = signers, .earlier = earlier, .audience = audience});
         if (!known) {
             return "proof";
         }
-        EXPECT_EQ(*known, (Credential{.kind = "ethereum", .id = claim.id}));
+        EXPECT_EQ(*known, (Credential{.kind = is_account ? "ethereum" : "opencloud",
+                              .id = claim.id,
+                              .successor = claim.by}));
+        earlier.push_back(claim.id);
     }
     return {};
 }
 
-TEST(OpenCloudVectors, AccountsThatEthAccountSignedForAreKnown) {
+TEST(OpenCloudVectors, AccountsAndEarlierIdsThatOthersSignedForAreKnown) {
     const json::Object all = read_file("credentials.json");
     ASSERT_GE(all.at("vectors").as_array().size(), 12U);
     for (const json::Value& value : all.at("vectors").as_array()) {

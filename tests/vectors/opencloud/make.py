@@ -314,6 +314,13 @@ def claim(account=1, did=ED.id, audience=AUDIENCE, ends=NOW + 300, says=None, lo
     return f'"{says or address}";exp={ends};proof="{proof}"', text
 
 
+def succession(earlier=P256, by=ED, ends=NOW + 300, signer=None):
+    """The same of an id that was left for another."""
+    text = f"OpenCloud-Succession-v1|{by.id}|{earlier.id}|{ends}"
+    proof = base64.b64encode((signer or earlier).sign(text.encode())).decode()
+    return f'"{earlier.id}";by="{by.id}";exp={ends};proof="{proof}"', text
+
+
 def credential_vector(name, claims, check=None, why=None):
     fields = [each[0] for each in claims]
     return {"name": name, "did": ED.id, "field": ", ".join(fields), "texts": [each[1] for each in claims],
@@ -339,6 +346,17 @@ def credentials():
                             "exp is not what was signed")
     yield credential_vector("a proof that is too short", [(field[:-3] + '"', text)], "proof", "65 bytes are needed")
     yield credential_vector("nine accounts", [claim(number) for number in range(1, 10)], "read", "more than eight")
+    yield credential_vector("an earlier id", [succession()])
+    chain = [succession(MORE[0]), succession(MORE[1], MORE[0]), succession(P256, MORE[1]), claim()]
+    yield credential_vector("three earlier ids, each left for the next, and an account", chain)
+    yield credential_vector("an earlier id before what leads to it", [chain[1], chain[0]], "proof", "its successor is not known yet")
+    yield credential_vector("an earlier id of somebody else", [succession(by=MORE[0])], "proof", "left for one that has not signed")
+    yield credential_vector("an id that a stranger calls earlier", [succession(signer=MORE[0])], "proof", "not signed by the earlier id")
+    yield credential_vector("the id that signs as its own earlier one", [succession(ED, ED)], "proof", "it is there twice")
+    field, text = succession()
+    yield credential_vector("an earlier id without who follows", [(field.replace(f';by="{ED.id}"', ""), text.replace(ED.id, ""))],
+                            "proof", "by is missing")
+    field, text = claim()
     yield credential_vector("no proof", [(field.split(";proof")[0], text)], "read", "proof is missing")
     yield credential_vector("no end", [(field.replace(f";exp={NOW + 300}", ""), text)], "read", "exp is missing")
 
@@ -399,7 +417,7 @@ def main():
         "requests.json": text_of("Requests that docs/opencloud.md accepts or refuses; nonces are not judged here.",
                                  [ED, P256, *MORE], requests),
         "answers.json": text_of("Answers that a client of the node accepts or refuses.", [ED, MORE[0]], [*answers()]),
-        "credentials.json": text_of("OpenCloud-Credential of Ethereum accounts.", [ED], [*credentials()]),
+        "credentials.json": text_of("OpenCloud-Credential of Ethereum accounts and earlier ids.", [ED], [*credentials()]),
         "quotes.json": text_of("Quotes of the node, as OpenCloud-Quote carries them.", [ED, MORE[0]], [*quotes()]),
     }
     for name, text in files.items():

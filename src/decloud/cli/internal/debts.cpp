@@ -184,7 +184,7 @@ Outcome account_debts(const Context& context, bool offline) {
     TRY(Workspace workspace, context.open());
     TRY(auto book, client::PromiseBook::open(workspace.home.promises_file(),
                        workspace.config.spending.limits, context.clock()));
-    TRY(crypto::Secret seed, opencloud_seed(context, workspace));
+    TRY(client::OpenCloudId id, opencloud_id(context, workspace));
     TRY(const std::vector<client::OwnDebt> known, book.debts());
     const bool asks = !offline && !known.empty();
     return run([&](async::Executor executor) {
@@ -198,7 +198,7 @@ Outcome account_debts(const Context& context, bool offline) {
                         debts.push_back({debt, std::nullopt});
                     }
                     if (asks) {
-                        DebtWork work{context, workspace, std::move(book), std::move(seed),
+                        DebtWork work{context, workspace, std::move(book), std::move(id.seed),
                             executor, http, session};
                         CO_TRY(debts, co_await ask_debts(work));
                     }

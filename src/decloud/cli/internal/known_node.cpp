@@ -76,9 +76,9 @@ async::Task<Result<client::KnownNode>> find_node(
     co_return out;
 }
 
-Result<crypto::Secret> opencloud_seed(const Context& context, const Workspace& workspace) {
+Result<client::OpenCloudId> opencloud_id(const Context& context, const Workspace& workspace) {
     TRY(identity::KeyStore keys, context.keys(workspace));
-    return keys.mac_key("opencloud-id");
+    return client::open_opencloud_id(keys, workspace.home.successions_file());
 }
 
 }  // namespace decloud::cli::internal

@@ -3,6 +3,7 @@
 #include "../context.hpp"
 
 #include <decloud/client/node_facts.hpp>
+#include <decloud/client/opencloud_id.hpp>
 
 #include <memory>
 #include <string>
@@ -25,8 +26,8 @@ namespace decloud::cli::internal {
     std::string node,
     bool with_provider);
 
-/// The seed of this home's OpenCloud id; made when it is first asked for.
-[[nodiscard]] Result<crypto::Secret> opencloud_seed(
+/// This home's OpenCloud id; made when it is first asked for.
+[[nodiscard]] Result<client::OpenCloudId> opencloud_id(
     const Context& context, const Workspace& workspace);
 
 }  // namespace decloud::cli::internal
