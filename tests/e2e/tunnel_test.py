@@ -67,12 +67,12 @@ class Tunnelled:
         expect_equal(self.process.wait(40), 0, f"{self.name}'s exit code: {self.log()[-2000:]}")
 
 
-def fund(cloud, tunnelled):
+def fund(cloud, tunnelled, budget=USDC):
     usdc = cloud.info["chain"]["usdc"]
     cloud.send(development_account(0).address, usdc, "mint(address,uint256)", OWNER.address, 10 * USDC)
     cloud.send(OWNER.address, usdc, "approve(address,uint256)", cloud.escrow, 10 * USDC)
     cloud.send(OWNER.address, cloud.escrow, "deposit(uint128)", 10 * USDC)
-    cloud.send(OWNER.address, cloud.escrow, "approve(address,uint128,uint128)", tunnelled.account.address, PRICE, USDC)
+    cloud.send(OWNER.address, cloud.escrow, "approve(address,uint128,uint128)", tunnelled.account.address, PRICE, budget)
     wait_for("the provider to see the money", lambda: OWNER.address in good(
         tunnelled.home, "provider", "status", "--json").out.lower(), 40, 0.5)
 

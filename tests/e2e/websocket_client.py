@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""websocket_client.py http1|http2 URL: speaks to an echo as Debian's python3-websockets does, or by RFC 8441 as its
-python3-h2 and python3-wsproto do. Prints what it saw as JSON."""
+"""websocket_client.py http1|http2|stay URL: speaks to an echo as Debian's python3-websockets does, or by RFC 8441 as its
+python3-h2 and python3-wsproto do; or says hello and stays until it is closed. Prints what it saw as JSON."""
 
 import asyncio
 import json
@@ -32,6 +32,17 @@ async def over_http1(url):
             return seen | {"close": [connection.close_code, connection.close_reason]}
     except websockets.exceptions.InvalidStatusCode as refusal:
         return {"status": refusal.status_code}
+
+
+async def stay(url):
+    import websockets
+
+    async with websockets.connect("ws" + url.removeprefix("http"), open_timeout=DEADLINE, ping_interval=None,
+                                  compression=None) as connection:
+        await connection.send("hello")
+        seen = {"interval": connection.response_headers.get("OpenCloud-Interval"), "echo": await connection.recv()}
+        await asyncio.wait_for(connection.wait_closed(), 2 * DEADLINE)
+        return seen | {"close": [connection.close_code, connection.close_reason]}
 
 
 class Http2:
@@ -153,7 +164,7 @@ def over_http2(url):
 
 def main():
     kind, url = sys.argv[1:]
-    print(json.dumps(asyncio.run(over_http1(url)) if kind == "http1" else over_http2(url)))
+    print(json.dumps(over_http2(url) if kind == "http2" else asyncio.run({"http1": over_http1, "stay": stay}[kind](url))))
 
 
 main()

@@ -97,6 +97,7 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.policy_file = workspace.home.policy_file();
     settings.native_wall = std::chrono::seconds(config.provider.native_seconds);
     settings.server_freeze = std::chrono::seconds(config.provider.freeze_seconds);
+    settings.stream_interval = std::chrono::seconds(config.provider.stream_seconds);
     settings.runtimes = config.provider.runtimes;
     return settings;
 }

@@ -21,6 +21,7 @@ using internal::TomlReader;
 constexpr std::uint64_t kMaxConfigBytes = 256 * 1024;
 constexpr std::uint64_t kLongestRunSeconds = 900;
 constexpr std::uint64_t kLongestFreezeSeconds = 3600;
+constexpr std::uint64_t kLongestStreamSeconds = 3600;
 constexpr std::uint64_t kHighestLimit = 1'000'000;
 constexpr std::uint64_t kAllTraces = 1000;
 
@@ -192,6 +193,10 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
     TRY_VOID(reader.number("freeze_seconds", provider.freeze_seconds));
     if (provider.freeze_seconds > kLongestFreezeSeconds) {
         return reader.wrong("freeze_seconds", "0 to 3600");
+    }
+    TRY_VOID(reader.number("stream_seconds", provider.stream_seconds));
+    if (provider.stream_seconds == 0 || provider.stream_seconds > kLongestStreamSeconds) {
+        return reader.wrong("stream_seconds", "1 to 3600");
     }
     TRY_VOID(reader.texts("runtimes", provider.runtimes));
     for (const std::string& runtime : provider.runtimes) {
@@ -470,7 +475,8 @@ std::string format_config(const Config& config) {
                 {"failed_attempts", integer(config.provider.failed_attempts)},
                 {"cache_bytes", integer(config.provider.cache_bytes)},
                 {"native_seconds", integer(config.provider.native_seconds)},
-                {"freeze_seconds", integer(config.provider.freeze_seconds)}}},
+                {"freeze_seconds", integer(config.provider.freeze_seconds)},
+                {"stream_seconds", integer(config.provider.stream_seconds)}}},
         {"spending", spending_table(config.spending)}};
     std::vector<std::string> listed;
     listed.reserve(config.trials.listed.size());

@@ -123,6 +123,8 @@ struct ProviderConfig {
     /// Without a request for so long, a server stands still until the next one, at most 3600; 0:
     /// never.
     std::uint64_t freeze_seconds = 2;
+    /// How long a WebSocket or an event stream goes on for the price of one call, 1 to 3600.
+    std::uint64_t stream_seconds = 60;
 };
 
 /// `[trials]`: calls that the home's provider gives away by itself.

@@ -166,6 +166,10 @@ TEST(Config, ServersAreFrozenAfterSomeSecondsOrNever) {
     EXPECT_EQ(parse_config("", "c")->provider.freeze_seconds, 2U);
     EXPECT_EQ(parse_config("[provider]\nfreeze_seconds = 0\n", "c")->provider.freeze_seconds, 0U);
     EXPECT_FALSE(parse_config("[provider]\nfreeze_seconds = 3601\n", "c"));
+    EXPECT_EQ(parse_config("", "c")->provider.stream_seconds, 60U);
+    EXPECT_EQ(parse_config("[provider]\nstream_seconds = 1\n", "c")->provider.stream_seconds, 1U);
+    EXPECT_FALSE(parse_config("[provider]\nstream_seconds = 0\n", "c"));
+    EXPECT_FALSE(parse_config("[provider]\nstream_seconds = 3601\n", "c"));
 }
 
 TEST(Config, RefusesLimitsThatCannotBe) {

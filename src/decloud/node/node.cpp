@@ -158,8 +158,8 @@ class Node::Impl {
           slow_answers_(executor),
           run_metrics_(*metrics_),
           call_logs_(executor, clock),
-          function_context_{
-              executor, sandbox_, slow_answers_, asset_, settings_.price, run_metrics_, call_logs_},
+          function_context_{executor, sandbox_, slow_answers_, asset_, settings_.price,
+              settings_.stream_interval, run_metrics_, call_logs_},
           spent_statements_(*storage_.records, "logs-read/", clock),
           logs_context_{deployments_, call_logs_, spent_statements_, pool_},
           balances_(make_balance_of(client_, escrow_, settings_.contracts.usdc), clock),

@@ -84,6 +84,8 @@ struct NodeSettings {
     std::chrono::milliseconds native_wall = std::chrono::seconds(15);
     /// Without a request for so long, a server stands still until the next one. Zero: never.
     std::chrono::milliseconds server_freeze = std::chrono::seconds(2);
+    /// How long a WebSocket or an event stream goes on for the price of one call.
+    std::chrono::milliseconds stream_interval = std::chrono::seconds(60);
     /// Trustless gateways from which what a call needs is fetched if it is not held here.
     std::vector<net::Url> content_sources;
     /// Delegated routers that are asked for others where those do not give it.

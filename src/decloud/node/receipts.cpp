@@ -26,6 +26,9 @@ Result<std::string> receipt_json(
     body["status"] = receipt.call.status;
     body["responseBytes"] = receipt.call.response_bytes;
     body["durationMicroseconds"] = receipt.call.duration.count();
+    if (receipt.call.interval != 0) {
+        body["interval"] = receipt.call.interval;
+    }
     body["signer"] = identity::to_did_key(node_identity.key.public_key());
     if (node_identity.delegation) {
         body["delegation"] = identity::to_json(*node_identity.delegation);

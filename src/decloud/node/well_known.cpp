@@ -37,6 +37,7 @@ json::Object well_known(const NodeSettings& settings,
     call_price["method"] = "call";
     call_price["currency"] = asset.text;
     call_price["amount"] = to_string(settings.price);
+    call_price["streamIntervalMilliseconds"] = settings.stream_interval.count();
 
     json::Object body;
     body["provider"] = std::move(provider);

@@ -94,6 +94,7 @@ class AuthorizationMethod final : public protocol::PaymentMethod {
                 sponsored->max_price, std::move(single_use), std::move(sponsored->counters),
                 std::string());
         }
+        single_use.most = Amount(fields.max_price);
         const Terms terms = with_bid(*request.call, *request.terms, Amount(fields.max_price));
         co_return co_await hold_from_payer(charging_, fields.payer, terms, Amount(fields.max_price),
             std::move(single_use), {}, std::string());

@@ -407,5 +407,96 @@ TEST_F(ChargingTest, AnyListedIdAmongThoseThatSignIsServedAndCountedAsItself) {
     });
 }
 
+/// What a stream of at most `most` intervals pays by such a request, the last one included.
+async::Task<Amount> stream(ChargingTest& test,
+    protocol::PaymentMethod& method,
+    std::shared_ptr<protocol::Call> call,
+    int most) {
+    auto outcome = co_await method.hold({.call = std::move(call),
+        .terms = std::make_shared<const protocol::Terms>(test.terms(test.owner_.address())),
+        .digest = test.digest_,
+        .inspected = {}});
+    EXPECT_TRUE(outcome);
+    protocol::PaymentHold& hold = *outcome->hold;
+    EXPECT_TRUE(co_await hold.ready());
+    EXPECT_TRUE(co_await hold.served());
+    const Amount price = hold.held();
+    Amount paid;
+    for (int number = 1; number < most && co_await hold.hold_interval(price); ++number) {
+        EXPECT_EQ(hold.held(), price.plus(price).value());
+        EXPECT_TRUE(hold.commit_interval(price, {}));
+        EXPECT_EQ(hold.held(), price);
+        paid = paid.plus(price).value();
+    }
+    EXPECT_TRUE(hold.commit(price, {}));
+    co_return paid.plus(price).value();
+}
+
+TEST_F(ChargingTest, AStreamGoesOnAsLongAsItsOwnersMoney) {
+    open_channel(owner_.address(), Amount(3500));
+    run([](ChargingTest& test) -> async::Task<void> {
+        EXPECT_EQ(
+            co_await stream(test, *test.owner_method_, call_from("192.0.2.1"), 100), Amount(3000));
+    });
+    EXPECT_EQ(
+        ledger_->spent(channels_.money[owner_.address()].channel->account).amount, Amount(3000));
+}
+
+TEST_F(ChargingTest, IntervalsAreWithinTheOwnersCapsOnCalls) {
+    owner_pays_.per_day = 5;
+    open_channel(owner_.address(), Amount(1'000'000));
+    run([](ChargingTest& test) -> async::Task<void> {
+        EXPECT_EQ(
+            co_await stream(test, *test.owner_method_, call_from("192.0.2.1"), 2), Amount(2000));
+        EXPECT_EQ(
+            co_await stream(test, *test.owner_method_, call_from("192.0.2.1"), 100), Amount(3000));
+        EXPECT_EQ(co_await test.pay(*test.owner_method_, call_from("192.0.2.1"),
+                      test.terms(test.owner_.address())),
+            402);
+    });
+}
+
+TEST_F(ChargingTest, AnAuthorizationPaysForAsManyIntervalsAsItIsOver) {
+    open_channel(stranger_.address(), Amount(1'000'000));
+    run([](ChargingTest& test) -> async::Task<void> {
+        EXPECT_EQ(co_await stream(test, *test.authorization_method_,
+                      test.authorized_call(test.stranger_, test.digest_, 3999, 1), 100),
+            Amount(3000));
+        EXPECT_EQ(co_await stream(test, *test.authorization_method_,
+                      test.authorized_call(test.stranger_, test.digest_, 1000, 2), 100),
+            Amount(1000));
+    });
+}
+
+TEST_F(ChargingTest, ATrialPaysForIntervalsWithItsCalls) {
+    const PayerAccount trial = trial_account(provider_, owner_.address());
+    ChannelState state;
+    state.asset = AssetId{std::string(kTrialAsset)};
+    state.owner = to_string(owner_.address());
+    state.reserved = Amount(4);
+    EXPECT_TRUE(ledger_->record_chain(trial, state));
+    channels_.money[owner_.address()].trial = trial;
+    run([](ChargingTest& test) -> async::Task<void> {
+        EXPECT_EQ(
+            co_await stream(test, *test.owner_method_, call_from("192.0.2.1"), 100), Amount(4000))
+            << "of which nothing is charged";
+    });
+    EXPECT_EQ(ledger_->spent(trial).amount, Amount(4));
+}
+
+TEST_F(ChargingTest, NoIntervalBeginsWhileTheChainIsSilent) {
+    open_channel(owner_.address(), Amount(1'000'000));
+    run([](ChargingTest& test) -> async::Task<void> {
+        protocol::PaymentRequest request;
+        request.call = call_from("192.0.2.1");
+        request.terms = std::make_shared<const protocol::Terms>(test.terms(test.owner_.address()));
+        auto outcome = co_await test.owner_method_->hold(std::move(request));
+        test.channels_.reason = "no block for an hour";
+        EXPECT_EQ((co_await outcome->hold->hold_interval(kPrice)).error(),
+            make_error_code(CommonError::unavailable));
+        EXPECT_EQ(outcome->hold->held(), kPrice);
+    });
+}
+
 }  // namespace
 }  // namespace decloud::payments

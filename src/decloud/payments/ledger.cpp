@@ -287,6 +287,10 @@ async::Task<Result<HoldId>> Ledger::acquire(HoldRequest request) {
 
 Result<void> Ledger::extend(HoldId id, Amount more) { return state_->extend(id, more); }
 
+async::Task<Result<void>> Ledger::extend_interval(HoldId id, Amount more) {
+    return state_->extend_interval(id, more);
+}
+
 std::optional<Result<HoldId>> Ledger::try_acquire(HoldRequest& request) {
     return state_->try_acquire(request);
 }

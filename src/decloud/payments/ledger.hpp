@@ -88,6 +88,9 @@ class Ledger {
     [[nodiscard]] std::optional<Result<HoldId>> try_acquire(HoldRequest& request);
     /// Reserves more for a running call. Errors as `hold`.
     [[nodiscard]] Result<void> extend(HoldId id, Amount more);
+    /// Reserves the next interval of a stream: `more`, and one further count of every counter.
+    /// Leases another slice first if that is what is missing. Errors as `hold`.
+    [[nodiscard]] async::Task<Result<void>> extend_interval(HoldId id, Amount more);
     /// Before the call runs: its record `served` goes on its way to the disk, so that `served`
     /// seldom waits. Resumes when the hold's idempotency key is on disk, at once if it has none.
     [[nodiscard]] async::Task<Result<void>> begin(HoldId id);
@@ -101,7 +104,8 @@ class Ledger {
     /// the commit window. Errors: unknown_hold, exceeds_hold; disk_full, unavailable (the hold is
     /// then still there).
     [[nodiscard]] Result<ReceiptId> commit(HoldId id, Amount actual, CallRecord call);
-    /// Charges an elapsed interval of a stream on its own and keeps the rest held.
+    /// Charges an elapsed interval of a stream on its own and keeps the rest held. After
+    /// `extend_interval` it counts as a call.
     [[nodiscard]] Result<ReceiptId> commit_interval(HoldId id, Amount actual, CallRecord call);
     /// Nothing is charged, counts are given back, the idempotency key stays spent.
     [[nodiscard]] Result<void> release(HoldId id, ReleaseReason reason);

@@ -195,9 +195,10 @@ Result<Ledger::State::Hold*> Ledger::State::find(HoldId id) {
 }
 
 void Ledger::State::end(Hold& hold) {
-    for (CounterEntry* counter : hold.counters) {
-        --counter->running;
+    for (const HeldCounter& counter : hold.counters) {
+        counter.entry->running -= hold.claims;
     }
+    hold.claims = 1;
     ++hold.generation;
     hold.serial = 0;
     hold.held = Amount();
@@ -259,7 +260,7 @@ Result<HoldId> Ledger::State::hold(HoldRequest& request) {
             counter = &book_.make_counter(claim);
         }
         ++counter->running;
-        hold.counters.push_back(counter);
+        hold.counters.push_back({counter, claim.limit});
     }
     return id;
 }
@@ -334,16 +335,6 @@ async::Task<Result<HoldId>> Ledger::State::acquire(HoldRequest request) {
             co_return held;
         }
     }
-}
-
-Result<void> Ledger::State::extend(HoldId id, Amount more) {
-    TRY_VOID(check_open());
-    TRY(Hold * hold, find(id));
-    PayerEntry& payer = book_.payer(hold->payer);
-    TRY_VOID(check_money(payer, more));
-    hold->held = Amount(hold->held.units() + more.units());
-    book_.change(payer, [&] { payer.held = Amount(payer.held.units() + more.units()); });
-    return {};
 }
 
 Result<void> Ledger::State::record_served(Hold& hold) {
@@ -469,9 +460,9 @@ async::Task<Result<void>> Ledger::State::served(HoldId id) {
 }
 
 Result<void> Ledger::State::define_counters(const Hold& hold) {
-    for (CounterEntry* counter : hold.counters) {
-        if (!counter->defined) {
-            internal::CounterRecord record = counter->record;
+    for (const HeldCounter& counter : hold.counters) {
+        if (!counter.entry->defined) {
+            internal::CounterRecord record = counter.entry->record;
             record.index = book_.next_counter();
             TRY_VOID(write(RecordType::counter, record, LogUse::closing));
             TRY_VOID(book_.apply(record));
@@ -493,10 +484,9 @@ internal::FinishedRecord Ledger::State::finished_record(
     record.time = now();
     record.call_id = hold.call_id;
     record.call = std::move(call);
-    // A stream counts as one call however many intervals it has.
-    if (!goes_on) {
-        for (const CounterEntry* counter : hold.counters) {
-            record.counters.push_back(counter->record.index);
+    if (counts(hold, goes_on)) {
+        for (const HeldCounter& counter : hold.counters) {
+            record.counters.push_back(counter.entry->record.index);
         }
     }
     return record;
@@ -513,7 +503,7 @@ Result<ReceiptId> Ledger::State::commit(HoldId id, Amount actual, CallRecord cal
         return fail(CommonError::invalid_input, "a call record's names are too long");
     }
     PayerEntry& payer = book_.payer(hold->payer);
-    if (!goes_on) {
+    if (counts(*hold, goes_on)) {
         TRY_VOID(define_counters(*hold));
     }
     const auto record = finished_record(*hold, actual, std::move(call), goes_on);
@@ -525,6 +515,11 @@ Result<ReceiptId> Ledger::State::commit(HoldId id, Amount actual, CallRecord cal
     hold->held = hold->held.saturating_minus(actual);
     if (!goes_on) {
         end(*hold);
+    } else if (counts(*hold, goes_on)) {
+        --hold->claims;
+        for (const HeldCounter& counter : hold->counters) {
+            --counter.entry->running;
+        }
     }
     lease_ahead(payer);
     return record.receipt;

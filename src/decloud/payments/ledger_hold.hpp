@@ -1,5 +1,6 @@
 #pragma once
 
+#include "channel_directory.hpp"
 #include "ledger.hpp"
 
 #include <decloud/protocol/payment_method.hpp>
@@ -9,14 +10,31 @@
 
 namespace decloud::payments {
 
+/// What bounds the further intervals of a stream, beside the payer's money.
+struct IntervalBounds {
+    /// What the payer has agreed to for all of the call; none: for each interval as for a call.
+    std::optional<Amount> most;
+    /// Asked whether paid calls are served at all; null: they are. Outlives the hold.
+    const ChannelDirectory* channels = nullptr;
+};
+
 /// A hold in the ledger, as the pipeline sees it. Releases what was not committed. `ledger`
 /// outlives it.
 class LedgerHold final : public protocol::PaymentHold {
   public:
     /// `counts_calls`: the asset is calls (a trial), so one unit is charged whatever the price.
-    LedgerHold(
-        Ledger& ledger, HoldId id, std::optional<Address> payer, Amount held, bool counts_calls)
-        : ledger_(ledger), id_(id), payer_(payer), held_(held), counts_calls_(counts_calls) {}
+    LedgerHold(Ledger& ledger,
+        HoldId id,
+        std::optional<Address> payer,
+        Amount held,
+        bool counts_calls,
+        IntervalBounds bounds = {})
+        : ledger_(ledger),
+          id_(id),
+          payer_(payer),
+          held_(held),
+          counts_calls_(counts_calls),
+          bounds_(bounds) {}
     ~LedgerHold() override;
     LedgerHold(const LedgerHold&) = delete;
     LedgerHold& operator=(const LedgerHold&) = delete;
@@ -24,6 +42,8 @@ class LedgerHold final : public protocol::PaymentHold {
     [[nodiscard]] std::optional<Address> payer() const override { return payer_; }
     [[nodiscard]] Amount held() const override { return held_; }
     Result<void> extend(Amount more) override;
+    [[nodiscard]] async::Task<Result<void>> hold_interval(Amount price) override;
+    Result<std::string> commit_interval(Amount actual, protocol::CallSummary summary) override;
     [[nodiscard]] async::Task<Result<void>> ready() override { return ledger_.begin(id_); }
     [[nodiscard]] bool try_ready() override { return ledger_.try_begin(id_); }
     [[nodiscard]] async::Task<Result<void>> served() override { return ledger_.served(id_); }
@@ -37,6 +57,9 @@ class LedgerHold final : public protocol::PaymentHold {
     std::optional<Address> payer_;
     Amount held_;
     bool counts_calls_;
+    IntervalBounds bounds_;
+    /// In the intervals that have elapsed.
+    Amount charged_;
     bool ended_ = false;
 };
 

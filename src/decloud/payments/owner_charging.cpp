@@ -100,7 +100,9 @@ HoldOutcome held(EscrowCharging& charging,
     bool counts_calls,
     const std::optional<SingleUse>& single_use) {
     HoldOutcome outcome;
-    outcome.hold = std::make_unique<LedgerHold>(charging.ledger, id, payer, amount, counts_calls);
+    outcome.hold = std::make_unique<LedgerHold>(charging.ledger, id, payer, amount, counts_calls,
+        IntervalBounds{
+            .most = single_use ? single_use->most : std::nullopt, .channels = &charging.channels});
     outcome.key = single_use ? single_use->key : std::string();
     return outcome;
 }

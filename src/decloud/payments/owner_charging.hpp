@@ -34,6 +34,9 @@ struct SingleUse {
     std::string key;
     UnixSeconds expires;
     Bytes32 request_digest;
+    /// All that its payer has signed for, however many intervals a stream has; none: the money is
+    /// of somebody who has signed for each call.
+    std::optional<Amount> most{};
 };
 
 /// Who asks, for `ownerPays`: the text under which calls are counted, the account if one signed,

@@ -78,6 +78,8 @@ struct CallRecord {
     std::uint32_t status = 0;
     std::uint64_t response_bytes = 0;
     std::chrono::microseconds duration{};
+    /// Which interval of a stream this is, counted from 1; 0: the whole call.
+    std::uint32_t interval = 0;
 };
 
 /// A charged call as the ledger keeps it.

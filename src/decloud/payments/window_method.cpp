@@ -324,7 +324,8 @@ async::Task<Checked<HoldOutcome>> WindowMethod::hold_price(
     if (id) {
         HoldOutcome outcome;
         outcome.hold = std::make_unique<LedgerHold>(charging_.ledger, *id,
-            payer ? std::optional(*payer) : std::nullopt, request.terms->max_price, false);
+            payer ? std::optional(*payer) : std::nullopt, request.terms->max_price, false,
+            IntervalBounds{.most = {}, .channels = &charging_.channels});
         outcome.key = key;
         co_return outcome;
     }

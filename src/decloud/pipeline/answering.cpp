@@ -29,6 +29,15 @@ net::http::ResponseHead problem_head(const Problem& problem) {
     return head;
 }
 
+/// What a WebSocket is told that is not paid any further; none if it ended by itself.
+std::optional<std::string> why_ended(
+    const std::optional<std::string>& stopped, const std::string& receipt) {
+    if (!stopped) {
+        return std::nullopt;
+    }
+    return receipt.empty() ? *stopped : "receipt " + receipt + ": " + *stopped;
+}
+
 }  // namespace
 
 async::Task<void> Pipeline::fail_run(Run& run, Completion completion) {
@@ -112,8 +121,12 @@ async::Task<void> Pipeline::settle(Run& run, Completion completion) {
     if (!may_be_kept) {
         add_nonces(run, extra);
     }
+    if (run.intervals) {
+        extra.add("OpenCloud-Intervals", std::to_string(run.intervals->intervals()));
+    }
     if (responder.upgraded()) {
-        co_await responder.end_upgraded();
+        co_await responder.end_upgraded(
+            why_ended(run.intervals ? run.intervals->stopped() : std::nullopt, *receipt));
         co_return;
     }
     if (responder.started()) {
@@ -172,15 +185,7 @@ Result<std::string> Pipeline::commit(Run& run,
     if (!run.hold) {
         return std::string();
     }
-    auto receipt = run.hold->commit(
-        actual, {.service = run.call->service,
-                    .subject = run.terms().subject,
-                    .request_digest = run.request_digest.value_or(Bytes32{}),
-                    .response_digest = response_digest,
-                    .status = status,
-                    .response_bytes = response_bytes,
-                    .duration = std::chrono::duration_cast<std::chrono::microseconds>(
-                        std::chrono::steady_clock::now() - run.started)});
+    auto receipt = run.hold->commit(actual, run.summary(status, response_digest, response_bytes));
     if (!receipt) {
         log::error("pipeline", "a served call of {} could not be charged: {}", run.terms().subject,
             receipt.error().message());

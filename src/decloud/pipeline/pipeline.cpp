@@ -2,6 +2,8 @@
 #include "quoting.hpp"
 #include "service_template.hpp"
 
+#include <boost/asio/this_coro.hpp>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -253,6 +255,17 @@ async::Task<Checked<void>> Pipeline::admit(Run& run) {
             co_return protocol::refuse(400, Status::bad_request, digest.error().detail());
         }
     }
+    auto verdict = co_await ask_rules(run);
+    if (!verdict) {
+        co_return std::unexpected(std::move(verdict.error()));
+    }
+    run.admitted = std::move(*verdict);
+    co_return Checked<void>{};
+}
+
+/// What all rules say beside the answer, if none refuses the call.
+async::Task<Checked<protocol::HeaderFields>> Pipeline::ask_rules(Run& run) {
+    protocol::HeaderFields told;
     for (const auto& rule : admissions_) {
         if (!rule->checks_calls()) {
             continue;
@@ -261,9 +274,9 @@ async::Task<Checked<void>> Pipeline::admit(Run& run) {
         if (!verdict) {
             co_return std::unexpected(std::move(verdict.error()));
         }
-        std::ranges::move(*verdict, std::back_inserter(run.admitted));
+        std::ranges::move(*verdict, std::back_inserter(told));
     }
-    co_return Checked<void>{};
+    co_return told;
 }
 
 Checked<void> Pipeline::screen(std::string_view client) {
@@ -407,12 +420,26 @@ async::Task<Checked<void>> Pipeline::receive_body(Run& run) {
 async::Task<void> Pipeline::serve(Run& run) {
     const bool body_open = run.body->whole() == nullptr;
     const bool verify_at_end = body_open && run.announced_digest.has_value();
-    run.responder = std::make_unique<ExchangeResponder>(run.exchange, run.hold.get(),
-        ExchangeResponder::Rules{
-            .after_body = verify_at_end, .max_waiting_bytes = 16 * kMiB, .headers = run.admitted});
+    ExchangeResponder::Rules rules{
+        .after_body = verify_at_end, .max_waiting_bytes = 16 * kMiB, .headers = run.admitted};
+    if (run.hold && !run.hold->held().is_zero() && run.terms().stream_interval.count() > 0) {
+        run.executor = co_await boost::asio::this_coro::executor;
+        rules.on_stream = [this, &run](net::http::ResponseHead& head) { begin_stream(run, head); };
+    }
+    run.responder =
+        std::make_unique<ExchangeResponder>(run.exchange, run.hold.get(), std::move(rules));
+    // After an upgrade what reads or writes the connection sees its end.
+    const auto hang_up = run.exchange.hang_up().on_cancel([&run] {
+        if (!run.responder->upgraded()) {
+            run.stop.cancel();
+        }
+    });
     RunCharge charge(run.hold.get());
     Completion completion =
-        co_await run.prepared->serve(*run.body, *run.responder, charge, run.exchange.hang_up());
+        co_await run.prepared->serve(*run.body, *run.responder, charge, run.stop.token());
+    if (run.intervals) {
+        completion = co_await end_stream(run, std::move(completion));
+    }
     if (const std::optional<Error>& refusal = run.responder->refusal()) {
         const auto told = run.hold ? run.hold->refusal() : std::nullopt;
         completion = Completion::failed(told.value_or(protocol::problem_from(*refusal)));

@@ -79,7 +79,14 @@ class Pipeline {
     void tell_refused(std::string_view client, const protocol::Problem& problem);
     [[nodiscard]] async::Task<protocol::Checked<void>> find_digest(Run& run);
     [[nodiscard]] async::Task<protocol::Checked<void>> receive_body(Run& run);
+    [[nodiscard]] async::Task<protocol::Checked<protocol::HeaderFields>> ask_rules(Run& run);
     [[nodiscard]] async::Task<void> serve(Run& run);
+    // streams.cpp
+    void begin_stream(Run& run, net::http::ResponseHead& head);
+    [[nodiscard]] async::Task<protocol::Checked<void>> admit_again(Run& run);
+    [[nodiscard]] static async::Task<void> stop_stream(Run& run);
+    [[nodiscard]] static async::Task<protocol::Completion> end_stream(
+        Run& run, protocol::Completion completion);
     [[nodiscard]] async::Task<bool> body_matches(Run& run);
     [[nodiscard]] async::Task<void> settle(Run& run, protocol::Completion completion);
     [[nodiscard]] async::Task<void> fail_run(Run& run, protocol::Completion completion);

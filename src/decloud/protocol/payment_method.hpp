@@ -28,6 +28,8 @@ struct CallSummary {
     int status = 0;
     std::uint64_t response_bytes = 0;
     std::chrono::microseconds duration{};
+    /// Which interval of a stream this is, counted from 1; 0: the whole call.
+    std::uint32_t interval = 0;
 };
 
 /// Money that is held for one running call. Destroying it without `commit` releases it.
@@ -40,6 +42,16 @@ class PaymentHold {
     [[nodiscard]] virtual Amount held() const = 0;
     /// Holds `more` on top. Errors: PaymentError's, or unavailable where nothing can be held.
     virtual Result<void> extend(Amount more) = 0;
+    /// Holds `price` on top for the next interval of a stream, which counts as another call.
+    /// Errors: as `extend`; also where the payer has not agreed to more.
+    [[nodiscard]] virtual async::Task<Result<void>> hold_interval(Amount /*price*/) {
+        co_return fail(CommonError::unavailable, "this payment is for one interval");
+    }
+    /// Charges the elapsed interval and goes on with what was held for the next. Returns the
+    /// receipt's id. After an error it is still to be charged, with `commit`.
+    virtual Result<std::string> commit_interval(Amount /*actual*/, CallSummary /*summary*/) {
+        return fail(CommonError::unavailable, "this payment is for one interval");
+    }
     /// Durable before the program runs; at once where nothing needs it.
     [[nodiscard]] virtual async::Task<Result<void>> ready() = 0;
     /// True if `ready` would have nothing to wait for and has been done with that.

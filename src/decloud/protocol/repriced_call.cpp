@@ -50,6 +50,11 @@ class RepricedCall final : public PreparedCall {
     RepricedCall(std::unique_ptr<PreparedCall> call, Amount most, PriceModel rates)
         : call_(std::move(call)), terms_(call_->terms()), rates_(std::move(rates)) {
         terms_.max_price = most;
+        // What is charged for by time or work is charged for all of it, whatever the answer is.
+        if (std::ranges::any_of(rates_.per_unit,
+                [](const auto& rate) { return rate.first != "call" && !rate.second.is_zero(); })) {
+            terms_.stream_interval = {};
+        }
     }
 
     [[nodiscard]] const Terms& terms() const override { return terms_; }

@@ -47,6 +47,9 @@ struct Terms {
     /// True if it pays off what was promised: with money only, of as many calls of a channel as
     /// that takes.
     bool pays_debt = false;
+    /// How long an answer that is a stream may go on for `max_price`; each further interval that
+    /// begins costs as much again. Zero: one price pays for all of it.
+    std::chrono::milliseconds stream_interval{};
 };
 
 /// The money side of a running call, as a service sees it.

@@ -2,8 +2,12 @@
    head.
 
      GET /refuse   403, also to who asks for a WebSocket
-     GET /ticks    three server-sent events, 300 ms apart */
+     GET /ticks    three server-sent events, 300 ms apart
+     GET /events   server-sent events, 20 ms apart, as long as somebody listens
+     GET /silence  an event stream without any, for as long
+     GET /open     how many WebSockets and such streams are open */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +18,8 @@
 #include <unistd.h>
 
 enum { kListener = 3, kHead = 32 * 1024, kPayload = 1 << 20 };
+
+static atomic_int open_streams;
 
 static int say(int connection, const void* data, size_t size) {
     const char* at = data;
@@ -172,6 +178,24 @@ static void* serve(void* argument) {
             say(connection, text, strlen(text));
             nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
         }
+    } else if (strncmp(head, "GET /events", 11) == 0 || strncmp(head, "GET /silence", 12) == 0) {
+        atomic_fetch_add(&open_streams, 1);
+        int listens =
+            say(connection, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", 52);
+        if (head[5] == 's') {
+            hear(connection, text, 1);
+        }
+        for (int tick = 1; listens && head[5] == 'e'; ++tick) {
+            snprintf(text, sizeof text, "data: tick %d\n\n", tick);
+            listens = say(connection, text, strlen(text));
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        }
+        atomic_fetch_sub(&open_streams, 1);
+    } else if (strncmp(head, "GET /open", 9) == 0) {
+        snprintf(value, sizeof value, "%d", atomic_load(&open_streams));
+        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+            strlen(value), value);
+        say(connection, text, strlen(text));
     } else if (field(head, "sec-websocket-key", value, 64) != NULL) {
         uint8_t digest[20];
         snprintf(key, sizeof key, "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", value);
@@ -183,10 +207,12 @@ static void* serve(void* argument) {
             "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
             accept, protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "",
             protocol ? "\r\n" : "");
+        atomic_fetch_add(&open_streams, 1);
         if (say(connection, text, strlen(text))) {
             while (echo_frame(connection)) {
             }
         }
+        atomic_fetch_sub(&open_streams, 1);
     } else {
         snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", size, head);
         say(connection, text, strlen(text));

@@ -62,7 +62,7 @@ DevServer::DevServer(async::Executor executor, fs::path folder)
       logs_(executor, system_clock(), {}),
       metrics_(node::make_metrics_registry()),
       run_metrics_(*metrics_),
-      context_{executor, sandbox_, slow_answers_, {}, {}, run_metrics_, logs_},
+      context_{executor, sandbox_, slow_answers_, {}, {}, {}, run_metrics_, logs_},
       current_(std::make_shared<Current>(context_)),
       pipeline_(system_clock(), *metrics_) {
     logs_.on_entry([](const services::CallLog& entry) {

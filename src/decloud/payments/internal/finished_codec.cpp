@@ -17,10 +17,15 @@ constexpr unsigned kSameRequest = 1U << 6U;
 constexpr unsigned kSameResponse = 1U << 7U;
 constexpr unsigned kSameOutcome = 1U << 8U;
 constexpr unsigned kSameCounters = 1U << 9U;
-constexpr unsigned kKnown = (1U << 10U) - 1U;
+/// Not the same: it has the number of its interval.
+constexpr unsigned kInterval = 1U << 10U;
+constexpr unsigned kKnown = (1U << 11U) - 1U;
+/// What a record has that stands for itself.
+constexpr unsigned kOwn = kGoesOn | kInterval;
 
 unsigned compare(const FinishedRecord& record, const FinishedRecord* previous) {
-    const unsigned own = record.goes_on ? kGoesOn : 0U;
+    const unsigned own =
+        (record.goes_on ? kGoesOn : 0U) | (record.call.interval != 0 ? kInterval : 0U);
     if (previous == nullptr) {
         return own;
     }
@@ -60,6 +65,7 @@ void decode_call(Decoder& in, unsigned same, CallRecord& call) {
         call.response_bytes = in.number<std::uint64_t>();
     }
     call.duration = std::chrono::microseconds(in.number<std::uint64_t>());
+    call.interval = (same & kInterval) == 0 ? 0 : in.number<std::uint32_t>();
 }
 
 void encode_call(Encoder& out, unsigned same, const CallRecord& call) {
@@ -80,6 +86,9 @@ void encode_call(Encoder& out, unsigned same, const CallRecord& call) {
         out.number(call.response_bytes);
     }
     out.number(static_cast<std::uint64_t>(call.duration.count()));
+    if ((same & kInterval) != 0) {
+        out.number(call.interval);
+    }
 }
 
 }  // namespace
@@ -113,7 +122,7 @@ void encode_short(Encoder& out, const FinishedRecord& record, const FinishedReco
 Result<FinishedRecord> decode_short(BytesView data, const FinishedRecord* previous) {
     Decoder in(data);
     const unsigned same = in.integer<std::uint16_t>();
-    if ((same & ~kKnown) != 0 || (previous == nullptr && (same & ~kGoesOn) != 0)) {
+    if ((same & ~kKnown) != 0 || (previous == nullptr && (same & ~kOwn) != 0)) {
         return fail(StoreError::damaged, "a ledger record refers to one that is not there");
     }
     FinishedRecord record = previous == nullptr ? FinishedRecord{} : *previous;

@@ -46,6 +46,7 @@ void expect_round_trip(const FinishedRecord& record, const FinishedRecord* previ
     const auto read = decode_short(out.view(), previous);
     ASSERT_TRUE(read) << read.error().message();
     expect_equal(*read, record);
+    EXPECT_EQ(read->call.interval, record.call.interval) << "is not in the earlier format";
 }
 
 TEST(FinishedCodec, KeepsEveryFieldAloneAndBesideAnother) {
@@ -63,6 +64,7 @@ TEST(FinishedCodec, KeepsEveryFieldAloneAndBesideAnother) {
     other.time.value += 1;
     other.call_id.clear();
     other.call = {};
+    other.call.interval = std::numeric_limits<std::uint32_t>::max();
     other.counters.clear();
     expect_round_trip(other, nullptr);
     expect_round_trip(other, &first);

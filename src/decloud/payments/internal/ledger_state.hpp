@@ -39,7 +39,6 @@ class Ledger::State {
     Result<HoldId> hold(HoldRequest& request);
     async::Task<Result<HoldId>> acquire(HoldRequest request);
     std::optional<Result<HoldId>> try_acquire(HoldRequest& request);
-    Result<void> extend(HoldId id, Amount more);
     async::Task<Result<void>> begin(HoldId id);
     bool try_begin(HoldId id);
     async::Task<Result<void>> served(HoldId id);
@@ -47,6 +46,10 @@ class Ledger::State {
     Result<ReceiptId> commit(HoldId id, Amount actual, CallRecord call, bool goes_on);
     Result<void> release(HoldId id, ReleaseReason reason);
     async::Task<Result<void>> flush();
+
+    // ledger_intervals.cpp
+    Result<void> extend(HoldId id, Amount more);
+    async::Task<Result<void>> extend_interval(HoldId id, Amount more);
 
     // ledger_chain.cpp
     Result<void> record_chain(PayerAccount payer, ChannelState state, ChainMove move);
@@ -70,6 +73,10 @@ class Ledger::State {
     [[nodiscard]] std::size_t running() const { return holds_.size() - free_holds_.size(); }
 
   private:
+    struct HeldCounter {
+        internal::CounterEntry* entry = nullptr;
+        std::uint64_t limit = 0;
+    };
     struct Hold {
         /// 0: the slot is free.
         internal::HoldSerial serial = 0;
@@ -83,7 +90,9 @@ class Ledger::State {
         internal::KeyNode* key = nullptr;
         bool key_before_run = true;
         std::string call_id;
-        boost::container::small_vector<internal::CounterEntry*, 4> counters;
+        boost::container::small_vector<HeldCounter, 4> counters;
+        /// How often it counts in each of them now: twice once the next interval is held.
+        std::uint64_t claims = 1;
     };
     /// What a replay found begun and not ended.
     struct OpenHolds {
@@ -127,6 +136,12 @@ class Ledger::State {
     Hold& make_hold(HoldId& id);
     Result<Hold*> find(HoldId id);
     void end(Hold& hold);
+    Result<void> try_extend_interval(HoldId id, Amount more);
+    /// Whether what is charged now is a count of its own: a call or, where the next is held, an
+    /// interval.
+    [[nodiscard]] static bool counts(const Hold& hold, bool goes_on) {
+        return !goes_on || hold.claims > 1;
+    }
     Result<void> define_counters(const Hold& hold);
     internal::FinishedRecord finished_record(
         const Hold& hold, Amount actual, CallRecord call, bool goes_on);

@@ -16,6 +16,20 @@ class BookHold final : public protocol::PaymentHold {
     [[nodiscard]] std::optional<Address> payer() const override { return std::nullopt; }
     [[nodiscard]] Amount held() const override { return held_; }
     Result<void> extend(Amount /*more*/) override { return fail(CommonError::unavailable); }
+    [[nodiscard]] async::Task<Result<void>> hold_interval(Amount price) override {
+        const auto left = book_.left[name_].minus(price);
+        if (!left) {
+            co_return fail(CommonError::unavailable, "the book has too little left");
+        }
+        book_.left[name_] = *left;
+        held_ = held_.plus(price).value();
+        co_return Result<void>{};
+    }
+    Result<std::string> commit_interval(Amount actual, protocol::CallSummary /*summary*/) override {
+        held_ = held_.saturating_minus(actual);
+        ++book_.intervals;
+        return "receipt-" + nonce_;
+    }
     [[nodiscard]] async::Task<Result<void>> ready() override { co_return Result<void>{}; }
     [[nodiscard]] async::Task<Result<void>> served() override {
         ++book_.served;

@@ -15,6 +15,7 @@ struct VoucherBook {
     std::map<std::string, std::string> used;  ///< nonce → receipt
     int held = 0;
     int served = 0;
+    int intervals = 0;        ///< of streams, charged on their own
     bool binds_body = false;  ///< payments are for one body; those named "forged" are not valid
     bool disk_full = false;   ///< nothing can be committed
     bool pays_late = false;   ///< `served` fails, and the payment counts all the same

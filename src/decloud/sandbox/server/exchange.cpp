@@ -47,11 +47,8 @@ class Exchange {
           input_(executor) {}
 
     async::Task<ExchangeResult> run(CgiRequest request, async::CancellationToken cancel) {
-        const auto registration = cancel.on_cancel([this] {
-            if (!upgraded_) {
-                end(Outcome::End::killed, "cancelled");
-            }
-        });
+        const auto registration = cancel.on_cancel(
+            [this] { end(upgraded_ ? Outcome::End::exited : Outcome::End::killed, "cancelled"); });
         end_at(std::chrono::steady_clock::now() + limits_.wall);
         AnswerReader reader(!request.upgrade.empty()   ? AnswerReader::Asked::upgrade
                             : request.method == "HEAD" ? AnswerReader::Asked::head

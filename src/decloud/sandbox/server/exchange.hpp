@@ -16,7 +16,7 @@ struct ExchangeResult {
 /// answer is whole, the connection breaks, `limits.wall` is over or the call is cancelled. If the
 /// request asks for an upgrade and the server says 101, `body` is what the client says after that;
 /// such an exchange ends well, however it ends: with the server's end of the connection, a few
-/// seconds after the client's, or with its time.
+/// seconds after the client's, with its time, or cancelled.
 [[nodiscard]] async::Task<ExchangeResult> exchange(internal::UniqueFd connection,
     CgiRequest request,
     std::shared_ptr<BodySource> body,

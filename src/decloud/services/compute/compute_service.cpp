@@ -153,6 +153,7 @@ class ComputeService final : public protocol::Service {
             answer["runs"] = true;
             answer["price"] = to_string(context_.price);
             answer["currency"] = context_.asset.text;
+            answer["streamIntervalMilliseconds"] = context_.stream_interval.count();
         } else if (found.error().http_status == 500 || found.error().http_status == 503) {
             co_return std::unexpected(found.error());
         } else {

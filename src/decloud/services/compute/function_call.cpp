@@ -82,6 +82,7 @@ class FunctionCall final : public protocol::PreparedCall {
         const protocol::DeploymentSpec& spec = deployment_->spec();
         terms_.asset = context_.asset;
         terms_.max_price = context_.price;
+        terms_.stream_interval = context_.stream_interval;
         terms_.units = most_units(limits_);
         terms_.subject = deployment_->cid;
         terms_.program = deployment_->program;

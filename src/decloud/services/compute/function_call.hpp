@@ -8,6 +8,7 @@
 #include <decloud/protocol/service.hpp>
 #include <decloud/sandbox/sandbox.hpp>
 
+#include <chrono>
 #include <memory>
 
 namespace decloud::services {
@@ -22,6 +23,8 @@ struct FunctionCallContext {
     SlowAnswers& slow_answers;
     AssetId asset;
     Amount price;
+    /// How long a stream goes on for one price.
+    std::chrono::milliseconds stream_interval;
     RunMetrics& runs;
     CallLogs& logs;
 };
