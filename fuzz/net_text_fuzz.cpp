@@ -1,5 +1,6 @@
 #include <decloud/base/bytes.hpp>
 #include <decloud/net/forwarding.hpp>
+#include <decloud/net/host_rules.hpp>
 #include <decloud/net/outbound_policy.hpp>
 #include <decloud/net/url.hpp>
 
@@ -25,6 +26,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             std::abort();
         }
         (void)decloud::net::OutboundPolicy{}.check(*address, 80);
+    }
+    if (const auto rule = decloud::net::parse_host_rule(text)) {
+        // It reads the same when it is written down, and goes no further than itself.
+        if (decloud::net::parse_host_rule(rule->to_string()).value() != *rule ||
+            decloud::net::first_beyond({*rule}, {*rule}) ||
+            rule->allows("127.0.0.1", rule->port.value_or(80))) {
+            std::abort();
+        }
     }
     (void)decloud::net::is_valid_authority(text);
     (void)decloud::net::forwarded_client(text);

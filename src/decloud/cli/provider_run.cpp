@@ -99,6 +99,14 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     settings.server_freeze = std::chrono::seconds(config.provider.freeze_seconds);
     settings.stream_interval = std::chrono::seconds(config.provider.stream_seconds);
     settings.runtimes = config.provider.runtimes;
+    settings.egress.hosts = config.provider.egress;
+    settings.egress.policy.allow_private = config.provider.egress_private;
+    settings.egress.policy.allow_loopback = config.provider.egress_private;
+    settings.egress.bytes_per_hour = config.provider.egress_bytes_per_hour;
+    for (const net::IpAddress& ip : {settings.console_listen.ip, net::IpAddress::v4({127, 0, 0, 1}),
+             net::IpAddress::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})}) {
+        settings.egress.policy.own_addresses.emplace_back(ip, settings.console_listen.port);
+    }
     return settings;
 }
 

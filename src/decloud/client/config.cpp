@@ -173,6 +173,18 @@ Result<void> read_domains(TomlReader& reader, ProviderConfig& provider) {
     return {};
 }
 
+Result<void> read_egress(TomlReader& reader, ProviderConfig& provider) {
+    std::vector<std::string> hosts;
+    TRY_VOID(reader.texts("egress", hosts));
+    if (auto rules = net::parse_host_rules(hosts)) {
+        provider.egress = std::move(*rules);
+    } else {
+        return reader.wrong("egress", rules.error().detail());
+    }
+    TRY_VOID(reader.flag("egress_private", provider.egress_private));
+    return reader.number("egress_bytes_per_hour", provider.egress_bytes_per_hour);
+}
+
 constexpr std::array<std::string_view, 4> kRuntimes{"wasm", "native", "server", "oci"};
 
 Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
@@ -213,6 +225,7 @@ Result<void> read_provider(TomlReader& reader, ProviderConfig& provider) {
         return reader.wrong("content_routers", checked.error().detail());
     }
     TRY_VOID(read_domains(reader, provider));
+    TRY_VOID(read_egress(reader, provider));
     TRY_VOID(reader.texts("peers", provider.peers));
     for (const std::string& peer : provider.peers) {
         if (const auto url = net::parse_url(peer);
@@ -476,7 +489,10 @@ std::string format_config(const Config& config) {
                 {"cache_bytes", integer(config.provider.cache_bytes)},
                 {"native_seconds", integer(config.provider.native_seconds)},
                 {"freeze_seconds", integer(config.provider.freeze_seconds)},
-                {"stream_seconds", integer(config.provider.stream_seconds)}}},
+                {"stream_seconds", integer(config.provider.stream_seconds)},
+                {"egress", list(net::to_texts(config.provider.egress))},
+                {"egress_private", config.provider.egress_private},
+                {"egress_bytes_per_hour", integer(config.provider.egress_bytes_per_hour)}}},
         {"spending", spending_table(config.spending)}};
     std::vector<std::string> listed;
     listed.reserve(config.trials.listed.size());

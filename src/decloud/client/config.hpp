@@ -10,6 +10,7 @@
 #include <decloud/base/units.hpp>
 #include <decloud/chain/deployment.hpp>
 #include <decloud/identity/eip712.hpp>
+#include <decloud/net/host_rules.hpp>
 #include <decloud/registry/ens.hpp>
 
 #include <chrono>
@@ -125,6 +126,12 @@ struct ProviderConfig {
     std::uint64_t freeze_seconds = 2;
     /// How long a WebSocket or an event stream goes on for the price of one call, 1 to 3600.
     std::uint64_t stream_seconds = 60;
+    /// The hosts that functions may ask for; none: no function has a network.
+    net::HostRules egress;
+    /// These may be on this machine or a private network.
+    bool egress_private = false;
+    /// What may pass between a function and its hosts: in one call, and of a server in an hour.
+    std::uint64_t egress_bytes_per_hour = kGiB;
 };
 
 /// `[trials]`: calls that the home's provider gives away by itself.

@@ -55,6 +55,9 @@ TEST(Config, IsReadBackAsItWasSaved) {
     config.provider.websites = {"a.example"};
     config.provider.http_proxy = true;
     config.provider.content_routers = {"https://router.example"};
+    config.provider.egress = net::parse_host_rules({"*.example.com", "a.example:81"}).value();
+    config.provider.egress_private = true;
+    config.provider.egress_bytes_per_hour = 12;
     config.trials = {.automatic = "listed",
         .calls_per_identity = 3,
         .calls_per_day = 7,
@@ -74,6 +77,9 @@ TEST(Config, IsReadBackAsItWasSaved) {
     EXPECT_FALSE(read.provider.dnslink);
     EXPECT_TRUE(read.provider.http_proxy);
     EXPECT_EQ(read.provider.content_routers, config.provider.content_routers);
+    EXPECT_EQ(read.provider.egress, config.provider.egress);
+    EXPECT_TRUE(read.provider.egress_private);
+    EXPECT_EQ(read.provider.egress_bytes_per_hour, 12U);
     EXPECT_EQ(read.provider.dns_servers, std::vector<std::string>{"[::1]:53"});
     EXPECT_EQ(read.provider.websites, std::vector<std::string>{"a.example"});
     EXPECT_EQ(read.provider.price, Amount(2500));
@@ -83,6 +89,14 @@ TEST(Config, IsReadBackAsItWasSaved) {
     EXPECT_EQ(read.provider.gas.wei_per_gas, Uint128{20'000'000});
     EXPECT_EQ(read.provider.gas.per_coin, Amount(2'500'000'000));
     EXPECT_EQ(read.chain.contracts.escrow, config.chain.contracts.escrow);
+}
+
+TEST(Config, NoFunctionHasANetworkUnlessHostsAreNamed) {
+    const Config plain = parse_config("", "c").value();
+    EXPECT_TRUE(plain.provider.egress.empty());
+    EXPECT_FALSE(plain.provider.egress_private);
+    EXPECT_FALSE(parse_config("[provider]\negress = [\"127.0.0.1\"]\n", "c"));
+    EXPECT_FALSE(parse_config("[provider]\negress = true\n", "c"));
 }
 
 TEST(Config, DnsServersAreAddressesWithPortsAndWebsitesAreDomains) {

@@ -79,9 +79,13 @@ net::Url url_with_target(const net::Url& base, std::string_view target) {
     return url;
 }
 
-/// What `/.well-known/decloud` says about a runtime.
-Result<std::chrono::milliseconds> read_longest_run(
-    std::string_view text, const std::string& runtime) {
+/// What `/.well-known/decloud` says of what functions get.
+struct ProviderLimits {
+    std::chrono::milliseconds longest_run{};
+    net::HostRules egress;
+};
+
+Result<ProviderLimits> read_limits(std::string_view text, const std::string& runtime) {
     TRY(const json::Value body, json::parse(text));
     if (!body.is_object()) {
         return fail(CommonError::invalid_input, "not an object");
@@ -89,7 +93,17 @@ Result<std::chrono::milliseconds> read_longest_run(
     TRY(const json::Object limits, json::object_member(body.get_object(), "limits"));
     TRY(const json::Object row, json::object_member(limits, runtime));
     TRY(const std::uint64_t most, json::uint_member(row, "wallMilliseconds"));
-    return std::chrono::milliseconds(std::min(most, kLongestWall));
+    ProviderLimits out;
+    out.longest_run = std::chrono::milliseconds(std::min(most, kLongestWall));
+    if (body.get_object().contains("egress")) {
+        TRY(const json::Array hosts, json::array_member(body.get_object(), "egress"));
+        std::vector<std::string> texts;
+        for (const json::Value& host : hosts) {
+            texts.emplace_back(host.is_string() ? std::string_view(host.get_string()) : "");
+        }
+        TRY(out.egress, net::parse_host_rules(texts));
+    }
+    return out;
 }
 
 async::Task<Result<void>> send_to_one(
@@ -243,20 +257,36 @@ async::Task<Result<void>> check_limits(
     net::http::Client& client,
     registry::Provider provider,
     protocol::FunctionManifest manifest) {
+    if (!manifest.egress.empty() && manifest.runtime == "wasm") {
+        co_return fail_with_help(ClientError::usage,
+            manifest.name + " asks for other machines, which wasm programs cannot reach",
+            "a native program, a server or an image, or no \"egress\" in decloud.toml");
+    }
     const std::chrono::milliseconds wanted = manifest.limits.wall;
-    if (wanted <= protocol::FunctionLimits{}.wall) {
+    if (wanted <= protocol::FunctionLimits{}.wall && manifest.egress.empty()) {
         co_return Result<void>{};
     }
     const auto answer = co_await fetch(
         client, url_with_target(provider.url, "/.well-known/decloud"), {}, kMaxAnswer);
-    const auto most = answer ? read_longest_run(as_text(*answer), manifest.runtime)
-                             : Result<std::chrono::milliseconds>(fail(answer.error()));
-    if (most && wanted > *most) {
+    const auto limits = answer ? read_limits(as_text(*answer), manifest.runtime)
+                               : Result<ProviderLimits>(fail(answer.error()));
+    if (limits && wanted > limits->longest_run) {
         co_return fail(CommonError::limit_exceeded,
             fmt::format("{} runs {} programs for at most {} ms, and {} wants {} ms\n"
                         "help: a shorter \"wall\" in [limits] of decloud.toml, or another provider",
-                provider.name.full(), manifest.runtime, most->count(), manifest.name,
+                provider.name.full(), manifest.runtime, limits->longest_run.count(), manifest.name,
                 wanted.count()));
+    }
+    if (const auto beyond = limits ? net::first_beyond(manifest.egress, limits->egress)
+                                   : std::optional<net::HostRule>()) {
+        co_return fail(CommonError::limit_exceeded,
+            fmt::format("{} lets functions reach {}, and {} asks for {}\n"
+                        "help: another \"egress\" in decloud.toml, or another provider",
+                provider.name.full(),
+                limits->egress.empty()
+                    ? "no other machine"
+                    : fmt::format("{} only", fmt::join(net::to_texts(limits->egress), ", ")),
+                manifest.name, beyond->to_string()));
     }
     co_return Result<void>{};
 }

@@ -69,9 +69,10 @@ struct ProviderOutcome {
     Result<void> result;
 };
 
-/// Whether a provider says that it runs programs as long as the manifest wants. It is not asked
-/// about what every provider allows (15 s); one that says nothing decides when it is called. Error:
-/// CommonError::limit_exceeded, which names both times.
+/// Whether a provider says that it runs programs as long as the manifest wants, and lets them reach
+/// the hosts that it asks for. It is not asked about what every provider allows (15 s and no
+/// hosts); one that says nothing decides when it is called. Errors: CommonError::limit_exceeded,
+/// which names both; ClientError::usage for hosts that no provider's runtime can reach.
 [[nodiscard]] async::Task<Result<void>> check_limits(
     // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
     net::http::Client& client,

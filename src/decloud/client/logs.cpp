@@ -131,6 +131,20 @@ Result<std::string> describe_end(const json::Object& entry) {
     return detail.empty() ? end : end + ": " + detail;
 }
 
+/// What it asked of other machines, in words; empty if it could not.
+Result<std::string> describe_egress(const json::Object& entry) {
+    if (!entry.contains("egress")) {
+        return std::string();
+    }
+    TRY(const json::Object use, json::object_member(entry, "egress"));
+    TRY(const std::uint64_t requests, json::uint_member(use, "requests"));
+    TRY(const std::uint64_t refused, json::uint_member(use, "refused"));
+    TRY(const std::uint64_t sent, json::uint_member(use, "sentBytes"));
+    TRY(const std::uint64_t received, json::uint_member(use, "receivedBytes"));
+    return fmt::format(" (egress: {} requests, {} refused, {} bytes sent, {} received)", requests,
+        refused, sent, received);
+}
+
 /// A program must not write to the terminal of its owner: neither C0 nor C1 controls, nor DEL.
 std::string without_controls(std::string_view text) {
     std::string out;
@@ -154,7 +168,9 @@ Result<std::string> describe_log(std::string_view provider, const json::Object& 
     TRY(const std::uint64_t time, json::uint_member(entry, "time"));
     TRY(const std::string errors, json::string_member(entry, "stderr"));
     TRY(const std::string end, describe_end(entry));
-    std::string head = fmt::format("{} {} #{} {}", format_utc({time}), provider, number, end);
+    TRY(const std::string egress, describe_egress(entry));
+    std::string head =
+        fmt::format("{} {} #{} {}{}", format_utc({time}), provider, number, end, egress);
     std::ranges::replace(head, '\n', ' ');
     std::string out = without_controls(head) + "\n";
     // What a program writes must not look like the head of an entry.

@@ -20,6 +20,17 @@ TEST(Logs, SayHowACallEndedAndWhatItWrote) {
         "2001-09-09T01:46:40Z alice #7 server\n  hello\n");
 }
 
+TEST(Logs, SayWhatACallAskedOfOtherMachines) {
+    json::Object asked = entry("exited", "", "");
+    asked["egress"] =
+        json::Object{{"requests", 2}, {"refused", 1}, {"sentBytes", 300}, {"receivedBytes", 4000}};
+    EXPECT_EQ(describe_log("alice", asked).value(),
+        "2001-09-09T01:46:40Z alice #7 exit code 3 (egress: 2 requests, 1 refused, 300 bytes sent, "
+        "4000 received)\n");
+    asked["egress"] = json::Object{{"requests", "many"}};
+    EXPECT_FALSE(describe_log("alice", asked));
+}
+
 TEST(Logs, WriteNothingToTheTerminalButText) {
     EXPECT_EQ(describe_log("alice", entry("running", "", "\x1b]0;title\x07\r\xC3\xA4\t\n")).value(),
         "2001-09-09T01:46:40Z alice #7 server\n  ]0;title\xC3\xA4\t\n");

@@ -159,6 +159,13 @@ Result<void> read_what_runs(TomlReader& reader, Project& project) {
         TRY_VOID(reader.section(
             "server", [&](TomlReader& inner) { return read_server(inner, *manifest.server); }));
     }
+    std::vector<std::string> hosts;
+    TRY_VOID(reader.texts("egress", hosts));
+    if (auto rules = net::parse_host_rules(hosts)) {
+        manifest.egress = std::move(*rules);
+    } else {
+        return reader.wrong("egress", rules.error().detail());
+    }
     return reader.section("environment", [&](TomlReader& inner) {
         return inner.all_texts(
             [&](const std::string& key, const std::string& value) -> Result<void> {

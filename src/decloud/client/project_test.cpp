@@ -49,6 +49,17 @@ TEST(Project, ReadsHowAServerIsKept) {
     EXPECT_THAT(refusal("[server]\nconcurrency = 2\n"), HasSubstr("server"));
 }
 
+TEST(Project, NamesTheHostsThatItReaches) {
+    const auto project = parse_project(
+        std::string(kSmall) + "egress = [\"API.example.com\", \"*.example.org:8443\"]\n", "p");
+    ASSERT_TRUE(project) << project.error().message();
+    EXPECT_THAT(net::to_texts(project->manifest.egress),
+        testing::ElementsAre("api.example.com", "*.example.org:8443"));
+    EXPECT_TRUE(parse_project(kSmall, "p")->manifest.egress.empty());
+    EXPECT_THAT(refusal("egress = [\"10.0.0.1\"]\n"), HasSubstr("egress"));
+    EXPECT_THAT(refusal("egress = \"a.example\"\n"), HasSubstr("egress"));
+}
+
 TEST(Project, ReadsLimitsEnvironmentAndTerms) {
     const auto project = parse_project(std::string(kSmall) + R"(
 price = "0.25"

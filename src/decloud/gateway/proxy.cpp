@@ -107,16 +107,16 @@ void ProxyState::relay(std::unique_ptr<net::Stream> client,
     std::unique_ptr<net::Stream> provider,
     std::vector<RequestLimiter::Place> places) {
     auto place = std::make_shared<Place>(*this);
-    const auto relay = std::make_shared<Relay>(executor_, std::move(client), std::move(provider),
-        settings_.upgraded_idle_timeout,
+    const auto relay = std::make_shared<net::Relay>(executor_, std::move(client),
+        std::move(provider), net::RelaySettings{.idle = settings_.upgraded_idle_timeout},
         [this, place = std::move(place), places = std::move(places)](
-            Relay& ended) { relays_.erase(&ended); });
+            net::Relay& ended) { relays_.erase(&ended); });
     relays_.insert(relay.get());
     relay->start(tasks_);
 }
 
 async::Task<void> ProxyState::stop() {
-    for (Relay* relay : std::vector(relays_.begin(), relays_.end())) {
+    for (net::Relay* relay : std::vector(relays_.begin(), relays_.end())) {
         relay->close();
     }
     if (fleet_) {

@@ -16,6 +16,7 @@
 #include <decloud/payments/types.hpp>
 #include <decloud/payments/x402_mode.hpp>
 #include <decloud/protocol/request_record.hpp>
+#include <decloud/services/compute/egress.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -86,6 +87,8 @@ struct NodeSettings {
     std::chrono::milliseconds server_freeze = std::chrono::seconds(2);
     /// How long a WebSocket or an event stream goes on for the price of one call.
     std::chrono::milliseconds stream_interval = std::chrono::seconds(60);
+    /// Which machines functions may reach.
+    services::EgressSettings egress;
     /// Trustless gateways from which what a call needs is fetched if it is not held here.
     std::vector<net::Url> content_sources;
     /// Delegated routers that are asked for others where those do not give it.

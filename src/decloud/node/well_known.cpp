@@ -57,6 +57,7 @@ json::Object well_known(const NodeSettings& settings,
         }
     }
     body["limits"] = std::move(limits);
+    body["egress"] = to_array(net::to_texts(settings.egress.hosts));
     if (settings.trials.calls_per_identity > 0) {
         body["trials"] = json::Object{{"callsPerIdentity", settings.trials.calls_per_identity},
             {"callsPerDay", settings.trials.calls_per_day},

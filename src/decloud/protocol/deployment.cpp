@@ -115,6 +115,10 @@ json::Object manifest_json(const FunctionManifest& manifest) {
         out["server"] = json::Object{{"concurrency", manifest.server->concurrency},
             {"idleMilliseconds", manifest.server->idle.count()}};
     }
+    if (!manifest.egress.empty()) {
+        const auto hosts = net::to_texts(manifest.egress);
+        out["egress"] = json::Array(hosts.begin(), hosts.end());
+    }
     return out;
 }
 
@@ -134,10 +138,26 @@ Result<FunctionServer> parse_server(const json::Object& manifest) {
     return server;
 }
 
+Result<net::HostRules> parse_egress(const json::Object& manifest) {
+    TRY(const json::Array array, json::array_member(manifest, "egress"));
+    if (array.empty() || array.size() > net::kMaxHostRules) {
+        return invalid("\"egress\" names 1 to 64 hosts");
+    }
+    net::HostRules rules;
+    for (const json::Value& entry : array) {
+        if (!entry.is_string()) {
+            return invalid("a host in \"egress\" must be a string");
+        }
+        TRY(net::HostRule rule, net::parse_host_rule(std::string_view(entry.get_string())));
+        rules.push_back(std::move(rule));
+    }
+    return rules;
+}
+
 Result<FunctionManifest> parse_manifest(const json::Object& spec) {
     TRY(const json::Object object, json::object_member(spec, "manifest"));
     TRY_VOID(only_members(
-        object, {"name", "runtime", "entry", "limits", "output", "server"}, "manifest"));
+        object, {"name", "runtime", "entry", "limits", "output", "server", "egress"}, "manifest"));
     FunctionManifest manifest;
     TRY(manifest.name, json::string_member(object, "name"));
     TRY(manifest.runtime, json::string_member(object, "runtime"));
@@ -145,6 +165,9 @@ Result<FunctionManifest> parse_manifest(const json::Object& spec) {
     TRY(manifest.limits, parse_limits(object));
     if (object.contains("server")) {
         TRY(manifest.server, parse_server(object));
+    }
+    if (object.contains("egress")) {
+        TRY(manifest.egress, parse_egress(object));
     }
     TRY(const std::string output, json::string_member(object, "output"));
     for (const OutputMode mode : {OutputMode::automatic, OutputMode::cgi, OutputMode::raw}) {

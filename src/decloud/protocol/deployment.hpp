@@ -6,6 +6,7 @@
 #include <decloud/base/units.hpp>
 #include <decloud/identity/signed_structs.hpp>
 #include <decloud/multiformats/cid.hpp>
+#include <decloud/net/host_rules.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -48,6 +49,8 @@ struct FunctionManifest {
     OutputMode output = OutputMode::automatic;
     /// Of a program that is an HTTP server; nothing for one that runs once for each call.
     std::optional<FunctionServer> server = {};
+    /// The hosts that it asks to reach; none: it needs no network. Left out of the spec then.
+    net::HostRules egress = {};
     friend bool operator==(const FunctionManifest&, const FunctionManifest&) = default;
 };
 

@@ -70,6 +70,25 @@ TEST(DeploymentSpec, SaysHowAServerIsKept) {
     }
 }
 
+TEST(DeploymentSpec, AsksForHostsOrSaysNothingOfThem) {
+    const auto key = crypto::Secp256k1PrivateKey::generate();
+    DeploymentSpec spec = example(key.address());
+    EXPECT_EQ(canonical_spec(spec).value().find("egress"), std::string::npos);
+    spec.manifest.egress = net::parse_host_rules({"api.example.com", "*.example.org:8443"}).value();
+    const std::string text = canonical_spec(spec).value();
+    EXPECT_NE(text.find(R"("egress":["api.example.com","*.example.org:8443"])"), std::string::npos);
+    auto object = json::parse(text).value().as_object();
+    const auto parsed = parse_spec(object);
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    EXPECT_EQ(parsed->manifest, spec.manifest);
+    for (const json::Value& wrong : {json::Value(json::Array{}),
+             json::Value(json::Array{"10.0.0.1"}), json::Value(json::Array{1}), json::Value("*"),
+             json::Value(json::Array(65, json::Value("a.b")))}) {
+        object["manifest"].as_object()["egress"] = wrong;
+        EXPECT_FALSE(parse_spec(object)) << json::to_text(wrong);
+    }
+}
+
 TEST(DeploymentSpec, RefusesASignatureThatIsForAnotherSpec) {
     const auto key = crypto::Secp256k1PrivateKey::generate();
     DeploymentSpec spec = example(key.address());

@@ -92,6 +92,11 @@ Result<void> Sandbox::accepts(const Manifest& manifest) const {
         return fail(CommonError::not_found,
             fmt::format("this provider has no runtime '{}'", manifest.runtime));
     }
+    const bool has_network = manifest.runtime != "wasm" && manifest.runtime != "verifier";
+    if (manifest.egress && !has_network) {
+        return fail(CommonError::invalid_input,
+            fmt::format("the runtime {} has no way to other machines", manifest.runtime));
+    }
     const Limits allowed = most(manifest.runtime);
     if (manifest.limits.wall > allowed.wall) {
         return fail(CommonError::limit_exceeded,

@@ -124,7 +124,7 @@ class Sandbox {
     /// The most that a program of this runtime gets.
     [[nodiscard]] Limits most(std::string_view runtime) const;
     /// not_found if there is no such runtime, limit_exceeded if the manifest wants more than the
-    /// operator allows.
+    /// operator allows, invalid_input if it has a way out that the runtime cannot give.
     [[nodiscard]] Result<void> accepts(const Manifest& manifest) const;
     /// As `Runtime::prepare`, by `manifest.runtime`; also the errors of `accepts`.
     [[nodiscard]] async::Task<Result<std::shared_ptr<const Artifact>>> prepare(

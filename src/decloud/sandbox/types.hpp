@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +39,8 @@ struct Limits {
     friend bool operator==(const Limits&, const Limits&) = default;
 };
 
+class Egress;
+
 /// How a package is run.
 struct Manifest {
     /// Name of a registered runtime: "wasm", "native", "server", "oci", "verifier".
@@ -50,6 +54,8 @@ struct Manifest {
     std::uint32_t concurrency = 1;
     /// Without a request for so long, an instance of a server is ended.
     std::chrono::milliseconds idle{60'000};
+    /// Its way to other machines; null: it has none.
+    std::shared_ptr<Egress> egress{};
 };
 
 /// CGI variables and the deployment's own environment, complete and in order. Nothing is added.
@@ -81,6 +87,16 @@ class MemoryBody final : public BodySource {
     std::size_t position_ = 0;
 };
 
+/// What passed through a run's way out.
+struct EgressUse {
+    /// Requests and tunnels that were let through, and those that were not.
+    std::uint64_t requests = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t received_bytes = 0;
+    friend bool operator==(const EgressUse&, const EgressUse&) = default;
+};
+
 /// How a run ended.
 struct Outcome {
     /// Why the run is over; decides who is to blame and so who pays.
@@ -108,6 +124,8 @@ struct Outcome {
     std::uint64_t peak_bytes = 0;
     std::uint64_t stdout_bytes = 0;
     std::string stderr_tail;
+    /// Of a program with a way out. Of a server: what passed since its last answer.
+    std::optional<EgressUse> egress{};
 
     /// True if the program is not to blame.
     [[nodiscard]] bool provider_fault() const { return end == End::sandbox_failed; }

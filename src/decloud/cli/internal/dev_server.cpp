@@ -94,7 +94,10 @@ Result<std::unique_ptr<DevServer>> DevServer::start(async::Executor executor, st
 
 async::Task<Result<bool>> DevServer::load(
     client::Project project, protocol::Variables secrets, Bytes package) {
-    const sandbox::Manifest manifest = services::sandbox_manifest(project.manifest);
+    sandbox::Manifest manifest = services::sandbox_manifest(project.manifest);
+    CO_TRY(manifest.egress,
+        services::make_egress(executor_, project.manifest.egress,
+            {.hosts = project.manifest.egress, .policy = net::OutboundPolicy::trusted()}));
     CO_TRY_VOID(sandbox_.accepts(manifest));
     const auto program = multiformats::Cid::of(multiformats::Codec::raw, package).to_string();
     protocol::Variables variables = project.environment;

@@ -2,10 +2,10 @@
 
 #include "../proxy.hpp"
 #include "fleet.hpp"
-#include "relay.hpp"
 #include "request_limiter.hpp"
 
 #include <decloud/async/task_group.hpp>
+#include <decloud/net/relay.hpp>
 
 #include <array>
 #include <memory>
@@ -78,7 +78,7 @@ class ProxyState {
     std::string pseudonym_;
     std::unique_ptr<Fleet> fleet_;
     async::TaskGroup tasks_;
-    std::unordered_set<Relay*> relays_;
+    std::unordered_set<net::Relay*> relays_;
     std::size_t active_ = 0;
     /// By the status's first digit; 0 is "none".
     std::array<metrics::Counter*, 6> requests_{};

@@ -95,8 +95,7 @@ bool RequestParser::check_connect() {
     const std::string_view target = head_.target;
     const bool has_port =
         target.find(':') != std::string_view::npos && net::internal::is_digit(target.back());
-    return (!head_.http_1_0 && has_port && is_valid_authority(target)) ||
-           refuse("CONNECT wants HOST:PORT and HTTP/1.1");
+    return (has_port && is_valid_authority(target)) || refuse("CONNECT wants HOST:PORT");
 }
 
 bool RequestParser::check_host() {

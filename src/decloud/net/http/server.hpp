@@ -86,8 +86,8 @@ class Exchange {
     /// nobody reads the body. (A client that ends only its sending direction counts as gone.)
     [[nodiscard]] async::CancellationToken hang_up();
 
-    /// Answers 101 and gives the bytes of both directions, which outlive the handler. Over HTTP/2
-    /// for WebSockets only (RFC 8441), told as HTTP/1.1 would. Errors as `send`; wrong_state.
+    /// Answers 101 (a CONNECT: 200) and gives the bytes of both directions, which outlive the
+    /// handler. Over HTTP/2 for WebSockets only (RFC 8441). Errors as `send`; wrong_state.
     [[nodiscard]] async::Task<Result<std::unique_ptr<Stream>>> upgrade(ResponseHead head);
 
   private:

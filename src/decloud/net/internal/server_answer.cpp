@@ -288,10 +288,13 @@ async::Task<Result<void>> ServerConnection::finish(std::uint64_t serial, Headers
 
 async::Task<Result<std::unique_ptr<Stream>>> ServerConnection::upgrade(
     std::uint64_t serial, ResponseHead head) {
-    if (!is_current(serial) || answer_ != Answer::none || writing_ || request().http_1_0) {
+    const bool is_connect = request().method == "CONNECT";
+    if (!is_current(serial) || answer_ != Answer::none || writing_ ||
+        (request().http_1_0 && !is_connect)) {
         co_return fail(NetError::wrong_state, "no upgrade is possible");
     }
-    std::string text = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n";
+    std::string text = is_connect ? "HTTP/1.1 200 Connection Established\r\n"
+                                  : "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n";
     CO_TRY_VOID(append_fields(text, head.headers));
     text.append("\r\n");
     out_.append(text);
@@ -310,6 +313,9 @@ async::Task<Result<void>> ServerConnection::accept_connect(std::uint64_t serial)
     }
     if (!buffered().empty()) {
         co_return fail(NetError::malformed_message, "something was sent before CONNECT's answer");
+    }
+    if (request().http_1_0) {
+        co_return fail(NetError::malformed_message, "CONNECT wants HTTP/1.1 here");
     }
     out_.append("HTTP/1.1 200 Connection Established\r\n");
     append_field(out_, "Date", http_date());

@@ -65,7 +65,7 @@ struct Message {
 };
 
 inline constexpr std::size_t kMaximumMessage = 192 * 1024;
-inline constexpr std::size_t kMaximumFds = 5;
+inline constexpr std::size_t kMaximumFds = 6;
 
 /// Sends one message; `flags` as for sendmsg (MSG_NOSIGNAL is added). Errors: unavailable if it
 /// would block, else from errno.

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -162,7 +163,27 @@ scmp_arg_cmp equals(unsigned argument, std::uint64_t value) {
     return {.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
 }
 
-Result<SeccompProgram> make_native() {
+/// Unix sockets, and nothing of TCP's kind but TCP itself.
+void allow_tcp(FilterBuilder& filter) {
+    constexpr std::uint64_t kTypes = 0xf;
+    for (const std::uint64_t protocol : {std::uint64_t{0}, std::uint64_t{IPPROTO_TCP}}) {
+        filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socket),
+            {equals(0, AF_INET), masked(1, kTypes, SOCK_STREAM), equals(2, protocol)});
+    }
+    for (const std::uint64_t type : {SOCK_DGRAM, SOCK_RAW}) {
+        filter.add(SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket),
+            {equals(0, AF_INET), masked(1, kTypes, type)});
+    }
+    for (std::uint64_t family = 0; family < AF_MAX; ++family) {
+        if (family != AF_UNIX && family != AF_INET) {
+            filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {equals(0, family)});
+        }
+    }
+}
+
+enum class Network : std::uint8_t { none, tcp };
+
+Result<SeccompProgram> make_native(Network network) {
     FilterBuilder filter(SCMP_ACT_ERRNO(ENOSYS));
     filter.add(SCMP_ACT_ALLOW, kNative);
     filter.add(SCMP_ACT_ERRNO(EPERM), kNativeRefused);
@@ -181,7 +202,11 @@ Result<SeccompProgram> make_native() {
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(clone), {masked(0, kNamespaceFlags, 0)});
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socketpair), {equals(0, AF_UNIX)});
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socket), {equals(0, AF_UNIX)});
-    filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {differs(0, AF_UNIX)});
+    if (network == Network::tcp) {
+        allow_tcp(filter);
+    } else {
+        filter.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), {differs(0, AF_UNIX)});
+    }
     for (const std::uint64_t request : {TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX}) {
         filter.add(SCMP_ACT_ALLOW, SCMP_SYS(ioctl), {masked(1, 0xffffffff, request)});
     }
@@ -217,7 +242,9 @@ Result<SeccompProgram> make_seccomp_program(SystemCalls list) {
         case SystemCalls::image:
             return make_own(kImage);
         case SystemCalls::native:
-            return make_native();
+            return make_native(Network::none);
+        case SystemCalls::native_with_tcp:
+            return make_native(Network::tcp);
     }
     return fail(CommonError::internal, "unknown list of system calls");
 }

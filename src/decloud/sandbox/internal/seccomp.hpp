@@ -19,6 +19,8 @@ enum class SystemCalls {
     image,
     /// An arbitrary native program without network.
     native,
+    /// The same with TCP sockets of IPv4, for one whose sandbox has a way out.
+    native_with_tcp,
 };
 
 using SeccompProgram = std::vector<sock_filter>;

@@ -1,8 +1,10 @@
 #include "seccomp.hpp"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +55,25 @@ TEST(Seccomp, OurOwnWorkersGetNoSocketsFilesOrProcesses) {
         EXPECT_EQ(try_call(list, SYS_kill, 1, 0), EPERM);
     }
     EXPECT_EQ(try_call(SystemCalls::wasm, SYS_openat), EPERM);
+}
+
+TEST(Seccomp, ProgramsWithAWayOutGetTcpAndNoOtherNetwork) {
+    constexpr auto kList = SystemCalls::native_with_tcp;
+    for (const long protocol : {0L, long{IPPROTO_TCP}}) {
+        EXPECT_EQ(try_call(kList, SYS_socket, AF_INET, SOCK_STREAM, protocol), 0);
+        EXPECT_EQ(try_call(kList, SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, protocol), 0);
+    }
+    EXPECT_EQ(try_call(kList, SYS_socket, AF_UNIX, SOCK_STREAM), 0);
+    EXPECT_EQ(try_call(kList, SYS_socket, AF_INET, SOCK_STREAM, IPPROTO_SCTP), ENOSYS);
+    EXPECT_EQ(try_call(kList, SYS_socket, AF_INET, SOCK_STREAM, IPPROTO_MPTCP), ENOSYS);
+    EXPECT_EQ(try_call(kList, SYS_socket, AF_INET, SOCK_DGRAM), EPROTONOSUPPORT);
+    EXPECT_EQ(try_call(kList, SYS_socket, AF_INET, SOCK_RAW, IPPROTO_ICMP), EPROTONOSUPPORT);
+    EXPECT_EQ(try_call(kList, SYS_socket, AF_INET, SOCK_SEQPACKET), ENOSYS);
+    for (const int family : {AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK, AF_ALG, AF_BLUETOOTH}) {
+        EXPECT_EQ(try_call(kList, SYS_socket, family, SOCK_STREAM), EAFNOSUPPORT) << family;
+        EXPECT_EQ(try_call(kList, SYS_socket, family, SOCK_RAW), EAFNOSUPPORT) << family;
+    }
+    EXPECT_EQ(try_call(kList, SYS_mount), EPERM);
 }
 
 TEST(Seccomp, NativeProgramsCannotAdministerTheKernel) {

@@ -3,6 +3,7 @@
 #include "../internal/confine.hpp"
 #include "../internal/weak_layers.hpp"
 #include "mounts.hpp"
+#include "way_out.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -217,15 +218,17 @@ void start_program(char* const* arguments, char* const* environment) {
     }
 }
 
-Result<void> give_up_everything(const BoxSettings& settings) {
+Result<void> give_up_everything(const BoxSettings& settings, const RunNumbers& numbers) {
     if (!internal::is_left_out("no_new_privs") && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return fail(from_errno("no_new_privs"));
     }
     if (const int failed = internal::clear_capabilities(); failed != 0) {
         return fail(errno_error("dropping capabilities", failed));
     }
-    if (settings.seccomp != nullptr) {
-        if (const int failed = internal::install_seccomp(*settings.seccomp); failed != 0) {
+    const internal::SeccompProgram* filter =
+        numbers.has_way_out != 0 ? settings.seccomp_with_tcp : settings.seccomp;
+    if (filter != nullptr) {
+        if (const int failed = internal::install_seccomp(*filter); failed != 0) {
             return fail(errno_error("seccomp", failed));
         }
     }
@@ -233,7 +236,11 @@ Result<void> give_up_everything(const BoxSettings& settings) {
 }
 
 Result<void> contain(
-    const BoxSettings& settings, const RunRequest& request, std::span<UniqueFd> fds, int proc) {
+    const BoxSettings& settings, const RunRequest& request, std::vector<UniqueFd>& fds, int proc) {
+    if (request.numbers.has_way_out != 0) {
+        TRY_VOID(send_proxy_listener(fds.back().get()));
+        fds.pop_back();
+    }
     TRY_VOID(enter_root(
         fds[package].get(), proc, request.numbers.tmp_bytes, request.numbers.tmp_inodes));
     TRY_VOID(take_standard_descriptors(fds));
@@ -244,7 +251,7 @@ Result<void> contain(
         TRY_VOID(set_limits(request.numbers, settings.use_resource_limits));
     }
     TRY_VOID(become_user(settings, request.numbers));
-    return give_up_everything(settings);
+    return give_up_everything(settings, request.numbers);
 }
 
 }  // namespace
@@ -260,8 +267,9 @@ void run_boxed(const BoxSettings& given, int proc_mount) {
         ::_exit(0);
     }
     auto request = parse_run(message->data);
-    if (!request || message->fds.size() < Descriptor::count ||
-        message->fds.size() > Descriptor::listener + 1) {
+    const std::size_t least =
+        Descriptor::count + (request && request->numbers.has_way_out != 0 ? 1 : 0);
+    if (!request || message->fds.size() < least || message->fds.size() > least + 1) {
         report(settings.control, MessageKind::failed, "a request that makes no sense");
     }
     auto environment = pointers_into(request->environment);

@@ -14,6 +14,8 @@ struct BoxSettings {
     int control = -1;
     /// Empty: the operator accepted to be without.
     const internal::SeccompProgram* seccomp = nullptr;
+    /// The same for a program with a way out.
+    const internal::SeccompProgram* seccomp_with_tcp = nullptr;
     /// No cgroup limits memory and processes: resource limits must do, as well as they can.
     bool use_resource_limits = false;
     /// The sandbox has one user only.

@@ -60,6 +60,12 @@ Result<void> become_able_to_mount() {
     return {};
 }
 
+/// Three, of a server one more, and with a way out another one.
+bool has_fitting_descriptors(const RunRequest& request, std::size_t count) {
+    const std::size_t least = request.numbers.has_way_out != 0 ? 4 : 3;
+    return count == least || count == least + 1;
+}
+
 /// A run that waits for a sandbox.
 struct WaitingRun {
     RunRequest request;
@@ -83,12 +89,15 @@ class Launcher {
     }
     SandboxBox::Settings settings() {
         const uid_t user = ::geteuid();
+        const bool filters = has_seccomp_ && !internal::is_left_out("seccomp");
         return {.cgroups = cgroups_,
-            .seccomp = has_seccomp_ && !internal::is_left_out("seccomp") ? &seccomp_ : nullptr,
+            .seccomp = filters ? &seccomp_ : nullptr,
+            .seccomp_with_tcp = filters ? &seccomp_with_tcp_ : nullptr,
             .use_resource_limits = !has_cgroups_,
             .first_user = user == 0 ? kFirstUser : user,
             .own_user_only = user != 0};
     }
+    [[nodiscard]] Result<void> make_filters();
     std::string try_box();
     [[nodiscard]] std::size_t boxes_in(SandboxBox::State state) const {
         return static_cast<std::size_t>(std::ranges::count(boxes_, state, &SandboxBox::state));
@@ -123,6 +132,7 @@ class Launcher {
     CgroupTree cgroups_;
     bool has_cgroups_ = false;
     internal::SeccompProgram seccomp_;
+    internal::SeccompProgram seccomp_with_tcp_;
     bool has_seccomp_ = false;
     Boxes boxes_;
     std::deque<WaitingRun> waiting_;
@@ -152,11 +162,10 @@ bool Launcher::open(const internal::AcceptedLayers& accepted) {
     } else {
         lack("cgroup", tree.error().message());
     }
-    if (auto program = internal::make_seccomp_program(internal::SystemCalls::native)) {
-        seccomp_ = std::move(*program);
+    if (const auto made = make_filters(); made) {
         has_seccomp_ = true;
     } else {
-        lack("seccomp", program.error().message());
+        lack("seccomp", made.error().message());
     }
     if (auto able = become_able_to_mount(); !able) {
         missing.push_back("namespaces: " + able.error().message());
@@ -175,6 +184,13 @@ bool Launcher::open(const internal::AcceptedLayers& accepted) {
     writer.put_text(std::string_view(no_freezer()).substr(0, 1000));
     say(writer.bytes());
     return usable;
+}
+
+Result<void> Launcher::make_filters() {
+    using internal::SystemCalls;
+    TRY(seccomp_, internal::make_seccomp_program(SystemCalls::native));
+    TRY(seccomp_with_tcp_, internal::make_seccomp_program(SystemCalls::native_with_tcp));
+    return {};
 }
 
 /// Why sandboxes cannot be frozen, as the first one showed.
@@ -261,7 +277,7 @@ bool Launcher::receive() {
             continue;
         }
         auto request = parse_run(message->data);
-        if (!request || (message->fds.size() != 3 && message->fds.size() != 4)) {
+        if (!request || !has_fitting_descriptors(*request, message->fds.size())) {
             return false;
         }
         waiting_.push_back({.request = std::move(*request),

@@ -8,7 +8,8 @@ using internal::WireWriter;
 Bytes encode_run(std::uint64_t id,
     const ProgramStart& start,
     const Environment& environment,
-    const Limits& limits) {
+    const Limits& limits,
+    Network network) {
     std::string text;
     for (const auto& [name, value] : environment) {
         text += name;
@@ -26,7 +27,7 @@ Bytes encode_run(std::uint64_t id,
         .cpu_millis = limits.cpu_millis,
         .tmp_inodes = limits.tmp_inodes,
         .files = limits.files,
-        .environment_count = static_cast<std::uint32_t>(environment.size()),
+        .has_way_out = network == Network::way_out ? 1U : 0U,
         .user = start.user,
         .group = start.group});
     writer.put_text(start.root);

@@ -13,8 +13,9 @@ namespace decloud::sandbox::native {
 /// First byte of each message between the node, the launcher and a sandbox's first process.
 enum class MessageKind : std::uint8_t {
     /// Node to launcher, passed on to the sandbox. run: descriptors stdin, stdout, stderr, the
-    /// package's mount (added by the launcher), and for a server its listening socket. terminate:
-    /// SIGTERM to the program. freeze: all of a sandbox stands still until thaw.
+    /// package's mount (added by the launcher), for a server its listening socket, and for a
+    /// program with a way out the channel on which its proxy's is sent. terminate: SIGTERM to the
+    /// program. freeze: all of a sandbox stands still until thaw.
     run = 1,
     kill,
     terminate,
@@ -44,13 +45,17 @@ struct RunNumbers {
     std::uint32_t cpu_millis = 0;
     std::uint32_t tmp_inodes = 0;
     std::uint32_t files = 0;
-    std::uint32_t environment_count = 0;
+    /// 1: there is a way out.
+    std::uint32_t has_way_out = 0;
     std::uint32_t user = 0;
     std::uint32_t group = 0;
 };
 
 /// User and group inside every sandbox, unless a program has its own.
 inline constexpr std::uint32_t kInnerUser = 65534;
+
+/// Whether a program reaches other machines, through a proxy of the node's.
+enum class Network : std::uint8_t { none, way_out };
 
 /// What is started, and as whom.
 struct ProgramStart {
@@ -81,7 +86,8 @@ struct RunRequest {
 [[nodiscard]] Bytes encode_run(std::uint64_t id,
     const ProgramStart& start,
     const Environment& environment,
-    const Limits& limits);
+    const Limits& limits,
+    Network network = Network::none);
 /// Nothing if it is malformed.
 [[nodiscard]] std::optional<RunRequest> parse_run(BytesView message);
 

@@ -5,6 +5,7 @@
 #include "../internal/pump.hpp"
 #include "launcher_client.hpp"
 #include "program.hpp"
+#include "way_out.hpp"
 
 #include <decloud/async/task_group.hpp>
 #include <decloud/base/log.hpp>
@@ -100,6 +101,7 @@ class Invocation {
         std::shared_ptr<BodySource> body,
         std::shared_ptr<ResponseSink> sink,
         Limits limits,
+        std::shared_ptr<Egress> egress,
         async::CancellationToken cancel)
         : executor_(std::move(executor)),
           launcher_(std::move(launcher)),
@@ -108,20 +110,30 @@ class Invocation {
           limits_(limits),
           cancel_(std::move(cancel)),
           run_(executor_),
+          way_out_(executor_, std::move(egress)),
           input_(executor_),
           stderr_(executor_) {}
 
     async::Task<Outcome> run(const ProgramStart& start, Environment environment) {
         const Bytes* whole = body_->whole();
         auto streams = open_streams(whole);
+        if (streams && way_out_.exists()) {
+            if (auto channel = way_out_.open()) {
+                streams->theirs.push_back(std::move(*channel));
+            } else {
+                streams = fail(std::move(channel.error()));
+            }
+        }
         if (!streams) {
             co_return sandbox_failure(streams.error().message());
         }
         id_ = launcher_->next_id();
         const auto registration =
             cancel_.on_cancel([this] { end(Outcome::End::killed, "cancelled"); });
-        launcher_->start(
-            run_, id_, encode_run(id_, start, environment, limits_), std::move(streams->theirs));
+        launcher_->start(run_, id_,
+            encode_run(id_, start, environment, limits_,
+                way_out_.exists() ? Network::way_out : Network::none),
+            std::move(streams->theirs));
         if (streams->input) {
             input_pipe_ = std::make_shared<boost::asio::posix::stream_descriptor>(
                 executor_, streams->input.release());
@@ -137,6 +149,7 @@ class Invocation {
             end(Outcome::End::killed, "the answer could not be delivered");
         }
         co_await wait_for_end();
+        co_await way_out_.stop();
         input_cancelled_ = true;
         input_.cancel();
         co_await input_.join();
@@ -191,6 +204,7 @@ class Invocation {
         }
         outcome.stdout_bytes = stdout_bytes;
         outcome.stderr_tail = std::move(errors_);
+        outcome.egress = way_out_.take_use();
         return outcome;
     }
 
@@ -202,6 +216,7 @@ class Invocation {
     async::CancellationToken cancel_;
     std::uint64_t id_ = 0;
     PendingRun run_;
+    WayOut way_out_;
     std::string errors_;
     std::optional<Outcome::End> reason_;
     std::string reason_detail_;
@@ -257,6 +272,10 @@ async::Task<Outcome> NativeRuntime::invoke(std::shared_ptr<const Artifact> artif
     if (whole != nullptr && whole->size() > limits.request_bytes) {
         co_return ended_by(Outcome::End::limit, "the request is larger than allowed");
     }
+    const std::shared_ptr<Egress>& egress = program->manifest().egress;
+    if (egress) {
+        environment = with_proxy(std::move(environment));
+    }
     environment = program->with_own(std::move(environment));
     if (size_of(environment) > kMaximumEnvironment) {
         co_return ended_by(Outcome::End::limit, "the request's headers are larger than allowed");
@@ -272,7 +291,7 @@ async::Task<Outcome> NativeRuntime::invoke(std::shared_ptr<const Artifact> artif
         outcome = ended_by(Outcome::End::killed, "cancelled");
     } else {
         Invocation invocation(host_->executor(), std::move(*launcher), std::move(body),
-            std::move(sink), limits, std::move(cancel));
+            std::move(sink), limits, egress, std::move(cancel));
         outcome = co_await invocation.run(program->start(), std::move(environment));
     }
     gate_.leave();

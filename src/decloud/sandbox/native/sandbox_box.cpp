@@ -76,6 +76,7 @@ Result<SandboxBox> SandboxBox::make(const Settings& settings, std::uint32_t numb
         ::close_range(control + 1, ~0U, 0);
         box_main({.control = control,
             .seccomp = settings.seccomp,
+            .seccomp_with_tcp = settings.seccomp_with_tcp,
             .use_resource_limits = settings.use_resource_limits,
             .one_user = settings.own_user_only});
     }
@@ -176,8 +177,8 @@ Result<void> SandboxBox::start(
     }
     TRY(const UniqueFd package, clone_read_only(request.package));
     std::vector<int> numbers{fds[0].get(), fds[1].get(), fds[2].get(), package.get()};
-    if (fds.size() > 3) {
-        numbers.push_back(fds[3].get());
+    for (const UniqueFd& more : fds.subspan(3)) {
+        numbers.push_back(more.get());
     }
     return internal::send_message(control_.get(), message, numbers, MSG_DONTWAIT);
 }

@@ -22,6 +22,7 @@ class SandboxBox {
     struct Settings {
         CgroupTree& cgroups;
         const internal::SeccompProgram* seccomp = nullptr;
+        const internal::SeccompProgram* seccomp_with_tcp = nullptr;
         bool use_resource_limits = false;
         /// User ids on the host: the first of ours as root, our own otherwise.
         uid_t first_user = 0;

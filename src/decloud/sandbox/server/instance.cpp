@@ -37,6 +37,7 @@ Instance::Instance(
       program_(std::move(program)),
       changed_(std::move(changed)),
       run_(host.executor()),
+      way_out_(host.executor(), program_->egress),
       wake_(host.executor()),
       thawed_(host.executor()),
       ended_(host.executor()),
@@ -60,6 +61,7 @@ async::Task<void> Instance::live() {
         tasks_.spawn(watch_run());
         co_await wait_for_end();
         co_await end_it();
+        co_await way_out_.stop();
         // Everything that held the pipes is dead: their ends are there.
         co_await tasks_.join();
         finish();
@@ -130,11 +132,17 @@ Result<void> Instance::start_in(native::LauncherClient& launcher) {
     TRY(UniqueFd output, open_output(fds));
     TRY(UniqueFd errors, open_output(fds));
     fds.push_back(std::move(listener_.socket));
+    if (way_out_.exists()) {
+        TRY(UniqueFd channel, way_out_.open());
+        fds.push_back(std::move(channel));
+    }
     Limits limits = program_->limits;
     limits.wall = std::chrono::milliseconds(0);
     id_ = launcher.next_id();
     launcher.start(run_, id_,
-        native::encode_run(id_, program_->start, program_->environment, limits), std::move(fds));
+        native::encode_run(id_, program_->start, program_->environment, limits,
+            way_out_.exists() ? native::Network::way_out : native::Network::none),
+        std::move(fds));
     const auto most = static_cast<std::size_t>(program_->limits.stderr_bytes);
     tasks_.spawn(internal::keep_tail(std::move(output), &output_, most));
     tasks_.spawn(internal::keep_tail(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../native/host.hpp"
+#include "../native/way_out.hpp"
 #include "listener.hpp"
 
 #include <decloud/async/event.hpp>
@@ -24,6 +25,8 @@ struct ServerProgram {
     std::chrono::milliseconds idle{60'000};
     /// The deployment's cid.
     std::string deployment;
+    /// Its way to other machines; null: it has none.
+    std::shared_ptr<Egress> egress;
 };
 
 /// One warm process tree of one deployment, from its start to its end. Without a call for a while
@@ -71,6 +74,8 @@ class Instance {
     [[nodiscard]] bool crashed() const {
         return ended_.is_set() && !stopping_ && !outcome_.provider_fault();
     }
+    /// What passed through its way out since this was last asked; nothing without one.
+    [[nodiscard]] std::optional<EgressUse> take_egress_use() { return way_out_.take_use(); }
     /// How it ended; after `ended`.
     [[nodiscard]] const Outcome& outcome() const { return outcome_; }
 
@@ -97,6 +102,7 @@ class Instance {
     Result<void> listening_;
     std::uint64_t id_ = 0;
     native::PendingRun run_;
+    native::WayOut way_out_;
     async::Event wake_;
     /// Not set while it is frozen, until it is thawed or has ended.
     async::Event thawed_;

@@ -116,7 +116,11 @@ async::Task<Outcome> ServerRuntime::answer(std::shared_ptr<const Artifact> artif
         whole != nullptr && whole->size() > limits.request_bytes) {
         co_return over_limit("the request is larger than allowed");
     }
-    Environment environment = server->with_own(environment_of(request, std::move(own)));
+    Environment environment = environment_of(request, std::move(own));
+    if (server->manifest().egress) {
+        environment = native::with_proxy(std::move(environment));
+    }
+    environment = server->with_own(std::move(environment));
     if (size_of(environment) > kMaximumEnvironment) {
         co_return over_limit("the environment is larger than allowed");
     }
@@ -127,7 +131,8 @@ async::Task<Outcome> ServerRuntime::answer(std::shared_ptr<const Artifact> artif
         .limits = limits,
         .concurrency = server->manifest().concurrency,
         .idle = server->manifest().idle,
-        .deployment = request.cid});
+        .deployment = request.cid,
+        .egress = server->manifest().egress});
     const std::string key = request.cid;
     const Place place = co_await pool_.enter(key, std::move(program), limits.wall, cancel);
     if (!place.instance) {
@@ -155,6 +160,7 @@ async::Task<Outcome> ServerRuntime::answer(std::shared_ptr<const Artifact> artif
     if (result.broken && co_await instance.ended_within(kNewsOfDeath)) {
         result.outcome = of_death(std::move(result.outcome), instance);
     }
+    result.outcome.egress = instance.take_egress_use();
     // One that is full of connections that nobody waits for any more never takes another.
     const bool retire = !connected || result.outcome.end == Outcome::End::timed_out;
     pool_.leave(key, instance, result.outcome.succeeded(), retire);

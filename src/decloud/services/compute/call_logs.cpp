@@ -43,7 +43,8 @@ CallLogs::CallLogs(async::Executor executor, const Clock& clock, CallLogsLimits 
 
 void CallLogs::keep(
     const std::string& cid, const sandbox::Outcome& outcome, std::string_view errors) {
-    if (errors.empty() && outcome.succeeded()) {
+    const bool asked = outcome.egress && outcome.egress->requests + outcome.egress->refused > 0;
+    if (errors.empty() && outcome.succeeded() && !asked) {
         return;
     }
     add(cid,
@@ -55,7 +56,8 @@ void CallLogs::keep(
                                                : end_of(outcome.detail, limits_.bytes_per_call),
             .cpu = outcome.cpu,
             .peak_bytes = outcome.peak_bytes,
-            .errors = {}},
+            .errors = {},
+            .egress = outcome.egress},
         errors);
 }
 
@@ -167,10 +169,16 @@ async::Task<void> CallLogs::Follower::wait(std::chrono::steady_clock::duration l
 }
 
 json::Object to_json(const CallLog& entry) {
-    return {{"number", entry.number}, {"time", entry.time.value}, {"end", entry.end},
+    json::Object out{{"number", entry.number}, {"time", entry.time.value}, {"end", entry.end},
         {"exitCode", entry.exit_code}, {"detail", entry.detail},
         {"cpuMicroseconds", entry.cpu.count()}, {"peakBytes", entry.peak_bytes},
         {"stderr", entry.errors}};
+    if (entry.egress) {
+        out["egress"] = json::Object{{"requests", entry.egress->requests},
+            {"refused", entry.egress->refused}, {"sentBytes", entry.egress->sent_bytes},
+            {"receivedBytes", entry.egress->received_bytes}};
+    }
+    return out;
 }
 
 }  // namespace decloud::services

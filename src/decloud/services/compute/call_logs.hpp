@@ -48,10 +48,12 @@ struct CallLog {
     std::uint64_t peak_bytes = 0;
     /// UTF-8.
     std::string errors;
+    /// Of a function with a way out.
+    std::optional<sandbox::EgressUse> egress{};
 };
 
-/// The newest calls of each deployment that wrote to stderr or failed; calls that did neither leave
-/// nothing. Single threaded.
+/// The newest calls of each deployment that wrote to stderr, failed or asked for another machine;
+/// calls that did none of these leave nothing. Single threaded.
 class CallLogs {
   public:
     /// The clock outlives this.

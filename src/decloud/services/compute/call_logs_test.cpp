@@ -40,6 +40,22 @@ TEST_F(CallLogsTest, KeepsWhatWasSaidAndHowItEnded) {
     EXPECT_EQ(read[0].time.value, 1000U);
 }
 
+TEST_F(CallLogsTest, KeepsWhatCallsAskedOfOtherMachines) {
+    CallLogs logs = make();
+    Outcome outcome = ended_well();
+    outcome.egress.emplace();
+    logs.keep("cid", outcome, "");
+    EXPECT_TRUE(logs.read("cid", 0).empty());
+    outcome.egress =
+        sandbox::EgressUse{.requests = 2, .refused = 1, .sent_bytes = 300, .received_bytes = 4000};
+    logs.keep("cid", outcome, "");
+    const auto read = logs.read("cid", 0);
+    ASSERT_EQ(read.size(), 1U);
+    EXPECT_EQ(
+        to_json(read[0]).at("egress"), json::Value(json::Object{{"requests", 2U}, {"refused", 1U},
+                                           {"sentBytes", 300U}, {"receivedBytes", 4000U}}));
+}
+
 TEST_F(CallLogsTest, KeepsNothingOfTheProvidersOwnFaults) {
     CallLogs logs = make();
     logs.keep("cid", sandbox::sandbox_failure("no space on /of/the/provider"), "");

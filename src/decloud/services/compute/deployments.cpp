@@ -129,7 +129,7 @@ Deployments::Deployments(async::Executor executor,
       sandbox_(sandbox),
       keys_(std::move(keys)),
       pool_(pool),
-      settings_(settings) {}
+      settings_(std::move(settings)) {}
 
 async::Task<Result<void>> Deployments::start() {
     CO_TRY(const auto entries,
@@ -328,7 +328,14 @@ async::Task<Checked<Deployments::Made>> Deployments::make_artifact(
 async::Task<Checked<std::shared_ptr<const Deployment>>> Deployments::prepare(
     std::string cid, SignedSpec signed_spec, Asker asker) {
     const protocol::DeploymentSpec& spec = signed_spec.spec;
-    const sandbox::Manifest manifest = sandbox_manifest(spec.manifest);
+    sandbox::Manifest manifest = sandbox_manifest(spec.manifest);
+    auto egress = make_egress(executor_, spec.manifest.egress, settings_.egress);
+    if (!egress) {
+        auto refusal = refuse_unfit(egress.error().detail());
+        remember_unfit(cid, refusal.error());
+        co_return refusal;
+    }
+    manifest.egress = std::move(*egress);
     const std::string program = spec.program.to_v1().to_string();
     if (const auto accepted = sandbox_.accepts(manifest); !accepted) {
         auto refusal = refuse_unfit(accepted.error().detail());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "content_fetcher.hpp"
+#include "egress.hpp"
 
 #include <decloud/async/event.hpp>
 #include <decloud/async/task.hpp>
@@ -61,6 +62,7 @@ struct DeploymentsSettings {
     ContentFetcher* fetcher = nullptr;
     /// For bringing one deployment, its spec and its program.
     std::chrono::milliseconds fetch_time = std::chrono::seconds(30);
+    EgressSettings egress{};
 };
 
 /// Finds deployments by cid and keeps them ready. Single threaded; what blocks happens on `pool`.

@@ -22,11 +22,15 @@ class CountingRuntime final : public sandbox::Runtime {
       public:
         explicit Program(std::string key) : Artifact("counting", std::move(key)) {}
     };
-    explicit CountingRuntime(int& prepared) : prepared_(prepared) {}
+    CountingRuntime(int& prepared, bool& has_way_out)
+        : prepared_(prepared), has_way_out_(has_way_out) {}
 
-    async::Task<Result<std::shared_ptr<const sandbox::Artifact>>> prepare(
-        std::string key, std::string /*isolation*/, Bytes package, sandbox::Manifest) override {
+    async::Task<Result<std::shared_ptr<const sandbox::Artifact>>> prepare(std::string key,
+        std::string /*isolation*/,
+        Bytes package,
+        sandbox::Manifest manifest) override {
         ++prepared_;
+        has_way_out_ = manifest.egress != nullptr;
         if (as_text(package) == "broken") {
             co_return fail(CommonError::invalid_input, "it is broken");
         }
@@ -48,6 +52,7 @@ class CountingRuntime final : public sandbox::Runtime {
 
   private:
     int& prepared_;
+    bool& has_way_out_;
 };
 
 class DeploymentsTest : public ::testing::Test {
@@ -56,7 +61,7 @@ class DeploymentsTest : public ::testing::Test {
         sandbox_.register_runtime("counting",
             [this](async::Executor, const sandbox::SandboxSettings&,
                 boost::asio::thread_pool&) -> std::unique_ptr<sandbox::Runtime> {
-                return std::make_unique<CountingRuntime>(prepared_);
+                return std::make_unique<CountingRuntime>(prepared_, has_way_out_);
             });
         restart();
     }
@@ -75,16 +80,25 @@ class DeploymentsTest : public ::testing::Test {
     void restart(std::size_t max_unfit = 100) {
         deployments_ = std::make_unique<Deployments>(context_.get_executor(), *blocks_, *pins_,
             *records_, sandbox_, std::vector<crypto::RsaPrivateKey>{}, pool_,
-            DeploymentsSettings{.domain = domain_, .provider_node = {}, .max_unfit = max_unfit});
+            DeploymentsSettings{.domain = domain_,
+                .provider_node = {},
+                .max_unfit = max_unfit,
+                .egress = {.hosts = net::parse_host_rules({"*.example.com"}).value()}});
         run([this]() -> async::Task<void> { EXPECT_TRUE(co_await deployments_->start()); });
     }
 
     /// A public deployment, pinned as an import pins it.
-    multiformats::Cid deploy(const std::string& name, std::string_view package) {
+    multiformats::Cid deploy(const std::string& name,
+        std::string_view package,
+        const std::vector<std::string>& hosts = {}) {
         protocol::DeploymentSpec spec{
             .program = content::import_bytes(*blocks_, as_bytes(package))->cid,
             .program_key = {},
-            .manifest = {.name = name, .runtime = "counting", .entry = "main", .limits = {}},
+            .manifest = {.name = name,
+                .runtime = "counting",
+                .entry = "main",
+                .limits = {},
+                .egress = net::parse_host_rules(hosts).value()},
             .environment = {},
             .secrets = {},
             .terms = "",
@@ -146,6 +160,7 @@ class DeploymentsTest : public ::testing::Test {
     std::unique_ptr<content::Pins> pins_ = *content::open_pins(folder_.path() / "pins.sqlite");
     std::unique_ptr<store::RecordStore> records_ =
         *store::RecordStore::open(folder_.path() / "records.sqlite");
+    bool has_way_out_ = false;
     int prepared_ = 0;
     sandbox::Sandbox sandbox_{context_.get_executor(), [this] {
                                   sandbox::SandboxSettings settings;
@@ -155,6 +170,17 @@ class DeploymentsTest : public ::testing::Test {
     std::unique_ptr<Deployments> deployments_;
     std::map<std::string, Bytes32> hashes_;
 };
+
+TEST_F(DeploymentsTest, ReachesTheHostsThatTheProviderAllowsOrDoesNotRun) {
+    EXPECT_EQ(find(deploy("inside", "program", {"api.example.com", "*.a.example.com:443"})), 200);
+    EXPECT_TRUE(has_way_out_);
+    EXPECT_EQ(find(deploy("none", "program")), 200);
+    EXPECT_FALSE(has_way_out_);
+    const int before = prepared_;
+    EXPECT_EQ(find(deploy("partly", "program", {"api.example.com", "example.org"})), 502);
+    EXPECT_EQ(find(deploy("any", "program", {"*"})), 502);
+    EXPECT_EQ(prepared_, before);
+}
 
 TEST_F(DeploymentsTest, AProgramThatCannotRunIsTriedOnce) {
     const auto first = deploy("first", "broken");

@@ -13,7 +13,7 @@
 
 namespace decloud::services {
 
-/// The sandbox's form of what an owner asked for.
+/// The sandbox's form of what an owner asked for, but for its way out: see `make_egress`.
 [[nodiscard]] sandbox::Manifest sandbox_manifest(const protocol::FunctionManifest& manifest);
 
 /// What calls of functions have in common. All of it outlives them.

@@ -23,6 +23,15 @@ RunMetrics::OfRuntime& RunMetrics::of(const std::string& runtime) {
                 0.5, 1, 2.5, 5, 15});
         found->second.cpu_seconds = &registry_.counter("decloud_run_cpu_seconds_total",
             "Processor time of programs, where their runtime measures it.", labels);
+        const auto bytes = [&](std::string_view direction) {
+            return &registry_.counter("decloud_egress_bytes_total",
+                "Bytes between programs and the hosts that they may reach.",
+                {{"runtime", runtime}, {"direction", std::string(direction)}});
+        };
+        found->second.sent_bytes = bytes("sent");
+        found->second.received_bytes = bytes("received");
+        found->second.refused = &registry_.counter("decloud_egress_refused_total",
+            "Requests of programs for hosts that they may not reach.", labels);
         // All at once: a rate sees the first of its kind, too.
         for (const auto end : kEnds) {
             found->second.ends[end] =
@@ -39,6 +48,11 @@ void RunMetrics::record(const std::string& runtime,
     OfRuntime& numbers = of(runtime);
     numbers.duration->observe(std::chrono::duration<double>(took).count());
     numbers.cpu_seconds->add(std::chrono::duration<double>(outcome.cpu).count());
+    if (outcome.egress) {
+        numbers.sent_bytes->add(static_cast<double>(outcome.egress->sent_bytes));
+        numbers.received_bytes->add(static_cast<double>(outcome.egress->received_bytes));
+        numbers.refused->add(static_cast<double>(outcome.egress->refused));
+    }
     numbers.ends.at(outcome.end)->increment();
 }
 

@@ -26,6 +26,9 @@ class RunMetrics {
     struct OfRuntime {
         metrics::Histogram* duration = nullptr;
         metrics::Counter* cpu_seconds = nullptr;
+        metrics::Counter* sent_bytes = nullptr;
+        metrics::Counter* received_bytes = nullptr;
+        metrics::Counter* refused = nullptr;
         std::map<sandbox::Outcome::End, metrics::Counter*> ends;
     };
 
