@@ -4,6 +4,7 @@
 
 #include <decloud/client/error.hpp>
 #include <decloud/client/http.hpp>
+#include <decloud/net/error.hpp>
 #include <decloud/store/atomic_file.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -122,7 +123,14 @@ void tell(std::string_view text) {
     (void)std::fflush(stderr);
 }
 
-void tell_error(const Error& error) { tell("decloud: " + error.message()); }
+void tell_error(const Error& error) {
+    std::string text = "decloud: " + error.message();
+    const bool has_help = text.find("\nhelp: ") != std::string::npos;
+    if (!has_help && error == make_error_code(net::NetError::connect_failed)) {
+        text += "\nhelp: see that it runs and listens there; decloud doctor looks at this machine";
+    }
+    tell(text);
+}
 
 Outcome run(std::function<async::Task<Outcome>(async::Executor)> work) {
     boost::asio::io_context io(1);

@@ -103,6 +103,11 @@ Finding check_disk(const client::Home& home) {
     return out;
 }
 
+std::string without_help(const Error& error) {
+    const std::string text = error.message();
+    return text.substr(0, text.find("\nhelp: "));
+}
+
 async::Task<std::vector<Finding>> check_chain(
     client::ChainConfig config, async::Executor executor) {
     std::vector<Finding> out;
@@ -112,7 +117,7 @@ async::Task<std::vector<Finding>> check_chain(
     if (!session) {
         out.push_back({.what = "chain",
             .good = false,
-            .text = url + ": " + session.error().message(),
+            .text = url + ": " + without_help(session.error()),
             .help = "decloud up starts a local chain; or correct [chain] rpc in config.toml"});
         out.push_back({.what = "clock",
             .good = true,

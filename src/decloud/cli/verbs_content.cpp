@@ -10,6 +10,7 @@
 #include <decloud/content/source_tree.hpp>
 #include <decloud/ipfs/routed_fetch.hpp>
 #include <decloud/multiformats/ipns_record.hpp>
+#include <decloud/net/error.hpp>
 #include <decloud/net/url.hpp>
 #include <decloud/store/atomic_file.hpp>
 
@@ -125,13 +126,20 @@ Result<ContentPath> parse_path(std::string text) {
     const std::size_t end = std::min(text.find('/'), text.size());
     auto cid = multiformats::Cid::parse(text.substr(0, end));
     if (!cid) {
-        return fail(ClientError::usage, "\"" + text.substr(0, end) + "\" is not a content id");
+        return fail_with_help(ClientError::usage,
+            "\"" + text.substr(0, end) + "\" is not a content id",
+            "decloud content list shows those that are pinned here, decloud ls your functions' "
+            "ids");
     }
     return ContentPath{.root = std::move(*cid), .path = text.substr(end)};
 }
 
 /// What is not here may be elsewhere.
 Error with_way_out(Error error, const multiformats::Cid& root) {
+    if (error == make_error_code(net::NetError::connect_failed)) {
+        return {
+            error.code(), error.detail() + "; without one, --source URL fetches from a gateway"};
+    }
     if (error != make_error_code(ClientError::not_found)) {
         return error;
     }
