@@ -89,14 +89,18 @@ class Node {
 
     /// Copies everything that is on disk at this moment, as a kill would leave it.
     void copy_to(const std::filesystem::path& target) const {
-        // The log deletes old segments meanwhile, so that a file may go before it is copied.
-        std::error_code gone = std::make_error_code(std::errc::no_such_file_or_directory);
-        while (gone == std::errc::no_such_file_or_directory) {
+        // Meanwhile the log deletes old segments, and SQLite cuts its journal off: a file may go
+        // (ENOENT) or shrink (EIO) while it is copied.
+        std::error_code changed;
+        for (int tried = 0; tried < 100; ++tried) {
             std::filesystem::remove_all(target);
             std::filesystem::copy(
-                directory_, target, std::filesystem::copy_options::recursive, gone);
+                directory_, target, std::filesystem::copy_options::recursive, changed);
+            if (changed != std::errc::no_such_file_or_directory && changed != std::errc::io_error) {
+                break;
+            }
         }
-        EXPECT_FALSE(gone) << gone.message();
+        EXPECT_FALSE(changed) << changed.message();
     }
 
     ManualClock clock;
