@@ -213,8 +213,8 @@ async::Task<Result<ClientResponse>> ClientImpl::send(
             CO_TRY(connection, co_await open(url, key, false));
         }
         const bool pooled = connection->used_before;
-        const auto call =
-            std::make_shared<ClientCall>(self, std::move(connection), shared->method == "HEAD");
+        const auto call = std::make_shared<ClientCall>(
+            self, std::exchange(connection, nullptr), shared->method == "HEAD");
         AbortOnLeave guard(call);
         auto result = co_await call->run(head, shared);
         if (result) {

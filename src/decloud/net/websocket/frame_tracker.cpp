@@ -40,9 +40,9 @@ std::size_t FrameTracker::take(BytesView bytes) {
     const auto head = parse_frame_head(head_, sender_);
     if (!head) {
         lost_ = true;
-    } else if (*head) {
-        left_ = (*head)->length;
-        closing_ = closing_ || (*head)->opcode == Opcode::close;
+    } else if (const auto& known = *head) {
+        left_ = known->length;
+        closing_ = closing_ || known->opcode == Opcode::close;
         head_.clear();
     }
     return 1;
