@@ -35,15 +35,22 @@ def test_a_server_stays_warm_and_every_call_is_paid(cloud, folder):
             expect_equal((answer.status, answer.body), (200, f"request {number}\n".encode()), url)
 
 
+def opened_events(url, timeout=30):
+    """A connection on which server-sent events that begin with `tick 1` arrive, and what has come of them."""
+    connection = socket.create_connection(http1.address_of(url), timeout)
+    connection.sendall(f"GET {http1.target_of(url)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    seen = b""
+    while b"tick 1\n" not in seen:
+        more = connection.recv(65536)
+        expect(more, f"the answer ended after {seen!r}")
+        seen += more
+    return connection, seen
+
+
 def expect_one_by_one(url, last):
-    """Server-sent events that begin with `tick 1` arrive before the last one is sent."""
-    with socket.create_connection(http1.address_of(url), 30) as connection:
-        connection.sendall(f"GET {http1.target_of(url)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        seen = b""
-        while b"tick 1\n" not in seen:
-            more = connection.recv(65536)
-            expect(more, f"the answer ended after {seen!r}")
-            seen += more
+    """They arrive before the last one is sent."""
+    connection, seen = opened_events(url)
+    with connection:
         expect(last not in seen, "all events came at once")
         expect(b"content-type: text/event-stream" in seen.lower(), seen)
         while more := connection.recv(65536):

@@ -1,12 +1,12 @@
 """WebSockets and server-sent events are paid by the interval, a second here, and end with the money for it."""
 
 import re
-import socket
 
 import http1
 from ethereum import Account
 from harness import PRICE, expect, expect_equal, wait_for
 from policy_test import write as write_policy
+from server_test import opened_events
 from strangers_test import configure
 from tunnel_test import OWNER as TUNNEL_OWNER
 from tunnel_test import Tunnelled, fund
@@ -139,15 +139,7 @@ def test_a_stream_goes_as_far_as_the_newest_voucher(cloud, folder):
 
 
 def opened(url):
-    """A connection on which server-sent events arrive."""
-    connection = socket.create_connection(http1.address_of(url), 60)
-    connection.sendall(f"GET {http1.target_of(url)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-    seen = b""
-    while b"tick 1\n" not in seen:
-        more = connection.recv(65536)
-        expect(more, f"the answer ended after {seen!r}")
-        seen += more
-    return connection
+    return opened_events(url, timeout=60)[0]
 
 
 def test_who_leaves_a_stream_pays_for_the_intervals_that_had_begun(cloud, folder):

@@ -8,9 +8,7 @@
 
 namespace decloud::payments {
 
-namespace {
-
-CallRecord record_of(protocol::CallSummary summary) {
+CallRecord call_record_of(protocol::CallSummary summary) {
     CallRecord record;
     record.service = std::move(summary.service);
     record.subject = std::move(summary.subject);
@@ -22,8 +20,6 @@ CallRecord record_of(protocol::CallSummary summary) {
     record.interval = summary.interval;
     return record;
 }
-
-}  // namespace
 
 LedgerHold::~LedgerHold() {
     if (!ended_) {
@@ -58,7 +54,7 @@ async::Task<Result<void>> LedgerHold::hold_interval(Amount price) {
 Result<std::string> LedgerHold::commit_interval(Amount actual, protocol::CallSummary summary) {
     const Amount price = std::min(actual, held_);
     TRY(const ReceiptId receipt, ledger_.commit_interval(id_, counts_calls_ ? Amount(1) : price,
-                                     record_of(std::move(summary))));
+                                     call_record_of(std::move(summary))));
     held_ = held_.saturating_minus(price);
     charged_ = Amount(charged_.units() + price.units());
     return to_string(receipt);
@@ -67,7 +63,7 @@ Result<std::string> LedgerHold::commit_interval(Amount actual, protocol::CallSum
 Result<std::string> LedgerHold::commit(Amount actual, protocol::CallSummary summary) {
     // A bid that was taken is all that is charged.
     const Amount charged = counts_calls_ ? Amount(1) : std::min(actual, held_);
-    TRY(const ReceiptId receipt, ledger_.commit(id_, charged, record_of(std::move(summary))));
+    TRY(const ReceiptId receipt, ledger_.commit(id_, charged, call_record_of(std::move(summary))));
     ended_ = true;
     return to_string(receipt);
 }

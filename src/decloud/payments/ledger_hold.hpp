@@ -18,6 +18,9 @@ struct IntervalBounds {
     const ChannelDirectory* channels = nullptr;
 };
 
+/// What the ledger keeps of what the pipeline says about a call.
+[[nodiscard]] CallRecord call_record_of(protocol::CallSummary summary);
+
 /// A hold in the ledger, as the pipeline sees it. Releases what was not committed. `ledger`
 /// outlives it.
 class LedgerHold final : public protocol::PaymentHold {

@@ -127,15 +127,8 @@ class X402Hold final : public protocol::PaymentHold {
 
     /// The transfer is of the whole value.
     Result<std::string> commit(Amount /*actual*/, protocol::CallSummary summary) override {
-        CallRecord record;
-        record.service = std::move(summary.service);
-        record.subject = std::move(summary.subject);
-        record.request_digest = summary.request_digest;
-        record.response_digest = summary.response_digest;
-        record.status = static_cast<std::uint32_t>(summary.status);
-        record.response_bytes = summary.response_bytes;
-        record.duration = summary.duration;
-        TRY(const ReceiptId receipt, settlements_.ledger().commit(id_, held(), std::move(record)));
+        TRY(const ReceiptId receipt,
+            settlements_.ledger().commit(id_, held(), call_record_of(std::move(summary))));
         ended_ = true;
         settlements_.charged(ticket_.key, to_string(receipt));
         return to_string(receipt);
