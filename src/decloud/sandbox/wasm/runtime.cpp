@@ -32,8 +32,6 @@ constexpr std::size_t kCompilesAtOnce = 2;
 constexpr std::size_t kCompileQueue = 64;
 /// How much longer than the processor time it may use compiling may take on a busy machine.
 constexpr int kBusy = 4;
-/// How long one who wants a program waits for another who compiles it.
-constexpr std::chrono::seconds kPatience{60};
 constexpr std::uint64_t kMaximumCode = 512 * kMiB;
 
 class WasmRuntime final : public Runtime {
@@ -165,7 +163,8 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
     for (auto place = preparing_.find(name); place != preparing_.end();
         place = preparing_.find(name)) {
         const std::shared_ptr<Preparing> other = place->second;
-        CO_TRY_VOID(co_await other->done.wait(kPatience));
+        // As long as compiling may take: who came first waits no less.
+        CO_TRY_VOID(co_await other->done.wait(kBusy * settings_.compile_wall));
         if (const std::optional<Error> failure = other->failure) {
             co_return fail(*failure);
         }

@@ -26,8 +26,9 @@ constexpr std::string_view kRevokedPrefix = "revoked/";
 constexpr std::string_view kRevokedCidPrefix = "revoked-cid/";
 /// A program may have failed to compile in time on a busy machine.
 constexpr auto kUnfitFor = std::chrono::hours(1);
-/// How long a call waits for another that makes the same deployment ready.
-constexpr auto kPatience = std::chrono::minutes(1);
+/// How long a call waits for another that makes the same deployment ready: what that does, fetching
+/// and compiling on a busy machine, has limits of its own, which are shorter.
+constexpr auto kPatience = std::chrono::minutes(15);
 /// Not for this provider, or not signed by its owner.
 constexpr int kRefusedForGood = 403;
 
