@@ -31,10 +31,18 @@ bool only_reads(std::string_view body) {
     return true;
 }
 
+net::http::ClientSettings settings_with(std::shared_ptr<const net::http::ProxyRules> proxies) {
+    net::http::ClientSettings settings;
+    settings.proxies = std::move(proxies);
+    return settings;
+}
+
 class HttpTransport final : public JsonRpcTransport {
   public:
-    explicit HttpTransport(async::Executor executor)
-        : client_(std::move(executor), {}, net::OutboundPolicy::trusted()) {}
+    HttpTransport(async::Executor executor, std::shared_ptr<const net::http::ProxyRules> proxies)
+        : client_(std::move(executor),
+              settings_with(std::move(proxies)),
+              net::OutboundPolicy::trusted()) {}
 
     async::Task<Result<std::string>> post(
         std::string url, std::string body, std::chrono::milliseconds timeout) override {
@@ -90,8 +98,9 @@ class HttpTransport final : public JsonRpcTransport {
 
 }  // namespace
 
-std::unique_ptr<JsonRpcTransport> make_http_transport(async::Executor executor) {
-    return std::make_unique<HttpTransport>(std::move(executor));
+std::unique_ptr<JsonRpcTransport> make_http_transport(
+    async::Executor executor, std::shared_ptr<const net::http::ProxyRules> proxies) {
+    return std::make_unique<HttpTransport>(std::move(executor), std::move(proxies));
 }
 
 }  // namespace decloud::chain

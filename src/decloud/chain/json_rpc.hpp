@@ -7,6 +7,7 @@
 #include <decloud/base/evm_types.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
+#include <decloud/net/http/proxy_rules.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -31,8 +32,9 @@ class JsonRpcTransport {
 };
 
 /// Over HTTP or HTTPS by `net::Client`. Endpoints come from the operator, so loopback and private
-/// addresses are allowed.
-[[nodiscard]] std::unique_ptr<JsonRpcTransport> make_http_transport(async::Executor executor);
+/// addresses are allowed; `proxies` say which are asked through a proxy, null: none.
+[[nodiscard]] std::unique_ptr<JsonRpcTransport> make_http_transport(
+    async::Executor executor, std::shared_ptr<const net::http::ProxyRules> proxies = nullptr);
 
 /// How endpoints are asked and when one of several is dropped.
 struct JsonRpcSettings {

@@ -1,6 +1,7 @@
 #include "chain_session.hpp"
 
 #include "error.hpp"
+#include "http.hpp"
 
 #include <decloud/contracts/test_usdc.hpp>
 #include <decloud/registry/ens.hpp>
@@ -12,7 +13,7 @@ ChainSession::ChainSession(
     async::Executor executor, ChainSessionSettings settings, const Clock& clock)
     : executor_(executor),
       settings_(std::move(settings)),
-      transport_(chain::make_http_transport(executor)),
+      transport_(chain::make_http_transport(executor, environment_proxies())),
       rpc_(*transport_,
           settings_.chain.rpc_urls,
           {.depth = settings_.chain.finality_depth, .chain_id = settings_.chain.chain_id}),

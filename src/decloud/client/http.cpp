@@ -1,6 +1,7 @@
 #include "http.hpp"
 
 #include "error.hpp"
+#include "home.hpp"
 
 #include <decloud/async/timeout.hpp>
 #include <decloud/base/encoding.hpp>
@@ -37,12 +38,26 @@ ClientError code_of(int status) {
 
 }  // namespace
 
+std::shared_ptr<const net::http::ProxyRules> environment_proxies() {
+    const EnvironmentReader environment = process_environment();
+    const auto either = [&](const std::string& name, const std::string& capitals) {
+        return environment(name).value_or(environment(capitals).value_or(""));
+    };
+    // HTTP_PROXY in capitals is what a CGI server makes of a request's field "Proxy".
+    return std::make_shared<net::http::ProxyRules>(
+        net::http::ProxyVariables{.http = environment("http_proxy").value_or(""),
+            .https = either("https_proxy", "HTTPS_PROXY"),
+            .all = either("all_proxy", "ALL_PROXY"),
+            .none = either("no_proxy", "NO_PROXY")});
+}
+
 std::unique_ptr<net::http::Client> make_http_client(async::Executor executor) {
     net::http::ClientSettings settings;
     settings.head_timeout = std::chrono::minutes(16);
     settings.idle_timeout = std::chrono::minutes(16);
     // A GET of a function is a paid call.
     settings.replay_idempotent = false;
+    settings.proxies = environment_proxies();
     return std::make_unique<net::http::Client>(
         std::move(executor), settings, net::OutboundPolicy::trusted());
 }

@@ -16,8 +16,12 @@
 
 namespace decloud::client {
 
-/// An HTTP client for addresses that the user or operator chose. `stop` it before the executor
-/// ends.
+/// The user's proxies: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` of this process's
+/// environment, and the last three in capitals.
+[[nodiscard]] std::shared_ptr<const net::http::ProxyRules> environment_proxies();
+
+/// An HTTP client for addresses that the user or operator chose, through the user's proxies.
+/// `stop` it before the executor ends.
 [[nodiscard]] std::unique_ptr<net::http::Client> make_http_client(async::Executor executor);
 
 /// The error that a refused request stands for: code by status, text from the problem body's

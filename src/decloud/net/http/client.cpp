@@ -44,7 +44,9 @@ void append_framing(std::string& head, const ClientRequest& request) {
     }
 }
 
-Result<std::string> make_head(const Url& url, const ClientRequest& request) {
+/// `proxy` leads to `url`, if it is of scheme http.
+Result<std::string> make_head(
+    const Url& url, const std::optional<Proxy>& proxy, const ClientRequest& request) {
     const std::string& target = request.target.empty() ? url.target : request.target;
     if (!is_token(request.method) || request.method == "CONNECT") {
         return fail(CommonError::invalid_input, "a bad method");
@@ -55,7 +57,16 @@ Result<std::string> make_head(const Url& url, const ClientRequest& request) {
     }
     std::string head;
     head.reserve(512);
-    head.append(request.method).append(" ").append(target).append(" HTTP/1.1\r\n");
+    const bool absolute = proxy && url.scheme == Scheme::http;
+    head.append(request.method).append(" ");
+    if (absolute) {
+        head.append("http://").append(url.authority());
+    }
+    // RFC 9112 §3.2.4: a proxy is told "*" by an authority without a path.
+    head.append(absolute && target == "*" ? "" : target).append(" HTTP/1.1\r\n");
+    if (absolute && !proxy->authorization.empty()) {
+        append_field(head, "Proxy-Authorization", proxy->authorization);
+    }
     if (!request.headers.contains("Host")) {
         append_field(head, "Host", url.authority());
     }
@@ -102,7 +113,7 @@ async::Task<Result<ClientResponse>> ClientImpl::request(Url url, ClientRequest r
     const auto self = shared_from_this();
     std::shared_ptr<ClientConnection> connection;
     if (settings_.http2 && url.scheme == Scheme::https && !request.headers.contains("Upgrade")) {
-        CO_TRY_VOID(make_head(url, request));
+        CO_TRY_VOID(make_head(url, std::nullopt, request));
         CO_TRY(auto response, co_await send_by_http2(url, &request, &connection));
         if (response) {
             co_return std::move(*response);
@@ -197,7 +208,8 @@ async::Task<void> ClientImpl::run_link(std::string key, std::shared_ptr<Http2Req
 async::Task<Result<ClientResponse>> ClientImpl::send(
     Url url, std::shared_ptr<ClientRequest> shared, std::shared_ptr<ClientConnection> connection) {
     const auto self = shared_from_this();
-    CO_TRY(const std::string head, make_head(url, *shared));
+    CO_TRY(const auto proxy, proxy_for(url));
+    CO_TRY(const std::string head, make_head(url, proxy, *shared));
     const std::string key = pool_key(url);
     const bool replayable =
         !std::holds_alternative<BodySource>(shared->body) && is_idempotent(shared->method);
@@ -234,9 +246,11 @@ async::Task<Result<std::shared_ptr<ClientConnection>>> ClientImpl::open(
     if (url.scheme == Scheme::https && !tls_) {
         CO_TRY(tls_, net::internal::make_tls_context(settings_.ca_file));
     }
-    const std::string where = url.to_string();
-    auto transport = co_await async::with_timeout(settings_.connect_timeout,
-        net::internal::connect(executor_, std::move(url), policy_, tls_, offer_http2));
+    CO_TRY(auto proxy, proxy_for(url));
+    const std::string where = (proxy ? proxy->url : url).to_string();
+    auto transport = co_await async::with_timeout(
+        settings_.connect_timeout, net::internal::connect(executor_, std::move(url),
+                                       std::move(proxy), policy_, tls_, offer_http2));
     if (!transport) {
         if (transport.error().code() == CommonError::timeout) {
             co_return fail(NetError::connect_failed, where + " did not answer in time");
@@ -245,6 +259,13 @@ async::Task<Result<std::shared_ptr<ClientConnection>>> ClientImpl::open(
     }
     ++connections_made_;
     co_return std::make_shared<ClientConnection>(std::move(*transport), std::move(key));
+}
+
+Result<std::optional<Proxy>> ClientImpl::proxy_for(const Url& url) const {
+    if (!settings_.proxies) {
+        return std::nullopt;
+    }
+    return settings_.proxies->find(url);
 }
 
 std::shared_ptr<ClientConnection> ClientImpl::take_pooled(const std::string& key) {

@@ -5,6 +5,7 @@
 #include "../url.hpp"
 #include "message.hpp"
 #include "parser.hpp"
+#include "proxy_rules.hpp"
 
 #include <decloud/async/task.hpp>
 #include <decloud/base/bytes.hpp>
@@ -108,6 +109,9 @@ struct ClientSettings {
     bool http2 = false;
     /// PEM file with certificates to trust besides the system's; empty: none.
     std::string ca_file;
+    /// What is asked through a proxy: http by absolute URLs, https through CONNECT. The proxy looks
+    /// up the name then, and the OutboundPolicy judges the proxy's address alone. Null: nothing.
+    std::shared_ptr<const ProxyRules> proxies;
 };
 
 /// HTTP client with a pool of connections. Follows no redirects, retries only a replayable
@@ -123,7 +127,8 @@ class Client {
 
     /// Ends when the response's head is there; the body may still be sent. Errors: name_not_found,
     /// connect_failed, address_forbidden, tls_failed, timeout, connection_closed,
-    /// malformed_message, body_source_failed, invalid_input (something that cannot be sent).
+    /// malformed_message, body_source_failed, invalid_input (something that cannot be sent, a proxy
+    /// that is none).
     [[nodiscard]] async::Task<Result<ClientResponse>> request(Url url, ClientRequest request);
     /// Closes every connection and waits for what still runs. Call before the executor ends.
     [[nodiscard]] async::Task<void> stop();

@@ -251,7 +251,8 @@ std::expected<Url, Refusal> ForwardProxy::Impl::judge(const RequestHead& head) c
 
 async::Task<void> ForwardProxy::Impl::open_tunnel(Exchange* exchange, Url url) {
     auto host = co_await unless_gone(exchange->hang_up(), settings_.connect_timeout,
-        net::internal::connect(executor_, std::move(url), settings_.policy, nullptr, false));
+        net::internal::connect(
+            executor_, std::move(url), std::nullopt, settings_.policy, nullptr, false));
     if (!host) {
         co_await refuse(exchange, refusal_of(host.error()));
         co_return;

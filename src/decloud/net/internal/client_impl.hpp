@@ -58,6 +58,7 @@ class ClientImpl : public std::enable_shared_from_this<ClientImpl> {
         std::shared_ptr<async::Event> event_;
     };
 
+    [[nodiscard]] Result<std::optional<Proxy>> proxy_for(const Url& url) const;
     [[nodiscard]] std::shared_ptr<ClientConnection> take_pooled(const std::string& key);
     [[nodiscard]] async::Task<Result<std::shared_ptr<ClientConnection>>> open(
         Url url, std::string key, bool offer_http2);

@@ -3,6 +3,7 @@
 #include "../error.hpp"
 #include "local_address.hpp"
 #include "name_lookup.hpp"
+#include "proxy_tunnel.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
@@ -277,6 +278,7 @@ async::Task<Result<Socket>> connect_tcp(async::Executor executor, Url url, Outbo
 
 async::Task<Result<std::unique_ptr<Transport>>> connect(async::Executor executor,
     Url url,
+    std::optional<http::Proxy> proxy,
     OutboundPolicy policy,
     std::shared_ptr<TlsContext> tls,
     bool offer_http2) {
@@ -287,7 +289,11 @@ async::Task<Result<std::unique_ptr<Transport>>> connect(async::Executor executor
         CO_TRY(Socket local, co_await connect_unix(executor, url.unix_path));
         co_return std::make_unique<PlainTransport>(std::move(local));
     }
-    CO_TRY(Socket socket, co_await connect_tcp(executor, url, std::move(policy)));
+    CO_TRY(
+        Socket socket, co_await connect_tcp(executor, proxy ? proxy->url : url, std::move(policy)));
+    if (proxy && url.scheme == Scheme::https) {
+        CO_TRY(socket, co_await open_proxy_tunnel(std::move(socket), std::move(*proxy), url));
+    }
     if (url.scheme == Scheme::http) {
         co_return std::make_unique<PlainTransport>(std::move(socket));
     }

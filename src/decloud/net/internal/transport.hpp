@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../http/proxy_rules.hpp"
 #include "../outbound_policy.hpp"
 #include "../url.hpp"
 #include "socket.hpp"
@@ -10,6 +11,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -41,9 +43,11 @@ class TlsContext;
 
 /// Resolves once, judges each address by the policy, connects to the first that answers, and for
 /// https verifies the certificate for the host; with `offer_http2` the other end may choose that.
+/// With a proxy all of this is about the proxy's address, and https goes through its CONNECT.
 /// No timeout of its own. Errors: name_not_found, address_forbidden, connect_failed, tls_failed.
 [[nodiscard]] async::Task<Result<std::unique_ptr<Transport>>> connect(async::Executor executor,
     Url url,
+    std::optional<http::Proxy> proxy,
     OutboundPolicy policy,
     std::shared_ptr<TlsContext> tls,
     bool offer_http2);

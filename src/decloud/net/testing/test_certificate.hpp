@@ -13,7 +13,8 @@
 
 namespace decloud::net::testing {
 
-/// A certificate for "localhost" that signs itself, with its key, in files while this lives.
+/// A certificate for "localhost" and "node.test" that signs itself, with its key, in files while
+/// this lives.
 class Certificate {
   private:
     TemporaryFolder folder_;
@@ -34,8 +35,8 @@ class Certificate {
         X509_NAME_add_entry_by_txt(
             name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
         X509_set_issuer_name(x509, name);
-        X509_EXTENSION* names =
-            X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost");
+        X509_EXTENSION* names = X509V3_EXT_conf_nid(
+            nullptr, nullptr, NID_subject_alt_name, "DNS:localhost,DNS:node.test");
         X509_add_ext(x509, names, -1);
         X509_EXTENSION_free(names);
         X509_sign(x509, key.get(), EVP_sha256());
