@@ -1,4 +1,5 @@
 #include "internal/content_stream.hpp"
+#include "internal/content_target.hpp"
 #include "verbs.hpp"
 
 #include <decloud/client/error.hpp>
@@ -27,14 +28,18 @@ namespace decloud::cli {
 
 namespace {
 
+using internal::ask_node;
+using internal::bring;
+using internal::ContentPath;
 using internal::OutputFile;
+using internal::parse_path;
+using internal::refuse_terminal;
 using internal::ScratchStore;
 
 struct ContentOptions {
     std::string target;
     std::string output;
     std::string pin = "user";
-    bool incomplete = false;
     std::vector<std::string> sources{};
     std::vector<std::string> routers{};
     std::string owner{};
@@ -49,48 +54,9 @@ using ContentVerb = Outcome (*)(const Context&, const ContentOptions&);
 /// Adds a verb by name, help, what its target is (null: it has none) and what it does.
 using VerbAdder = std::function<CLI::App*(const char*, const char*, const char*, ContentVerb)>;
 
-Outcome ask_node(
-    const Context& context, std::function<async::Task<Outcome>(client::OperatorClient&)> work) {
-    TRY(const Workspace workspace, context.open());
-    return run([&](async::Executor executor) {
-        return with_http(executor, [&](net::http::Client& http) -> async::Task<Outcome> {
-            client::OperatorClient node(http, workspace.home.operator_socket().string());
-            co_return co_await work(node);
-        });
-    });
-}
-
-/// What the node answers when it has taken something.
-using Taken = async::Task<Result<json::Object>>;
-
-Outcome bring(
-    const Context& context, const std::function<Taken(client::OperatorClient&)>& content) {
-    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
-        CO_TRY(json::Object answer, co_await content(node));
-        CO_TRY(const json::Array roots, json::array_member(answer, "roots"));
-        std::string text;
-        for (const json::Value& root : roots) {
-            text += std::string(root.is_string() ? root.get_string() : "") + "\n";
-        }
-        if (!roots.empty()) {
-            answer["cid"] = roots.front();
-        }
-        context.print(answer, text);
-        co_return ExitCode::ok;
-    });
-}
-
-Result<void> refuse_terminal(const ContentOptions& options, const char* help) {
-    if (options.target == "-" && isatty(STDIN_FILENO) != 0) {
-        return fail_with_help(
-            ClientError::usage, "standard input is a terminal, and nothing is asked for", help);
-    }
-    return {};
-}
-
 /// Of a file the node gets the bytes alone, and hashes them; of a folder the blocks.
 Outcome add_content(const Context& context, const ContentOptions& options) {
-    TRY_VOID(refuse_terminal(options, "name the file"));
+    TRY_VOID(refuse_terminal(options.target, "name the file"));
     std::error_code ignored;
     if (options.target == "-" || std::filesystem::symlink_status(options.target, ignored).type() ==
                                      std::filesystem::file_type::regular) {
@@ -104,34 +70,6 @@ Outcome add_content(const Context& context, const ContentOptions& options) {
         return node.import_content(
             options.pin, internal::car_source(tree->blocks(), tree->root().cid));
     });
-}
-
-Outcome import_file(const Context& context, const ContentOptions& options) {
-    TRY_VOID(refuse_terminal(options, "name the CAR file"));
-    TRY(auto car, internal::file_source(options.target));
-    return bring(context, [&](client::OperatorClient& node) {
-        return node.import_content(options.pin, std::move(car), options.incomplete);
-    });
-}
-
-/// "CID", "CID/path" or "/ipfs/CID/path".
-struct ContentPath {
-    multiformats::Cid root;
-    std::string path;
-};
-Result<ContentPath> parse_path(std::string text) {
-    if (text.starts_with("/ipfs/")) {
-        text.erase(0, 6);
-    }
-    const std::size_t end = std::min(text.find('/'), text.size());
-    auto cid = multiformats::Cid::parse(text.substr(0, end));
-    if (!cid) {
-        return fail_with_help(ClientError::usage,
-            "\"" + text.substr(0, end) + "\" is not a content id",
-            "decloud content list shows those that are pinned here, decloud ls your functions' "
-            "ids");
-    }
-    return ContentPath{.root = std::move(*cid), .path = text.substr(end)};
 }
 
 /// What is not here may be elsewhere.
@@ -328,18 +266,6 @@ Outcome stat(const Context& context, const ContentOptions& options) {
                 fmt::format("{}  {}  {} bytes", cid.to_string(), kind, info.size));
             return ExitCode::ok;
         });
-}
-
-Outcome export_file(const Context& context, const ContentOptions& options) {
-    TRY(const ContentPath path, parse_path(options.target));
-    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
-        CO_TRY(auto output, OutputFile::open(options.output));
-        CO_TRY_VOID(
-            co_await node.export_content(path.root.to_string(), content::Duplicates::left_out,
-                [&output](BytesView bytes) { return output.write(bytes); }));
-        CO_TRY_VOID(output.finish());
-        co_return ExitCode::ok;
-    });
 }
 
 Outcome keep_record(const Context& context, const ContentOptions& options) {
@@ -552,14 +478,7 @@ void add_content_verbs(CLI::App& app, Context& context) {
     add_sources(add("get", "Write a file or folder to the disk", cid, get))
         ->add_option("-o,--output", options->output, "Where to; default: the cid")
         ->type_name("PATH");
-    CLI::App* const import = add(
-        "import", "Add what a CAR file holds", "The CAR file; - is standard input", import_file);
-    import->add_option("--pin", options->pin, "Why it is kept")->capture_default_str();
-    import->add_flag("--incomplete", options->incomplete,
-        "Take the blocks as they are, whatever is missing; they are not pinned");
-    add("export", "Write everything under a cid as a CAR file", "CID", export_file)
-        ->add_option("-o,--output", options->output, "Where to; default: standard output")
-        ->type_name("FILE");
+    internal::add_car_verbs(*verb, context);
     add_name_verbs(add, *options);
     (void)add("list", "What the node keeps, and for whom", nullptr, list);
     add_upkeep_verbs(add, *options);

@@ -105,9 +105,6 @@ class HeaderReader {
 Result<std::vector<Cid>> decode_car_header(BytesView header, std::size_t max_roots) {
     HeaderReader reader(header);
     TRY(const std::uint64_t members, reader.head(kCborMap));
-    if (members == 1) {
-        return fail(bad("a CARv2 file; send CARv1"));
-    }
     if (members != 2) {
         return fail(bad("a header with other members than roots and version"));
     }
@@ -183,9 +180,14 @@ Result<void> CarReader::write(BytesView bytes) {
         if (total_ > limits_.max_total_bytes) {
             status = fail(CommonError::limit_exceeded,
                 fmt::format("CAR: more than {} bytes", limits_.max_total_bytes));
-        } else {
-            append(buffer_, slice);
-            status = consume();
+        }
+        for (BytesView rest = slice; status && !rest.empty();) {
+            const auto taken = take_part(rest);
+            if (taken) {
+                rest = rest.subspan(*taken);
+            } else {
+                status = std::unexpected(taken.error());
+            }
         }
         if (!status) {
             failed_ = true;
@@ -200,7 +202,106 @@ Result<void> CarReader::finish() {
         failed_ = true;
         return fail(bad(header_read_ ? "it ends inside a section" : "it ends inside its header"));
     }
+    if (v2_ && part_ != Part::index) {
+        failed_ = true;
+        return fail(
+            bad(part_ == Part::data ? "it ends inside its data" : "it ends before its index"));
+    }
     return {};
+}
+
+Result<std::size_t> CarReader::take_part(BytesView slice) {
+    switch (part_) {
+        case Part::start:
+            return take_start(slice);
+        case Part::v2_header:
+            return take_v2_header(slice);
+        case Part::padding: {
+            const std::size_t passed = pass_over(slice, Part::data);
+            if (part_ == Part::data) {
+                left_ = v2_->data_size;
+            }
+            return passed;
+        }
+        case Part::data:
+            return take_data(slice);
+        case Part::index_padding:
+            return pass_over(slice, Part::index);
+        case Part::index:
+            return take_index(slice);
+    }
+    return fail(bad("no part"));
+}
+
+std::size_t CarReader::take_start(BytesView slice) {
+    const std::size_t known = buffer_.size();
+    const std::size_t taken = std::min(slice.size(), kCarV2Pragma.size() - known);
+    if (!std::ranges::equal(slice.first(taken), std::span(kCarV2Pragma).subspan(known, taken))) {
+        // What the buffer has is the beginning of a CARv1 header.
+        part_ = Part::data;
+        return 0;
+    }
+    append(buffer_, slice.first(taken));
+    if (buffer_.size() == kCarV2Pragma.size()) {
+        buffer_.clear();
+        part_ = Part::v2_header;
+    }
+    return taken;
+}
+
+Result<std::size_t> CarReader::take_v2_header(BytesView slice) {
+    const std::size_t taken = std::min(slice.size(), kCarV2HeaderBytes - buffer_.size());
+    append(buffer_, slice.first(taken));
+    if (buffer_.size() == kCarV2HeaderBytes) {
+        TRY(v2_, decode_car_v2_header(buffer_));
+        buffer_.clear();
+        left_ = v2_->data_offset - kCarV2DataOffset;
+        part_ = Part::padding;
+        if (left_ == 0) {
+            left_ = v2_->data_size;
+            part_ = Part::data;
+        }
+    }
+    return taken;
+}
+
+std::size_t CarReader::pass_over(BytesView slice, Part next) {
+    const auto passed = static_cast<std::size_t>(std::min<std::uint64_t>(slice.size(), left_));
+    left_ -= passed;
+    if (left_ == 0) {
+        part_ = next;
+    }
+    return passed;
+}
+
+Result<std::size_t> CarReader::take_data(BytesView slice) {
+    if (!v2_) {
+        append(buffer_, slice);
+        TRY_VOID(consume());
+        return slice.size();
+    }
+    const std::size_t taken = pass_over(slice, Part::index_padding);
+    append(buffer_, slice.first(taken));
+    TRY_VOID(consume());
+    if (part_ != Part::data) {
+        if (!buffer_.empty()) {
+            return fail(bad("its data ends inside a section"));
+        }
+        left_ = v2_->index_offset == 0 ? 0 : v2_->index_offset - v2_->data_offset - v2_->data_size;
+        part_ = left_ == 0 ? Part::index : Part::index_padding;
+    }
+    return taken;
+}
+
+Result<std::size_t> CarReader::take_index(BytesView slice) {
+    if (v2_->index_offset != 0 && limits_.max_index > 0) {
+        if (slice.size() > limits_.max_index - index_.size()) {
+            return fail(CommonError::limit_exceeded,
+                fmt::format("CAR: an index of more than {} bytes", limits_.max_index));
+        }
+        append(index_, slice);
+    }
+    return slice.size();
 }
 
 Result<void> CarReader::consume() {
@@ -222,10 +323,12 @@ Result<void> CarReader::consume() {
         if (rest.size() - length->size < length->value) {
             break;
         }
+        section_offset_ = data_position_ + used;
         TRY_VOID(take_section(rest.subspan(length->size, length->value)));
         used += length->size + length->value;
     }
     buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(used));
+    data_position_ += used;
     return {};
 }
 

@@ -88,6 +88,15 @@ class Suite:
                 kubo.run("get", self.cids[profile, name], "-o", out)
                 expect(trees.read(out) == trees.read(self.trees / name), f"{name} in {profile} differs")
 
+    def test_kubo_imports_a_carv2_file_of_decloud(self):
+        name, car, out = "tree-7", self.folder / "v2.car", self.folder / "v2-out"
+        cid = self.cloud.good("content", "add", self.trees / name).out.strip()
+        self.cloud.good("content", "export", cid, "--car-version", "2", "-o", car)
+        kubo = self.offline[PROFILES[0]]
+        kubo.run("dag", "import", "--pin-roots", car)
+        kubo.run("get", cid, "-o", out)
+        expect(trees.read(out) == trees.read(self.trees / name), f"{name} differs")
+
     def test_decloud_imports_cars_of_kubo(self):
         for profile in PROFILES:
             kubo = self.offline[profile]

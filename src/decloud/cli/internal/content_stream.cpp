@@ -21,43 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A descriptor that is closed with the object, but for standard input.
-class InputFile {
-  public:
-    explicit InputFile(int descriptor) : descriptor_(descriptor) {}
-    InputFile(const InputFile&) = delete;
-    InputFile& operator=(const InputFile&) = delete;
-    ~InputFile() {
-        if (descriptor_ != STDIN_FILENO) {
-            ::close(descriptor_);
-        }
-    }
-
-    [[nodiscard]] Result<std::size_t> read(std::span<std::uint8_t> target) const {
-        for (;;) {
-            const ssize_t count = ::read(descriptor_, target.data(), target.size());
-            if (count >= 0) {
-                return static_cast<std::size_t>(count);
-            }
-            if (errno != EINTR) {
-                return fail(errno_error("read"));
-            }
-        }
-    }
-    /// Nothing for what is no regular file, and for one that is not read from its start.
-    [[nodiscard]] std::optional<std::uint64_t> size() const {
-        struct stat status{};
-        if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode) ||
-            ::lseek(descriptor_, 0, SEEK_CUR) != 0) {
-            return std::nullopt;
-        }
-        return static_cast<std::uint64_t>(status.st_size);
-    }
-
-  private:
-    int descriptor_;
-};
-
 /// Sections of a CAR, handed out in pieces of any size.
 class CarPieces {
   public:
@@ -121,12 +84,44 @@ net::http::BodySource car_source(const content::BlockStore& store, const content
         .trailers = {}};
 }
 
-Result<net::http::BodySource> file_source(const std::string& path) {
+Result<InputFile> InputFile::open(const std::string& path) {
     const int descriptor = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) {
         return fail(errno_error("open " + path));
     }
-    const auto file = std::make_shared<InputFile>(descriptor);
+    return InputFile(descriptor);
+}
+
+InputFile::~InputFile() {
+    if (descriptor_ >= 0 && descriptor_ != STDIN_FILENO) {
+        ::close(descriptor_);
+    }
+}
+
+Result<std::size_t> InputFile::read(std::span<std::uint8_t> target) const {
+    for (;;) {
+        const ssize_t count = ::read(descriptor_, target.data(), target.size());
+        if (count >= 0) {
+            return static_cast<std::size_t>(count);
+        }
+        if (errno != EINTR) {
+            return fail(errno_error("read"));
+        }
+    }
+}
+
+std::optional<std::uint64_t> InputFile::size() const {
+    struct stat status{};
+    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode) ||
+        ::lseek(descriptor_, 0, SEEK_CUR) != 0) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<net::http::BodySource> file_source(const std::string& path) {
+    TRY(InputFile opened, InputFile::open(path));
+    const auto file = std::make_shared<InputFile>(std::move(opened));
     return net::http::BodySource{
         .read = [file](std::span<std::uint8_t> target) -> async::Task<Result<std::size_t>> {
             co_return file->read(target);
@@ -167,6 +162,16 @@ Result<void> OutputFile::write(BytesView bytes) {
         return fail(errno_error("write " + temporary_.string()));
     }
     return {};
+}
+
+Result<void> OutputFile::write_first(BytesView bytes) {
+    if (temporary_.empty()) {
+        return fail(CommonError::invalid_input, "standard output cannot be written twice");
+    }
+    if (std::fseek(file_, 0, SEEK_SET) != 0) {
+        return fail(errno_error("write " + temporary_.string()));
+    }
+    return write(bytes);
 }
 
 Result<void> OutputFile::finish() {

@@ -9,7 +9,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
 
 namespace decloud::cli::internal {
 
@@ -37,7 +40,29 @@ class ScratchStore {
 [[nodiscard]] net::http::BodySource car_source(
     const content::BlockStore& store, const content::Cid& root);
 
-/// A file as it is read; "-" is standard input. Errors: from errno.
+/// A file that is read from its beginning to its end; closed with the object, but for standard
+/// input.
+class InputFile {
+  public:
+    /// "-" is standard input. Errors, here and below: from errno.
+    [[nodiscard]] static Result<InputFile> open(const std::string& path);
+    explicit InputFile(int descriptor) : descriptor_(descriptor) {}
+    InputFile(InputFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+    InputFile& operator=(InputFile&&) = delete;
+    InputFile(const InputFile&) = delete;
+    InputFile& operator=(const InputFile&) = delete;
+    ~InputFile();
+
+    /// 0 is the end.
+    [[nodiscard]] Result<std::size_t> read(std::span<std::uint8_t> target) const;
+    /// Nothing for what is no regular file, and for one that is not read from its start.
+    [[nodiscard]] std::optional<std::uint64_t> size() const;
+
+  private:
+    int descriptor_;
+};
+
+/// The same as a request's body.
 [[nodiscard]] Result<net::http::BodySource> file_source(const std::string& path);
 
 /// Where a command's bytes go: standard output ("" or "-"), or a file that is there once all of it
@@ -53,6 +78,8 @@ class OutputFile {
     ~OutputFile();
 
     [[nodiscard]] Result<void> write(BytesView bytes);
+    /// Over what the file begins with; not of standard output. Nothing is written after it.
+    [[nodiscard]] Result<void> write_first(BytesView bytes);
     [[nodiscard]] Result<void> finish();
 
   private:
