@@ -8,7 +8,9 @@
 #include <decloud/client/economics.hpp>
 #include <decloud/client/error.hpp>
 #include <decloud/client/provider_setup.hpp>
+#include <decloud/kubo/api.hpp>
 #include <decloud/node/node.hpp>
+#include <decloud/store/atomic_file.hpp>
 
 #include <algorithm>
 
@@ -17,6 +19,26 @@ namespace decloud::cli {
 namespace {
 
 constexpr std::uint64_t kRowsOfLeastChannel = 100;
+constexpr std::uint64_t kMaxSecretBytes = 4096;
+
+Result<std::optional<kubo::ApiSettings>> kubo_settings(const client::ContentConfig& content) {
+    if (content.engine != "kubo") {
+        return std::nullopt;
+    }
+    kubo::ApiSettings settings;
+    TRY(settings.url, net::parse_url(content.kubo_api));
+    if (!content.kubo_secret_file.empty()) {
+        const auto secret = store::read_file(content.kubo_secret_file, kMaxSecretBytes);
+        auto authorization = secret ? kubo::authorization_of(as_text(*secret))
+                                    : Result<std::string>(fail(secret.error()));
+        if (!authorization) {
+            return fail(
+                authorization.error().within("kubo_secret_file " + content.kubo_secret_file));
+        }
+        settings.authorization = std::move(*authorization);
+    }
+    return settings;
+}
 
 Result<node::NodeSettings> node_settings(const Context& context, const Workspace& workspace) {
     const client::Config& config = workspace.config;
@@ -79,6 +101,8 @@ Result<node::NodeSettings> node_settings(const Context& context, const Workspace
     for (const std::string& router : config.provider.content_routers) {
         TRY(settings.content_routers.emplace_back(), net::parse_url(router));
     }
+    TRY(settings.kubo, kubo_settings(config.content));
+    settings.announces = config.content.announce;
     settings.domains = {.asks_dns = config.provider.dnslink, .websites = config.provider.websites};
     for (const std::string& server : config.provider.dns_servers) {
         TRY(settings.domains.servers.emplace_back(), net::parse_endpoint(server));

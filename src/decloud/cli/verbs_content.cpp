@@ -368,10 +368,12 @@ std::string damaged_lines(const json::Object& answer) {
     const auto damaged = json::array_member(answer, "damaged");
     for (const json::Value& row : damaged ? *damaged : json::Array{}) {
         if (row.is_object()) {
-            text += fmt::format("damaged: {}  {} at {}\n",
+            const auto segment = json::string_member(row.get_object(), "segment");
+            text += fmt::format("damaged: {}  {}\n",
                 json::string_member(row.get_object(), "cid").value_or("?"),
-                json::string_member(row.get_object(), "segment").value_or("?"),
-                json::uint_member(row.get_object(), "offset").value_or(0));
+                segment ? fmt::format("{} at {}", *segment,
+                              json::uint_member(row.get_object(), "offset").value_or(0))
+                        : "in Kubo");
         }
     }
     return text;

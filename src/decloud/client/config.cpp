@@ -273,6 +273,21 @@ Result<void> read_spending(TomlReader& reader, SpendingConfig& spending) {
     return {};
 }
 
+Result<void> read_content(TomlReader& reader, ContentConfig& content) {
+    TRY_VOID(reader.text("engine", content.engine));
+    if (content.engine != "embedded" && content.engine != "kubo") {
+        return reader.wrong("engine", "\"embedded\" or \"kubo\"");
+    }
+    TRY_VOID(read_url(reader, "kubo_api", content.kubo_api));
+    TRY_VOID(reader.text("kubo_secret_file", content.kubo_secret_file));
+    return reader.flag("announce", content.announce);
+}
+
+toml::table content_table(const ContentConfig& content) {
+    return toml::table{{"engine", content.engine}, {"kubo_api", content.kubo_api},
+        {"kubo_secret_file", content.kubo_secret_file}, {"announce", content.announce}};
+}
+
 Result<void> read_trials(TomlReader& reader, TrialsConfig& trials) {
     TRY_VOID(reader.text("automatic", trials.automatic));
     if (trials.automatic != "off" && trials.automatic != "listed" && trials.automatic != "anyone") {
@@ -345,6 +360,8 @@ Result<Config> parse_config(std::string_view text, std::string_view source) {
         "gateway", [&](TomlReader& inner) { return read_gateway(inner, config.gateway); }));
     TRY_VOID(reader.section(
         "provider", [&](TomlReader& inner) { return read_provider(inner, config.provider); }));
+    TRY_VOID(reader.section(
+        "content", [&](TomlReader& inner) { return read_content(inner, config.content); }));
     TRY_VOID(reader.section(
         "trials", [&](TomlReader& inner) { return read_trials(inner, config.trials); }));
     TRY_VOID(reader.section(
@@ -505,6 +522,9 @@ std::string format_config(const Config& config) {
         toml::table{{"automatic", config.trials.automatic},
             {"calls_per_identity", integer(config.trials.calls_per_identity)},
             {"calls_per_day", integer(config.trials.calls_per_day)}, {"listed", list(listed)}});
+    if (config.content.engine != "embedded") {
+        written.insert("content", content_table(config.content));
+    }
     if (!config.provider.public_url.empty()) {
         written["provider"].as_table()->insert("public_url", config.provider.public_url);
     }

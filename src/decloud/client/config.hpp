@@ -134,6 +134,17 @@ struct ProviderConfig {
     std::uint64_t egress_bytes_per_hour = kGiB;
 };
 
+/// `[content]`: where what anybody may read is kept.
+struct ContentConfig {
+    /// "embedded": in the home; "kubo": in the Kubo node whose RPC is at `kubo_api`.
+    std::string engine = "embedded";
+    std::string kubo_api = "http://127.0.0.1:5001";
+    /// A file with the secret of that RPC; empty: it wants none.
+    std::string kubo_secret_file;
+    /// Kubo is asked to tell the network of what is pinned.
+    bool announce = true;
+};
+
 /// `[trials]`: calls that the home's provider gives away by itself.
 struct TrialsConfig {
     /// Who gets them: "off" nobody, "listed" those in `listed`, "anyone" every key that asks.
@@ -158,6 +169,7 @@ struct Config {
     ChainConfig chain;
     GatewayConfig gateway;
     ProviderConfig provider;
+    ContentConfig content;
     TrialsConfig trials;
     SpendingConfig spending;
 };

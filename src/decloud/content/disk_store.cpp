@@ -11,17 +11,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <unordered_set>
 #include <utility>
 
 namespace decloud::content {
-
-namespace {
-
-constexpr std::size_t kVerifiedInOneStep = 1024;
-
-}  // namespace
 
 Result<std::unique_ptr<DiskBlockStore>> open_disk_store(
     const std::filesystem::path& folder, DiskStoreOptions options) {
@@ -30,20 +23,6 @@ Result<std::unique_ptr<DiskBlockStore>> open_disk_store(
 
 std::filesystem::path segment_file(std::uint64_t segment) {
     return std::filesystem::path("segments") / fmt::format("{:08}.car", segment);
-}
-
-Result<DiskBlockStore::Verified> DiskBlockStore::verify() const {
-    Verified all;
-    for (;;) {
-        TRY(Verified some, verify_some(all.last, kVerifiedInOneStep));
-        if (!some.last) {
-            return all;
-        }
-        all.blocks += some.blocks;
-        all.bytes += some.bytes;
-        std::ranges::move(some.damaged, std::back_inserter(all.damaged));
-        all.last = std::move(some.last);
-    }
 }
 
 namespace internal {

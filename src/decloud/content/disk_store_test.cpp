@@ -65,43 +65,6 @@ TEST(DiskBlockStore, KeepsBlocksAcrossReopening) {
     EXPECT_EQ(store->has(raw_block("b").cid), false);
 }
 
-TEST(DiskBlockStore, RefusesWrongHashesAndLargeBlocks) {
-    const TemporaryFolder home;
-    const auto store = must_open(home.path());
-    const Block good = raw_block("good");
-    const Block bad{.cid = raw_block("x").cid, .data = to_bytes("y")};
-    const auto status = store->put_all(std::vector<Block>{good, bad});
-    ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().code(), CommonError::corrupt);
-    EXPECT_NE(status.error().message().find(bad.cid.to_string()), std::string::npos);
-    EXPECT_EQ(store->has(good.cid), false);
-    const Block large = raw_block(Bytes(kMaxBlock + 1));
-    EXPECT_EQ(store->put(large.cid, large.data).error().code(), CommonError::limit_exceeded);
-    const Block largest = raw_block(Bytes(kMaxBlock));
-    EXPECT_TRUE(store->put(largest.cid, largest.data));
-    EXPECT_EQ(*store->get(largest.cid), largest.data);
-}
-
-TEST(DiskBlockStore, TakesTheSameContentOnce) {
-    const TemporaryFolder home;
-    const auto store = must_open(home.path());
-    const Block block = raw_block("same");
-    ASSERT_TRUE(store->put_all(std::vector<Block>{block, block}));
-    ASSERT_TRUE(store->put(Cid::v1(multiformats::Codec::dag_pb, block.cid.hash()), block.data));
-    EXPECT_EQ(store->bytes_used(), 4U);
-    EXPECT_EQ(*store->get(*Cid::v0(block.cid.hash())), block.data);
-}
-
-TEST(DiskBlockStore, AnswersIdentityCidsWithoutKeepingThem) {
-    const TemporaryFolder home;
-    const auto store = must_open(home.path());
-    const Cid cid = Cid::v1(multiformats::Codec::raw,
-        *multiformats::Multihash::make(multiformats::HashCode::identity, as_bytes("inline")));
-    EXPECT_EQ(as_text(**store->get(cid)), "inline");
-    ASSERT_TRUE(store->put(cid, as_bytes("inline")));
-    EXPECT_EQ(store->bytes_used(), 0U);
-}
-
 /// When files' times have moved on so far that the store relies on what it has hashed.
 void wait_until_settled(const fs::path& path) {
     using namespace std::chrono_literals;
@@ -417,26 +380,6 @@ TEST(DiskBlockStore, CompactsWhatIsMostlyDead) {
         on_disk += fs::file_size(segment);
     }
     EXPECT_LT(on_disk, 60'000U);
-}
-
-TEST(DiskBlockStore, RemovesOldBlocksButNotThoseThatWerePutAgainOrRefreshed) {
-    const TemporaryFolder home;
-    ManualClock clock{UnixSeconds{1000}};
-    const auto store = must_open(home.path(), {.clock = &clock});
-    const std::vector<Block> blocks{raw_block("again"), raw_block("refreshed"), raw_block("old")};
-    ASSERT_TRUE(store->put_all(blocks));
-    clock.set(UnixSeconds{2000});
-    ASSERT_TRUE(store->put(blocks[0].cid, blocks[0].data));
-    ASSERT_TRUE(store->refresh({&blocks[1].cid, 1}));
-    const std::vector hashes{blocks[0].cid.hash(), blocks[1].cid.hash(), blocks[2].cid.hash()};
-    const auto removed = store->remove_old(hashes, {1000});
-    ASSERT_TRUE(removed);
-    EXPECT_EQ(removed->blocks, 1U);
-    EXPECT_EQ(removed->bytes, 3U);
-    EXPECT_EQ(store->has(blocks[0].cid), true);
-    EXPECT_EQ(store->has(blocks[1].cid), true);
-    EXPECT_EQ(store->refresh({&blocks[2].cid, 1}).error().code(), CommonError::not_found);
-    EXPECT_EQ(store->remove_old(hashes, {2000})->blocks, 2U);
 }
 
 TEST(DiskBlockStore, ServesSeveralThreads) {

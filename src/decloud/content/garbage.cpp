@@ -15,7 +15,7 @@ constexpr std::size_t kSweptInOneStep = 1024;
 }  // namespace
 
 Result<GarbageCollection> GarbageCollection::begin(
-    DiskBlockStore& store, const Pins& pins, const GarbageOptions& options) {
+    ManagedBlockStore& store, const Pins& pins, const GarbageOptions& options) {
     TRY(const std::vector<Pin> pinned, pins.list());
     std::vector<Cid> roots;
     roots.reserve(pinned.size());
@@ -87,7 +87,7 @@ Result<void> GarbageCollection::mark_block(const Cid& cid) {
 Result<void> GarbageCollection::sweep() {
     TRY(const auto entries, store_->list(swept_, kSweptInOneStep));
     std::vector<Multihash> dead;
-    for (const DiskBlockStore::Entry& entry : entries) {
+    for (const ManagedBlockStore::Entry& entry : entries) {
         if (!marked_.contains(entry.hash) && entry.added <= added_by_) {
             dead.push_back(entry.hash);
         }
@@ -118,7 +118,7 @@ Result<void> GarbageCollection::compact() {
 }
 
 Result<GarbageResult> collect_garbage(
-    DiskBlockStore& store, const Pins& pins, const GarbageOptions& options) {
+    ManagedBlockStore& store, const Pins& pins, const GarbageOptions& options) {
     TRY(GarbageCollection collection, GarbageCollection::begin(store, pins, options));
     for (;;) {
         TRY(const bool more, collection.step());

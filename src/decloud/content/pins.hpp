@@ -1,6 +1,6 @@
 #pragma once
 
-#include "disk_store.hpp"
+#include "managed_block_store.hpp"
 
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
@@ -90,7 +90,7 @@ class GarbageCollection {
   public:
     /// Reads the pins.
     [[nodiscard]] static Result<GarbageCollection> begin(
-        DiskBlockStore& store, const Pins& pins, const GarbageOptions& options);
+        ManagedBlockStore& store, const Pins& pins, const GarbageOptions& options);
 
     /// Looks at some hundred blocks, or rewrites one segment. False when all is done. Blocks; call
     /// it from a thread pool. After an error it is over.
@@ -99,7 +99,7 @@ class GarbageCollection {
     [[nodiscard]] const GarbageResult& result() const { return result_; }
 
   private:
-    GarbageCollection(DiskBlockStore& store, std::vector<Cid> roots, UnixSeconds added_by)
+    GarbageCollection(ManagedBlockStore& store, std::vector<Cid> roots, UnixSeconds added_by)
         : store_(&store), pending_(std::move(roots)), added_by_(added_by) {}
     [[nodiscard]] Result<void> mark();
     [[nodiscard]] Result<void> mark_block(const Cid& cid);
@@ -108,7 +108,7 @@ class GarbageCollection {
 
     enum class Stage { marking, sweeping, compacting, done };
 
-    DiskBlockStore* store_;
+    ManagedBlockStore* store_;
     std::vector<Cid> pending_;
     UnixSeconds added_by_;
     Stage stage_ = Stage::marking;
@@ -123,6 +123,6 @@ class GarbageCollection {
 
 /// All steps at once.
 [[nodiscard]] Result<GarbageResult> collect_garbage(
-    DiskBlockStore& store, const Pins& pins, const GarbageOptions& options);
+    ManagedBlockStore& store, const Pins& pins, const GarbageOptions& options);
 
 }  // namespace decloud::content

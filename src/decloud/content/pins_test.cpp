@@ -1,6 +1,7 @@
 #include "pins.hpp"
 
 #include "car_transfer.hpp"
+#include "disk_store.hpp"
 #include "importer.hpp"
 #include "internal/test_support.hpp"
 #include "reader.hpp"
@@ -148,38 +149,6 @@ class GarbageTest : public testing::Test {
     std::unique_ptr<Pins> pins_ = *open_pins(home_.path() / "pins.sqlite");
 };
 
-TEST_F(GarbageTest, RemovesOnlyWhatNoPinReaches) {
-    const Cid kept = import(1);
-    const std::uint64_t kept_bytes = store_->bytes_used();
-    const Cid dropped = import(2);
-    ASSERT_TRUE(pins_->pin({.root = kept, .owner = "alice", .reason = "user"}));
-    const auto result = collect(2000);
-    ASSERT_TRUE(result);
-    EXPECT_GT(result->blocks_removed, 30U);
-    EXPECT_EQ(result->bytes_removed, kept_bytes);
-    EXPECT_TRUE(result->missing.empty());
-    EXPECT_EQ(store_->bytes_used(), kept_bytes);
-    EXPECT_EQ(read_file(*store_, kept, kMiB)->size(), 3000U);
-    EXPECT_EQ(read_file(*store_, dropped, kMiB).error().code(), CommonError::not_found);
-}
-
-TEST_F(GarbageTest, SparesYoungBlocks) {
-    const Cid young = import(1);
-    EXPECT_EQ(collect(1059)->blocks_removed, 0U);
-    EXPECT_EQ(store_->has(young), true);
-    EXPECT_GT(collect(1060)->blocks_removed, 0U);
-    EXPECT_EQ(store_->has(young), false);
-}
-
-TEST_F(GarbageTest, SparesOldBlocksThatAreImportedAgain) {
-    const Cid root = import(1);
-    clock_.set(UnixSeconds{5000});
-    EXPECT_EQ(import(1), root);
-    EXPECT_EQ(collect(5059)->blocks_removed, 0U);
-    EXPECT_EQ(read_file(*store_, root, kMiB)->size(), 3000U);
-    EXPECT_GT(collect(5060)->blocks_removed, 0U);
-}
-
 TEST_F(GarbageTest, SparesOldBlocksThatAnImportRefersToWithoutSendingThem) {
     const Cid root = import(1);
     clock_.set(UnixSeconds{5000});
@@ -245,22 +214,6 @@ TEST_F(GarbageTest, LosesNothingToCollectionsThatRunBesideImports) {
     for (const Cid& root : roots) {
         EXPECT_TRUE(read_file(*store_, root, kMiB)) << root.to_string();
     }
-}
-
-TEST_F(GarbageTest, RemovesNothingWhileAPinnedTreeHasAHole) {
-    const Cid root = import(1);
-    const Cid other = import(2);
-    ASSERT_TRUE(pins_->pin({.root = root, .owner = "alice", .reason = "user"}));
-    const Bytes block = **store_->get(root);
-    ASSERT_TRUE(store_->remove(root));
-    const auto result = collect(2000);
-    ASSERT_TRUE(result);
-    EXPECT_EQ(result->missing, std::vector{root});
-    EXPECT_EQ(result->blocks_removed, 0U);
-    ASSERT_TRUE(store_->put(root, block));
-    EXPECT_GT(collect(2000)->blocks_removed, 0U);
-    EXPECT_EQ(read_file(*store_, root, kMiB)->size(), 3000U);
-    EXPECT_EQ(store_->has(other), false);
 }
 
 }  // namespace

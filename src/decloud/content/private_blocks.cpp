@@ -43,7 +43,7 @@ class Private final : public PrivateBlocks {
             added, now);
     }
 
-    Result<void> hide_older(const DiskBlockStore& store, UnixSeconds now) override {
+    Result<void> hide_older(const ManagedBlockStore& store, UnixSeconds now) override {
         {
             const std::scoped_lock lock(mutex_);
             TRY(store::Statement done, database_.prepare("SELECT 1 FROM older_blocks"));
@@ -60,7 +60,7 @@ class Private final : public PrivateBlocks {
             }
             std::vector<Bytes> hashes;
             hashes.reserve(entries.size());
-            for (const DiskBlockStore::Entry& entry : entries) {
+            for (const ManagedBlockStore::Entry& entry : entries) {
                 hashes.push_back(entry.hash.to_bytes());
             }
             TRY_VOID(

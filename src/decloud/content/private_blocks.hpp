@@ -1,6 +1,6 @@
 #pragma once
 
-#include "disk_store.hpp"
+#include "managed_block_store.hpp"
 
 #include <decloud/base/clock.hpp>
 #include <decloud/base/result.hpp>
@@ -24,7 +24,7 @@ class PrivateBlocks {
         const std::unordered_set<Cid>& cids, const BlockStore& store, UnixSeconds now) = 0;
     /// Once in the life of the file: everything that `store` holds already came when nobody said
     /// whether it was private, and is taken to be.
-    virtual Result<void> hide_older(const DiskBlockStore& store, UnixSeconds now) = 0;
+    virtual Result<void> hide_older(const ManagedBlockStore& store, UnixSeconds now) = 0;
     /// From now on these are public: somebody who may has brought them as such.
     virtual Result<void> publish(const std::unordered_set<Cid>& cids) = 0;
     [[nodiscard]] virtual Result<bool> contains(const Cid& cid) const = 0;

@@ -1,5 +1,6 @@
 #include "private_blocks.hpp"
 
+#include "disk_store.hpp"
 #include "internal/test_support.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 #include "tree_review.hpp"
 
+#include "disk_store.hpp"
 #include "importer.hpp"
 #include "internal/test_support.hpp"
 #include "pins.hpp"

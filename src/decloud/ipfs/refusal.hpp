@@ -31,7 +31,8 @@ using Answered = std::expected<T, Refusal>;
 }
 
 /// What reading content ran into: 404 for what is missing, 451 for what is denied, 422 for blocks
-/// that are not what they should be, 500 for the store's own faults.
+/// that are not what they should be, 503 where the store's engine is away, 500 for its
+/// own faults.
 [[nodiscard]] Refusal refusal_from(const Error& error);
 
 }  // namespace decloud::ipfs

@@ -5,6 +5,7 @@
 #include <decloud/async/offload.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/log.hpp>
+#include <decloud/content/disk_store.hpp>
 #include <decloud/content/tree_review.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 
@@ -87,15 +88,17 @@ json::Object collected_json(const content::GarbageResult& collected) {
     return body;
 }
 
-void add_damaged(json::Array& out, const content::DiskBlockStore::Verified& verified) {
+void add_damaged(json::Array& out, const content::ManagedBlockStore::Verified& verified) {
     for (const auto& damaged : verified.damaged) {
         if (out.size() == kMostNamed) {
             return;
         }
         json::Object row;
         row["cid"] = damaged.cid.to_string();
-        row["segment"] = content::segment_file(damaged.segment).string();
-        row["offset"] = damaged.offset;
+        if (damaged.segment != 0) {
+            row["segment"] = content::segment_file(damaged.segment).string();
+            row["offset"] = damaged.offset;
+        }
         out.emplace_back(std::move(row));
     }
 }
@@ -171,7 +174,7 @@ async::Task<void> unpin_content(Exchange exchange, services::ContentContext& con
 }
 
 async::Task<void> collect_content(
-    Exchange exchange, services::ContentContext& context, content::DiskBlockStore& store) {
+    Exchange exchange, services::ContentContext& context, content::ManagedBlockStore& store) {
     const std::string text = value_of(exchange, "min_age");
     std::uint32_t seconds = 0;
     const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), seconds);
@@ -191,11 +194,11 @@ async::Task<void> collect_content(
 }
 
 async::Task<void> verify_content(
-    Exchange exchange, services::ContentContext& context, const content::DiskBlockStore& store) {
+    Exchange exchange, services::ContentContext& context, const content::ManagedBlockStore& store) {
     if (!co_await start_waiting(exchange)) {
         co_return;
     }
-    content::DiskBlockStore::Verified all;
+    content::ManagedBlockStore::Verified all;
     json::Array damaged;
     std::uint64_t count = 0;
     for (;;) {
@@ -226,7 +229,7 @@ async::Task<void> verify_content(
 }
 
 async::Task<void> review_content(
-    services::ContentContext& context, content::DiskBlockStore& store) {
+    services::ContentContext& context, content::ManagedBlockStore& store) {
     if (const auto reviewed = co_await services::review_pins(context); !reviewed) {
         log::warning("node", "pins could not be reviewed: {}", reviewed.error().message());
         co_return;

@@ -16,14 +16,14 @@ namespace decloud::node {
     net::http::Exchange exchange, services::ContentContext& context);
 [[nodiscard]] async::Task<void> collect_content(net::http::Exchange exchange,
     services::ContentContext& context,
-    content::DiskBlockStore& store);
+    content::ManagedBlockStore& store);
 [[nodiscard]] async::Task<void> verify_content(net::http::Exchange exchange,
     services::ContentContext& context,
-    const content::DiskBlockStore& store);
+    const content::ManagedBlockStore& store);
 
 /// Lets go of what is no longer paid for, and gives the space of what nothing pins back. What fails
 /// is in the log. `store` is the context's; both outlive the task.
 [[nodiscard]] async::Task<void> review_content(
-    services::ContentContext& context, content::DiskBlockStore& store);
+    services::ContentContext& context, content::ManagedBlockStore& store);
 
 }  // namespace decloud::node

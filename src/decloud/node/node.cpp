@@ -7,6 +7,8 @@
 #include "declared_services.hpp"
 #include "edge.hpp"
 #include "exposure.hpp"
+#include "kubo_upkeep.hpp"
+#include "module_settings.hpp"
 #include "node_storage.hpp"
 #include "openapi.hpp"
 #include "operator_api.hpp"
@@ -58,29 +60,6 @@ constexpr auto kReviewInterval = std::chrono::minutes(10);
 constexpr std::size_t kBlockingThreads = 4;
 /// T of an escrow that has not been asked yet: the least that the contract allows.
 constexpr std::chrono::seconds kShortestCloseDelay = std::chrono::hours(1);
-
-sandbox::SandboxSettings sandbox_settings(
-    const NodeSettings& node, const crypto::Secret& key, metrics::Registry& metrics) {
-    sandbox::SandboxSettings settings;
-    settings.cache_dir = node.home / "cache";
-    settings.compiled_cache_bytes = node.cache_bytes;
-    settings.unpacked_cache_bytes = node.cache_bytes;
-    settings.native_wall = node.native_wall;
-    settings.server_freeze = node.server_freeze;
-    settings.metrics = &metrics;
-    settings.runtimes = node.runtimes;
-    std::ranges::copy(key.view().first(settings.mac_key.size()), settings.mac_key.begin());
-    return settings;
-}
-
-payments::LedgerSettings ledger_settings(const NodeSettings& settings) {
-    payments::LedgerSettings out;
-    out.directory = settings.home / "ledger";
-    out.max_exposure = settings.exposure.node;
-    out.max_exposure_per_owner = settings.exposure.identity;
-    out.max_exposure_per_payer = settings.exposure.channel;
-    return out;
-}
 
 AssetId usdc_asset(const NodeSettings& settings) {
     return {"eip155:" + std::to_string(settings.chain_id) +
@@ -150,7 +129,7 @@ class Node::Impl {
               *storage_.records,
               sandbox_,
               std::move(keys.rsa),
-              pool_,
+              content_pool_,
               {.domain = domain_,
                   .provider_node = identity::namehash(settings_.provider_name),
                   .fetcher = content_sources_.get(),
@@ -199,6 +178,8 @@ class Node::Impl {
     ExposureGauges exposure_gauges_;
     ProcessGauges process_gauges_;
     boost::asio::thread_pool pool_{kBlockingThreads};
+    /// Of its own, as an engine of content may be slow, which is not to hold up the ledger.
+    boost::asio::thread_pool content_pool_{kBlockingThreads};
     Storage storage_;
     crypto::Secp256k1PrivateKey settler_key_;
     NodeIdentity identity_;
@@ -306,7 +287,7 @@ Result<void> Node::Impl::open_ledger() {
 /// Where services, payment methods and admission rules join.
 void Node::Impl::register_everything() {
     content_context_ = std::make_unique<services::ContentContext>(
-        services::ContentContext{*storage_.blocks, *storage_.pins, *ledger_, clock_, pool_,
+        services::ContentContext{*storage_.blocks, *storage_.pins, *ledger_, clock_, content_pool_,
             {.free_bytes = settings_.free_bytes}, channels_.get(), storage_.private_blocks.get(),
             [this](const content::Cid& root) { early_preparation_.add(root); }});
     public_content_ = std::make_unique<PublicContent>(*storage_.blocks, *storage_.private_blocks,
@@ -434,6 +415,9 @@ async::Task<void> Node::Impl::run() {
     tasks_.spawn(policy_->run(pool_));
     tasks_.spawn(peers_->run());
     tasks_.spawn(keep_published(*storage_.ipns_publisher, pool_));
+    if (storage_.kubo) {
+        tasks_.spawn(keep_kubo_pins(*storage_.kubo, content_pool_));
+    }
     tasks_.spawn(review());
     tasks_.spawn(learn_close_delay());
     async::TaskGroup servers(executor_);
@@ -465,6 +449,9 @@ async::Task<void> Node::Impl::stop() {
     if (operator_server_) {
         co_await operator_server_->stop(std::chrono::seconds(1));
     }
+    if (storage_.kubo) {
+        storage_.kubo->api().stop();
+    }
     tasks_.cancel();
     co_await tasks_.join();
     if (x402_) {
@@ -486,6 +473,7 @@ async::Task<void> Node::Impl::stop() {
             log::error("node", "the ledger did not close cleanly: {}", closed.error().message());
         }
     }
+    content_pool_.join();
     pool_.join();
     log::info("node", "{} has stopped", settings_.provider_name);
 }
@@ -573,7 +561,7 @@ Node::~Node() = default;
 
 async::Task<Result<std::unique_ptr<Node>>> Node::start(
     async::Executor executor, NodeSettings settings, const Clock& clock) {
-    CO_TRY(Storage storage, open_storage(settings.home, settings.keys));
+    CO_TRY(Storage storage, open_storage(settings.home, settings.keys, settings.kubo));
     CO_TRY(Keys keys, open_keys(settings.keys));
     auto impl = std::make_unique<Impl>(
         std::move(executor), std::move(settings), clock, std::move(keys), std::move(storage));

@@ -8,6 +8,7 @@
 #include <decloud/base/units.hpp>
 #include <decloud/chain/deployment.hpp>
 #include <decloud/identity/signed_structs.hpp>
+#include <decloud/kubo/api.hpp>
 #include <decloud/net/address.hpp>
 #include <decloud/net/http/server.hpp>
 #include <decloud/net/outbound_policy.hpp>
@@ -93,6 +94,10 @@ struct NodeSettings {
     std::vector<net::Url> content_sources;
     /// Delegated routers that are asked for others where those do not give it.
     std::vector<net::Url> content_routers;
+    /// Where public content is kept instead of in the home; nothing: in the home.
+    std::optional<kubo::ApiSettings> kubo;
+    /// Kubo is asked to tell the network of what is pinned there.
+    bool announces = true;
     DomainSettings domains;
     /// Content that an owner may keep here without reserved money.
     std::uint64_t free_bytes = 0;

@@ -24,7 +24,7 @@ struct OperatorContext {
     const payments::AutomaticTrials& trials;
     chain::HeadFollower& head;
     services::ContentContext& content;
-    content::DiskBlockStore& blocks;
+    content::ManagedBlockStore& blocks;
     DeclaredServices& declared;
     payments::Debts& debts;
     ipfs::IpnsRecords& ipns_records;

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from harness import ends_with_parent, expect
+from harness import Failure, ends_with_parent, expect
 
 
 class Kubo:
@@ -13,7 +13,7 @@ class Kubo:
         self.environment = {"IPFS_PATH": str(folder), "HOME": str(folder.parent), "PATH": os.environ["PATH"],
                             "IPFS_TELEMETRY": "off", "GOLOG_LOG_LEVEL": "error"}
         self.folder, self.log = folder, folder.parent / f"{folder.name}.log"
-        self.process = None
+        self.process, self.authorization = None, None
         self.run("init", "--profile", "test" + (f",{profile}" if profile else ""))
         for key, value in config:
             self.run("config", "--json", key, json.dumps(value))
@@ -21,7 +21,8 @@ class Kubo:
     def run(self, *arguments, timeout=60, cwd=None, input=None):
         """What it printed, as bytes."""
         stdin = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
-        done = subprocess.run([self.program, *map(str, arguments)], env=self.environment, cwd=cwd,
+        secret = [f"--api-auth={self.authorization}"] if self.authorization and self.process else []
+        done = subprocess.run([self.program, *secret, *map(str, arguments)], env=self.environment, cwd=cwd,
                               capture_output=True, timeout=timeout, check=False, **stdin)
         expect(done.returncode == 0, lambda: f"ipfs {arguments[:3]}: {done.stderr.decode(errors='replace')[-2000:]}"
                                              f"{self.log_tail()}")
@@ -29,6 +30,13 @@ class Kubo:
 
     def text(self, *arguments, **options):
         return self.run(*arguments, **options).decode().strip()
+
+    def succeeds(self, *arguments):
+        try:
+            self.run(*arguments)
+        except Failure:
+            return False
+        return True
 
     def log_tail(self):
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
@@ -48,6 +56,17 @@ class Kubo:
             self.process.terminate()
             self.process.communicate()
             self.process = None
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+        self.process = None
+
+    @property
+    def api(self):
+        """Where its RPC is, on TCP."""
+        _, _, address, _, port = (self.folder / "api").read_text().strip().split("/")
+        return f"http://{address}:{port}"
 
     @property
     def gateway(self):

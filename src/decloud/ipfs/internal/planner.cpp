@@ -29,6 +29,9 @@ Refusal refusal_from(const Error& error) {
             return {.status = known.status, .detail = error.message()};
         }
     }
+    if (error == make_error_code(CommonError::unavailable)) {
+        return {.status = 503, .detail = "where the content is kept does not answer now"};
+    }
     return {.status = 500, .detail = "the content could not be read"};
 }
 

@@ -328,7 +328,7 @@ Result<void> forget_private_blocks(ContentContext& context, UnixSeconds now) {
 }  // namespace
 
 async::Task<Result<content::GarbageResult>> collect_garbage(ContentContext& context,
-    content::DiskBlockStore& store,
+    content::ManagedBlockStore& store,
     std::chrono::seconds min_age,
     CollectionStep between) {
     const UnixSeconds now = context.clock.unix_seconds();

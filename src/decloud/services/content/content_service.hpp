@@ -65,7 +65,7 @@ using CollectionStep = std::function<async::Task<bool>(const content::GarbageRes
 /// pool does other work. `store` is the context's. Error: cancelled by `between`, which may be
 /// empty.
 [[nodiscard]] async::Task<Result<content::GarbageResult>> collect_garbage(ContentContext& context,
-    content::DiskBlockStore& store,
+    content::ManagedBlockStore& store,
     std::chrono::seconds min_age = content::GarbageOptions().min_age,
     CollectionStep between = {});
 

@@ -1,5 +1,6 @@
 #include "content_service.hpp"
 
+#include <decloud/content/disk_store.hpp>
 #include <decloud/content/importer.hpp>
 #include <decloud/payments/ledger_test_support.hpp>
 
