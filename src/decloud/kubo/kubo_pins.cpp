@@ -17,6 +17,8 @@ using internal::Index;
 /// Of blocks that are copied into the embedded store with one sync.
 constexpr std::size_t kBytesAtOnce = std::size_t{8} << 20U;
 
+constexpr std::size_t kRootsAtOnce = 256;
+
 bool is_inline(const Cid& cid) { return cid.hash().code() == multiformats::HashCode::identity; }
 
 }  // namespace
@@ -205,22 +207,27 @@ Result<void> KuboPins::restore(const Cid& root) {
     return {};
 }
 
-Result<void> KuboPins::release_ended() {
-    TRY(const std::vector<Cid> roots, index_.pins());
-    for (const Cid& root : roots) {
-        TRY_VOID(release(root));
+Result<void> KuboPins::for_each_root(Result<void> (KuboPins::*work)(const Cid&)) {
+    std::optional<Cid> after;
+    for (;;) {
+        TRY(const std::vector<Cid> roots, index_.pins(after, kRootsAtOnce));
+        if (roots.empty()) {
+            return {};
+        }
+        for (const Cid& root : roots) {
+            TRY_VOID((this->*work)(root));
+        }
+        after = roots.back();
     }
-    return {};
 }
 
-Result<void> KuboPins::restore_lost() {
-    TRY(const std::vector<Cid> roots, index_.pins());
-    for (const Cid& root : roots) {
-        TRY_VOID(restore(root));
-    }
-    return {};
-}
+Result<void> KuboPins::release_ended() { return for_each_root(&KuboPins::release); }
 
-Result<std::vector<Cid>> KuboPins::roots_in_kubo() const { return index_.pins(); }
+Result<void> KuboPins::restore_lost() { return for_each_root(&KuboPins::restore); }
+
+Result<std::vector<Cid>> KuboPins::roots_in_kubo(
+    const std::optional<Cid>& after, std::size_t count) const {
+    return index_.pins(after, count);
+}
 
 }  // namespace decloud::kubo

@@ -33,7 +33,7 @@ class KuboPins final : public content::Pins {
         content::Pins& pins)
         : api_(api), index_(index), embedded_(embedded), blocks_(blocks), pins_(pins) {}
 
-    /// Learns roots that were pinned in Kubo. Called on any thread; before the pins are used.
+    /// Learns roots that were pinned in Kubo, on any thread. Set before the pins are used.
     void on_pinned(std::function<void(const Cid&)> listener) { listener_ = std::move(listener); }
 
     /// Errors also: the `Api`'s; not_found or corrupt naming a block that is missing below the
@@ -67,8 +67,10 @@ class KuboPins final : public content::Pins {
     /// Makes again the pins that Kubo has lost. What it no longer has whole is named in the log.
     /// Asks Kubo for each; stops at the first error.
     Result<void> restore_lost();
-    /// Roots that are pinned in Kubo for this node.
-    [[nodiscard]] Result<std::vector<Cid>> roots_in_kubo() const;
+    /// Up to `count` roots that are pinned in Kubo for this node, in an order that stays, after
+    /// `after`; without it the first.
+    [[nodiscard]] Result<std::vector<Cid>> roots_in_kubo(
+        const std::optional<Cid>& after, std::size_t count) const;
 
   private:
     /// Held while the pins of one root change, so that its pin in Kubo does what they say.
@@ -81,6 +83,7 @@ class KuboPins final : public content::Pins {
     Result<void> keep_embedded(const Cid& root);
     Result<void> release(const Cid& root);
     Result<void> restore(const Cid& root);
+    Result<void> for_each_root(Result<void> (KuboPins::*work)(const Cid&));
     /// `release`, with what fails in the log: `release_ended` tries again.
     void try_release(const Cid& root);
 

@@ -217,6 +217,7 @@ class Node::Impl {
     policy::AccountBalances balances_;
     std::unique_ptr<services::ContentContext> content_context_;
     std::unique_ptr<PublicContent> public_content_;
+    std::unique_ptr<KuboUpkeep> kubo_upkeep_;
     /// For the servers behind declared services, which are the operator's own.
     net::http::Client operator_servers_;
     std::unique_ptr<services::DeclaredContext> declared_context_;
@@ -293,6 +294,11 @@ void Node::Impl::register_everything() {
     public_content_ = std::make_unique<PublicContent>(*storage_.blocks, *storage_.private_blocks,
         *policy_, *storage_.ipns_records, clock_,
         peer_record(identity_.key.public_key(), settings_.public_url), settings_.domains);
+    if (storage_.kubo) {
+        kubo_upkeep_ = std::make_unique<KuboUpkeep>(*storage_.kubo, content_pool_,
+            public_content_->gateway().visibility,
+            settings_.announces ? KuboUpkeep::Announces::yes : KuboUpkeep::Announces::no);
+    }
     pipeline_.set_answer_key(identity_.key);
     successions_ =
         std::make_unique<SuccessionRecords>(*storage_.records, [this](const std::string& id) {
@@ -415,8 +421,8 @@ async::Task<void> Node::Impl::run() {
     tasks_.spawn(policy_->run(pool_));
     tasks_.spawn(peers_->run());
     tasks_.spawn(keep_published(*storage_.ipns_publisher, pool_));
-    if (storage_.kubo) {
-        tasks_.spawn(keep_kubo_pins(*storage_.kubo, content_pool_));
+    if (kubo_upkeep_) {
+        tasks_.spawn(kubo_upkeep_->run());
     }
     tasks_.spawn(review());
     tasks_.spawn(learn_close_delay());
@@ -449,8 +455,8 @@ async::Task<void> Node::Impl::stop() {
     if (operator_server_) {
         co_await operator_server_->stop(std::chrono::seconds(1));
     }
-    if (storage_.kubo) {
-        storage_.kubo->api().stop();
+    if (kubo_upkeep_) {
+        kubo_upkeep_->stop();
     }
     tasks_.cancel();
     co_await tasks_.join();

@@ -31,11 +31,16 @@ class Suite:
         # A socket of its own, so that the node finds it again when it is started again.
         socket = folder / "api.sock"
         self.kubo = Kubo(program, folder / "kubo", config=(
-            ("Addresses.API", f"/unix{socket}"), ("Routing.Type", "none"),
+            ("Addresses.API", f"/unix{socket}"), ("Routing.Type", "dhtserver"), ("Provide.Strategy", "mfs"),
             ("API.Authorizations", {"node": {"AuthSecret": f"bearer:{SECRET}", "AllowedPaths": ["/api/v0"]}})))
         self.kubo.authorization = f"bearer:{SECRET}"
         stack.callback(self.kubo.stop)
         self.kubo.start()
+        # Another one in the same network.
+        self.peer = Kubo(program, folder / "peer", config=(("Routing.Type", "dhtserver"),))
+        stack.callback(self.peer.stop)
+        self.peer.start()
+        self.kubo.run("swarm", "connect", self.peer.text("id", "-f", "<addrs>").split()[0])
         home = interop_home()
         (folder / "secret").write_text(f"bearer:{SECRET}\n")
         configure(home, engine='"kubo"', kubo_api=f'"unix:{socket}"', kubo_secret_file=f'"{folder / "secret"}"')
@@ -61,6 +66,9 @@ class Suite:
 
     def has(self, cid):
         return self.kubo.succeeds("block", "stat", "--offline", cid)
+
+    def providers(self, cid):
+        return self.peer.text("routing", "findprovs", cid).split()
 
     def pins(self):
         return set(self.kubo.text("pin", "ls", "--type=recursive", "--quiet").split())
@@ -97,6 +105,17 @@ class Suite:
         for root in roots:
             expect(not self.has(root), f"{root} is in Kubo")
             expect_equal(http1.request(f"{self.cloud.node_url}/ipfs/{root}?format=raw").status, 404, "/ipfs")
+
+    def test_the_network_is_told_of_what_is_public_and_of_nothing_else(self):
+        us = self.kubo.text("id", "-f", "<id>")
+        cid, _ = self.add("announced")
+        wait_for("it is found", lambda: us in self.providers(cid), 60)
+        untold = self.kubo.text("add", "-Q", "--fast-provide-root=false", input=secrets.token_bytes(100))
+        _, private = self.deploy("unannounced")
+        later, _ = self.add("announced-later")
+        wait_for("a later one is found", lambda: us in self.providers(later), 60)
+        for root in {untold, *private}:
+            expect(us not in self.providers(root), f"the network was told of {root}")
 
     def test_unpinned_content_is_kubos_to_collect(self):
         cid, _ = self.add("dropped")

@@ -138,9 +138,12 @@ Result<void> Index::remove_pin(const Cid& root) {
     return erase.bind(1, BytesView(key)).run();
 }
 
-Result<std::vector<Cid>> Index::pins() {
+Result<std::vector<Cid>> Index::pins(const std::optional<Cid>& after, std::size_t count) {
+    const Bytes from = after ? after->to_bytes() : Bytes{0};
     const std::lock_guard lock(mutex_);
-    TRY(store::Statement rows, database_.prepare("SELECT root FROM pins"));
+    TRY(store::Statement rows,
+        database_.prepare("SELECT root FROM pins WHERE root > ?1 ORDER BY root LIMIT ?2"));
+    rows.bind(1, BytesView(from)).bind(2, to_signed(count));
     std::vector<Cid> out;
     for (;;) {
         TRY(const bool row, rows.step());

@@ -51,8 +51,9 @@ class Index {
     [[nodiscard]] Result<void> add_pin(const Cid& root, Holder holder);
     [[nodiscard]] Result<std::optional<Holder>> pin_of(const Cid& root);
     [[nodiscard]] Result<void> remove_pin(const Cid& root);
-    /// Roots that are, or may be, pinned in Kubo.
-    [[nodiscard]] Result<std::vector<Cid>> pins();
+    /// Up to `count` roots that are, or may be, pinned in Kubo, in an order that stays, after
+    /// `after`; without it the first.
+    [[nodiscard]] Result<std::vector<Cid>> pins(const std::optional<Cid>& after, std::size_t count);
 
   private:
     Index(store::Database database, store::Statement find)
