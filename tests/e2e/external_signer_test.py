@@ -1,10 +1,57 @@
 """Accounts whose keys are with a signer elsewhere; here anvil, which knows its own accounts' keys. clef is in
 tests/interop/clef."""
 
+import contextlib
+import http.server
+import json
+import threading
+import urllib.request
+
 from ethereum import Account, development_account
 from harness import PRICE, USDC, expect, expect_equal, probe, project, wait_for
 
 COLD, OTHER, VOUCHING = development_account(4), development_account(5), development_account(6)
+SENDING, CHANGING = development_account(7), development_account(8)
+
+
+class Wallet(http.server.BaseHTTPRequestHandler):
+    """What anvil can do, as browser wallets offer it: transactions are sent, never only signed; `change` is what the user edits."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.methods.append(asked["method"])
+        if asked["method"] in ("eth_signTransaction", "account_signTransaction"):
+            answer = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": 4200, "message": "unsupported"}})
+            answer = answer.encode()
+        else:
+            if asked["method"] == "eth_sendTransaction":
+                asked["params"][0] |= self.server.change
+            request = urllib.request.Request(self.server.rpc, json.dumps(asked).encode(),
+                                             {"Content-Type": "application/json"})
+            answer = urllib.request.urlopen(request, timeout=60).read()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+@contextlib.contextmanager
+def wallet(cloud, **change):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Wallet)
+    server.daemon_threads, server.methods, server.rpc, server.change = True, [], rpc(cloud), change
+    server.url = f"http://127.0.0.1:{server.server_port}/"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def rpc(cloud):
@@ -43,6 +90,31 @@ def test_channels_are_opened_and_vouchers_signed_by_the_signer(cloud):
         expect_equal((done.code, done.out), (0, text), str(done))
     known = cloud.ledger(VOUCHING.address.lower())
     expect_equal((int(known["spent"]), int(known["accepted"])), (2 * PRICE, 32 * PRICE), "spent and signed for")
+
+
+def test_a_wallet_that_only_sends_does_everything(cloud, folder):
+    # Gas and fees are its user's to choose.
+    with wallet(cloud, gas=hex(900_000), maxFeePerGas=hex(7 * 10**9), maxPriorityFeePerGas=hex(10**9)) as server:
+        cloud.good("account", "add", "sending", SENDING.address, "--external", server.url)
+        cloud.send(development_account(0).address, cloud.info["chain"]["usdc"], "mint(address,uint256)", SENDING.address,
+                   5 * USDC)
+        cloud.good("escrow", "deposit", "5", "--account", "sending")
+        cloud.good("escrow", "approve", "alice.decloud", "--price", "0.001", "--budget", "2", "--account", "sending")
+        expect_equal((cloud.free(SENDING.address), cloud.on_chain(SENDING.address)["reserved"]), (3 * USDC, 2 * USDC),
+                     "money")
+        expect_equal(server.methods.count("eth_sendTransaction"), 3, "allowance, deposit, approval: once each")
+        wait_for("the node to see the channel", lambda: cloud._sees(SENDING.address, PRICE, 2 * USDC), 20)
+        cloud.good("deploy", project(folder / "sent", "sentecho", runtime="wasm", program=probe("wasm")), "--provider",
+                   "alice.decloud", "--account", "sending")
+        with cloud.costs(PRICE, SENDING.address):
+            expect_equal(cloud.good("call", "sentecho?echo=1", "-d", "one").out, "one", "the owner pays")
+
+
+def test_a_wallet_that_sends_something_else_is_said(cloud):
+    with wallet(cloud, value=hex(1)) as server:
+        cloud.good("account", "add", "changing", CHANGING.address, "--external", server.url)
+        done = cloud.cli("provider", "trial", "grant", cloud.account, "--calls", "1", "--account", "changing")
+        expect(done.code != 0 and "0x" in done.err and "another one" in done.err, done)
 
 
 def test_a_signer_that_does_not_sign_is_told_apart(cloud):

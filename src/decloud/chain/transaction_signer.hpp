@@ -12,8 +12,8 @@ class TransactionSigner {
     virtual ~TransactionSigner() = default;
     /// The account.
     [[nodiscard]] virtual const Address& address() const = 0;
-    /// Exactly this transaction, signed. May block until somebody has decided. Errors: the
-    /// signer's.
+    /// Exactly this transaction, signed; from a wallet that sends it itself, with gas and fees as
+    /// that chose. May block until somebody has decided. Errors: the signer's.
     [[nodiscard]] virtual Result<SignedTransaction> sign(const Transaction& transaction) = 0;
 };
 

@@ -16,7 +16,8 @@ namespace decloud::client {
 
 /// Signs what an account's owner decides: with a key of this home, or by asking an external signer
 /// (JSON-RPC over HTTP), which holds the key and asks its own user. What an external signer gives
-/// back is checked: it is over exactly what was asked for, by the account. Copies share the key.
+/// back is checked: it is over exactly what was asked for, by the account. A wallet that signs
+/// transactions only to send them itself may choose gas and fees. Copies share the key.
 /// Signing blocks the thread until the signer has answered, ten minutes at most. Not thread safe.
 class AccountSigner final : public chain::TransactionSigner {
   public:
