@@ -70,6 +70,16 @@ Result<Bytes> require_done(Answer answer) {
     return std::move(answer.output);
 }
 
+net::http::ClientSettings client_settings(const ApiSettings& settings) {
+    net::http::ClientSettings out;
+    out.connect_timeout = settings.connect_time;
+    // Each call has a limit of its own.
+    out.head_timeout = settings.tree_time;
+    out.idle_timeout = settings.tree_time;
+    out.max_idle_per_host = kIdleConnections;
+    return out;
+}
+
 bool is_secret_text(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
 }
@@ -240,14 +250,7 @@ class Api::Impl {
     internal::Availability availability_{settings.retry_time};
     boost::asio::thread_pool pool_{1};
     async::TaskGroup work_{pool_.get_executor()};
-    Client client_{pool_.get_executor(),
-        {.limits = {},
-            .connect_timeout = settings.connect_time,
-            .head_timeout = settings.tree_time,
-            .idle_timeout = settings.tree_time,
-            .max_idle_per_host = kIdleConnections,
-            .ca_file = {}},
-        net::OutboundPolicy::trusted()};
+    Client client_{pool_.get_executor(), client_settings(settings), net::OutboundPolicy::trusted()};
 };
 
 Api::Api(ApiSettings settings) : impl_(std::make_unique<Impl>(std::move(settings))) {}
