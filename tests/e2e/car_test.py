@@ -45,3 +45,12 @@ def test_a_damaged_file_is_refused_with_the_reason(cloud, folder):
     expect(done.code != 0 and "section" in done.err, done)
     done = cloud.cli("content", "inspect", folder / "nothing.car")
     expect(done.code != 0 and "nothing.car" in done.err, done)
+
+
+def test_a_file_is_read_from_the_node(cloud, folder):
+    large = folder / "large"
+    large.write_text("".join(f"line {number}\n" for number in range(400_000)))
+    cid = cloud.good("content", "add", large).out.strip()
+    expect(cloud.good("content", "cat", cid).out == large.read_text(), "it differs")
+    done = cloud.cli("content", "cat", cloud.good("content", "add", folder).out.strip())
+    expect(done.code != 0 and "not a file" in done.err and "content ls" in done.err and not done.out, done)

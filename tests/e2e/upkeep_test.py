@@ -59,6 +59,8 @@ def test_a_byte_that_flipped_is_found_named_and_mended(home, folder):
         said = cloud.cli("content", "verify")
         expect(f"damaged: {cid}  segments/{segment.name} at {offset}" in said.out and "help: " in said.err, str(said))
         expect(http1.request(f"{cloud.node_url}/ipfs/{cid}?format=raw").status >= 500, "damaged content is not served")
+        read = cloud.cli("content", "cat", cid)
+        expect(read.code != 0 and cid in read.err and not read.out, read)
         expect_equal(cloud.cli("content", "pin", cid).code == 0, False, "nor pinned")
         cloud.good("content", "add", file)
         expect_equal(cloud.good("content", "verify", "--json").json["damaged_blocks"], 0, "brought again")

@@ -34,8 +34,8 @@ Outcome import_file(const Context& context, const CarOptions& options) {
 /// `sink` has `write` and `finish`.
 template <class Sink>
 async::Task<Outcome> export_to(client::OperatorClient* node, std::string cid, Sink sink) {
-    CO_TRY_VOID(co_await node->export_content(std::move(cid), content::Duplicates::left_out,
-        [&sink](BytesView bytes) { return sink.write(bytes); }));
+    CO_TRY_VOID(co_await node->export_content(
+        std::move(cid), [&sink](BytesView bytes) { return sink.write(bytes); }));
     CO_TRY_VOID(sink.finish());
     co_return ExitCode::ok;
 }

@@ -6,7 +6,6 @@
 #include <decloud/client/http.hpp>
 #include <decloud/content/block_store.hpp>
 #include <decloud/content/car_transfer.hpp>
-#include <decloud/content/file_stream.hpp>
 #include <decloud/content/reader.hpp>
 #include <decloud/content/source_tree.hpp>
 #include <decloud/ipfs/routed_fetch.hpp>
@@ -96,8 +95,8 @@ async::Task<Result<void>> load(
     content::BlockStore& store) {
     CO_TRY(const auto import,
         content::CarImport::begin(store, {.max_total_bytes = std::uint64_t{1} << 40U}));
-    if (auto sent = co_await node.export_content(root.to_string(), content::Duplicates::left_out,
-            [&import](BytesView bytes) { return import->write(bytes); });
+    if (auto sent = co_await node.export_content(
+            root.to_string(), [&import](BytesView bytes) { return import->write(bytes); });
         !sent) {
         co_return std::unexpected(with_way_out(std::move(sent.error()), root));
     }
@@ -185,21 +184,15 @@ Outcome write_file(const content::BlockStore& blocks, const multiformats::Cid& c
     return ExitCode::ok;
 }
 
-/// A whole file as it arrives from the node, every block verified.
+/// A whole file as it arrives from the node, which verifies every block.
 Outcome stream_file(const Context& context, const multiformats::Cid& cid) {
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY(auto output, OutputFile::open({}));
-        content::FileStream file(cid, [&](BytesView bytes) { return output.write(bytes); });
-        multiformats::CarReader car(
-            {}, [](const auto&) { return Result<void>{}; },
-            [&](const multiformats::Cid& id, BytesView data) { return file.write(id, data); });
-        if (auto sent = co_await node.export_content(cid.to_string(), content::Duplicates::sent,
-                [&](BytesView bytes) { return car.write(bytes); });
+        if (auto sent = co_await node.read_file(
+                cid.to_string(), [&](BytesView bytes) { return output.write(bytes); });
             !sent) {
             co_return std::unexpected(with_way_out(std::move(sent.error()), cid));
         }
-        CO_TRY_VOID(car.finish());
-        CO_TRY_VOID(file.finish());
         CO_TRY_VOID(output.finish());
         co_return ExitCode::ok;
     });

@@ -214,11 +214,20 @@ async::Task<Result<json::Object>> OperatorClient::withdraw_name(std::string key)
 }
 
 async::Task<Result<void>> OperatorClient::export_content(
-    std::string cid, content::Duplicates duplicates, std::function<Result<void>(BytesView)> sink) {
-    CO_TRY(auto response, co_await exchange("GET",
-                              "/operator/content/export?cid=" + percent_encode(cid) +
-                                  (duplicates == content::Duplicates::sent ? "&duplicates=1" : ""),
-                              {}));
+    std::string cid, std::function<Result<void>(BytesView)> sink) {
+    co_return co_await receive(
+        "/operator/content/export?cid=" + percent_encode(cid), std::move(sink));
+}
+
+async::Task<Result<void>> OperatorClient::read_file(
+    std::string cid, std::function<Result<void>(BytesView)> sink) {
+    co_return co_await receive(
+        "/operator/content/file?cid=" + percent_encode(cid), std::move(sink));
+}
+
+async::Task<Result<void>> OperatorClient::receive(
+    std::string target, std::function<Result<void>(BytesView)> sink) {
+    CO_TRY(auto response, co_await exchange("GET", std::move(target), {}));
     Bytes buffer(kReadBytes);
     for (;;) {
         CO_TRY(const std::size_t count, co_await response.read(buffer));

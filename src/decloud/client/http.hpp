@@ -4,7 +4,6 @@
 #include <decloud/base/bytes.hpp>
 #include <decloud/base/json.hpp>
 #include <decloud/base/result.hpp>
-#include <decloud/content/car_transfer.hpp>
 #include <decloud/net/http/client.hpp>
 #include <decloud/net/url.hpp>
 
@@ -73,9 +72,12 @@ class OperatorClient {
     [[nodiscard]] async::Task<Result<json::Object>> withdraw_name(std::string key);
     /// Everything under `cid` as a CAR, depth first, in pieces, as it arrives. On error what `sink`
     /// got is not whole. Errors also: the sink's.
-    [[nodiscard]] async::Task<Result<void>> export_content(std::string cid,
-        content::Duplicates duplicates,
-        std::function<Result<void>(BytesView)> sink);
+    [[nodiscard]] async::Task<Result<void>> export_content(
+        std::string cid, std::function<Result<void>(BytesView)> sink);
+    /// The bytes of a file, which the node verifies, as they arrive. On error what `sink` got is
+    /// not whole. Errors also: the sink's.
+    [[nodiscard]] async::Task<Result<void>> read_file(
+        std::string cid, std::function<Result<void>(BytesView)> sink);
     /// Has the node read its services' files again: `services`, `errors`.
     [[nodiscard]] async::Task<Result<json::Object>> reload_services();
     /// What the node keeps, by pin.
@@ -99,6 +101,9 @@ class OperatorClient {
     [[nodiscard]] static async::Task<Result<json::Object>> read_object(
         net::http::ClientResponse response);
     using Body = decltype(net::http::ClientRequest::body);
+    /// An answer of status 2xx, whose body goes to `sink`.
+    [[nodiscard]] async::Task<Result<void>> receive(
+        std::string target, std::function<Result<void>(BytesView)> sink);
     /// An answer of status 2xx whose body is still to be read.
     [[nodiscard]] async::Task<Result<net::http::ClientResponse>> exchange(
         std::string method, std::string target, Body body);

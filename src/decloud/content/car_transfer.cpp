@@ -256,11 +256,8 @@ Result<CarImported> car_import(BlockStore& store, BytesView car, const CarLimits
     return import->finish();
 }
 
-CarExport::CarExport(const BlockStore& store, std::vector<Cid> roots, Duplicates duplicates)
-    : store_(&store),
-      roots_(std::move(roots)),
-      duplicates_(duplicates),
-      pending_(roots_.rbegin(), roots_.rend()) {}
+CarExport::CarExport(const BlockStore& store, std::vector<Cid> roots)
+    : store_(&store), roots_(std::move(roots)), pending_(roots_.rbegin(), roots_.rend()) {}
 
 Result<std::optional<Bytes>> CarExport::next() {
     if (!header_sent_) {
@@ -270,7 +267,7 @@ Result<std::optional<Bytes>> CarExport::next() {
     while (!pending_.empty()) {
         const Cid cid = std::move(pending_.back());
         pending_.pop_back();
-        if (is_inline(cid) || (duplicates_ == Duplicates::left_out && !sent_.insert(cid).second)) {
+        if (is_inline(cid) || !sent_.insert(cid).second) {
             continue;
         }
         TRY(const Bytes data, require_block(*store_, cid));

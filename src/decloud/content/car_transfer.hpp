@@ -75,17 +75,12 @@ class CarImport {
 [[nodiscard]] Result<CarImported> car_import(
     BlockStore& store, BytesView car, const CarLimits& limits = {});
 
-/// Whether a block that is linked twice is sent twice, so that a reader needs to keep none.
-enum class Duplicates : std::uint8_t { left_out, sent };
-
-/// Sends everything reachable from the roots as CARv1, depth first, a piece at a time. Not thread
-/// safe; the store must outlive it.
+/// Sends everything reachable from the roots as CARv1, depth first, each block once, a piece at a
+/// time. Not thread safe; the store must outlive it.
 class CarExport {
   public:
     /// Reads nothing yet. `store` outlives it.
-    CarExport(const BlockStore& store,
-        std::vector<Cid> roots,
-        Duplicates duplicates = Duplicates::left_out);
+    CarExport(const BlockStore& store, std::vector<Cid> roots);
 
     /// The header, then one section at a time; nothing at the end. Errors: not_found, corrupt
     /// naming the cid; the file is then incomplete and must not be used.
@@ -94,7 +89,6 @@ class CarExport {
   private:
     const BlockStore* store_;
     std::vector<Cid> roots_;
-    Duplicates duplicates_;
     bool header_sent_ = false;
     std::vector<Cid> pending_;
     std::unordered_set<Cid> sent_;

@@ -7,6 +7,7 @@
 #include <decloud/base/json.hpp>
 #include <decloud/content/car_transfer.hpp>
 #include <decloud/content/importer.hpp>
+#include <decloud/content/reader.hpp>
 #include <decloud/pipeline/pipeline.hpp>
 
 #include <boost/asio/this_coro.hpp>
@@ -268,9 +269,7 @@ async::Task<void> export_content(net::http::Exchange exchange, services::Content
             std::move(exchange), protocol::problem_from(cid.error()));
         co_return;
     }
-    const bool repeated = query_value(exchange.request().query(), "duplicates") == "1";
-    content::CarExport car(context.blocks, {*cid},
-        repeated ? content::Duplicates::sent : content::Duplicates::left_out);
+    content::CarExport car(context.blocks, {*cid});
     const auto held = co_await async::offload(
         context.pool, [&context, &cid] { return content::require_block(context.blocks, *cid); });
     if (!held) {
@@ -293,6 +292,44 @@ async::Task<void> export_content(net::http::Exchange exchange, services::Content
             break;
         }
         if (!co_await exchange.write(*bytes)) {
+            co_return;
+        }
+    }
+    (void)co_await exchange.finish();
+}
+
+async::Task<void> send_file(net::http::Exchange exchange, services::ContentContext& context) {
+    const auto cid = content::Cid::parse(query_value(exchange.request().query(), "cid"));
+    if (!cid) {
+        co_await pipeline::Pipeline::send_problem(
+            std::move(exchange), protocol::problem_from(cid.error()));
+        co_return;
+    }
+    auto file = co_await async::offload(
+        context.pool, [&context, &cid] { return content::FileReader::open(context.blocks, *cid); });
+    if (!file) {
+        protocol::Problem problem = own_problem(file.error());
+        if (file.error() == make_error_code(CommonError::invalid_input)) {
+            problem.help = "decloud content ls CID shows what is in a folder";
+        }
+        co_await pipeline::Pipeline::send_problem(std::move(exchange), std::move(problem));
+        co_return;
+    }
+    net::http::ResponseHead head;
+    head.headers.add("Content-Type", "application/octet-stream");
+    std::uint64_t left = file->size();
+    head.headers.add("Content-Length", std::to_string(left));
+    if (!co_await exchange.start(std::move(head))) {
+        co_return;
+    }
+    while (left > 0) {
+        const auto piece = co_await async::offload(context.pool, [&file] { return file->next(); });
+        if (!piece || piece->empty() || piece->size() > left) {
+            exchange.abort();
+            co_return;
+        }
+        left -= piece->size();
+        if (!co_await exchange.write(*piece)) {
             co_return;
         }
     }

@@ -166,6 +166,8 @@ async::Task<void> answer_operator(net::http::Exchange exchange, OperatorContext&
         co_await withdraw_name(std::move(exchange), context.ipns_publisher, context.content.pool);
     } else if (path == "/operator/content/export" && !is_post) {
         co_await export_content(std::move(exchange), context.content);
+    } else if (path == "/operator/content/file" && !is_post) {
+        co_await send_file(std::move(exchange), context.content);
     } else if (path == "/operator/content/list" && !is_post) {
         co_await list_content(std::move(exchange), context.content);
     } else if (path == "/operator/content/pin" && is_post) {
