@@ -96,7 +96,7 @@ def suite(name, done, results):
 
 # Name of a build → what tools/build is told.
 BUILDS = {
-    "release": ["release", "all", "decloud_sandbox_test", "money_simulation"],
+    "release": ["release", "all", "decloud_sandbox_test", "decloud_kubo_test", "money_simulation"],
     "release-tests": ["release", "all", "decloud_tests"],
     "asan": ["asan", "all", "decloud_tests"],
 }

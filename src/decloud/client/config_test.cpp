@@ -112,6 +112,25 @@ TEST(Config, DnsServersAreAddressesWithPortsAndWebsitesAreDomains) {
     }
 }
 
+TEST(Config, ContentIsInTheHomeUnlessKuboIsNamed) {
+    EXPECT_EQ(parse_config("", "c")->content.engine, "embedded");
+    const auto read = parse_config(
+        "[content]\nengine = \"kubo\"\nkubo_api = \"unix:/run/kubo\"\n"
+        "kubo_secret_file = \"/etc/secret\"\nannounce = false\n",
+        "c");
+    ASSERT_TRUE(read) << read.error().message();
+    const auto again = parse_config(format_config(*read), "c");
+    ASSERT_TRUE(again) << again.error().message();
+    for (const Config& config : {*read, *again}) {
+        EXPECT_EQ(config.content.engine, "kubo");
+        EXPECT_EQ(config.content.kubo_api, "unix:/run/kubo");
+        EXPECT_EQ(config.content.kubo_secret_file, "/etc/secret");
+        EXPECT_FALSE(config.content.announce);
+    }
+    EXPECT_FALSE(parse_config("[content]\nengine = \"cluster\"\n", "c"));
+    EXPECT_FALSE(parse_config("[content]\nkubo_api = \"127.0.0.1:5001\"\n", "c"));
+}
+
 TEST(Config, TrialsAreOffUnlessTheyAreSetRight) {
     EXPECT_EQ(parse_config("", "c").value().trials.automatic, "off");
     const auto wrong = [](const std::string& text) {

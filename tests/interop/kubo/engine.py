@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import secrets
 import subprocess
 import sys
@@ -12,7 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "e2e"))
 
 import http1  # noqa: E402
-from harness import Cloud, expect, expect_equal, interop_home, probe, project, run_program, wait_for  # noqa: E402
+from harness import PROGRAM, Cloud, expect, expect_equal, interop_home, probe, project, run_program, wait_for  # noqa: E402
 from kubo import Kubo  # noqa: E402
 from suites import run_tests  # noqa: E402
 
@@ -92,6 +93,22 @@ class Suite:
         self.cloud.good("content", "get", cid, "-o", self.folder / "got")
         expect_equal((self.folder / "got").read_bytes(), file.read_bytes(), "content get")
         expect_equal(self.cloud.good("content", "verify", "--json").json["damaged_blocks"], 0, "verified")
+
+    def test_the_documented_commands_run(self):
+        page = (HERE.parents[2] / "docs" / "content.md").read_text()
+        commands, = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        tools = self.folder / "tools"
+        tools.mkdir()
+        (tools / "decloud").symlink_to(PROGRAM)
+        ipfs = tools / "ipfs"
+        ipfs.write_text(f'#!/bin/sh\nexec {self.program} --api-auth={self.kubo.authorization} "$@"\n')
+        ipfs.chmod(0o755)
+        environment = self.cloud.environment | self.kubo.environment | {
+            "DECLOUD_HOME": str(self.cloud.home), "PATH": f"{tools}:{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tools, env=environment, timeout=120,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        expect(done.returncode == 0 and "hello" in done.stdout and "decloud" in done.stdout, str(done))
+        expect(done.stdout.split()[1] not in self.pins(), "unpinned")
 
     def test_a_public_deployment_is_in_kubo_and_runs(self):
         cid, roots = self.deploy("open", "--public")
