@@ -177,9 +177,10 @@ class Api::Impl {
     [[nodiscard]] Result<Answer> run_once(const Request& request) {
         auto report = std::make_shared<Report>();
         auto told = report->promise.get_future();
-        boost::asio::post(pool_, [this, request, report = std::move(report)]() mutable {
-            work_.spawn(work(std::move(request), std::move(report)));
-        });
+        boost::asio::post(
+            pool_, [this, request = Request(request), report = std::move(report)]() mutable {
+                work_.spawn(work(std::move(request), std::move(report)));
+            });
         return told.get();
     }
 
@@ -238,9 +239,9 @@ class Api::Impl {
                 return error;
             }
         }
-        return Error(make_error_code(CommonError::unavailable),
+        return {make_error_code(CommonError::unavailable),
             "Kubo, which keeps this node's public content, does not answer (" + error.message() +
-                "): start it (ipfs daemon), or correct kubo_api under [content] in config.toml");
+                "): start it (ipfs daemon), or correct kubo_api under [content] in config.toml"};
     }
 
     std::mutex mutex_;

@@ -43,6 +43,8 @@ struct StoreKind {
     std::function<std::unique_ptr<OpenStore>(const std::filesystem::path&, const Clock&)> open;
 };
 
+// GoogleTest finds it by this name.
+// NOLINTNEXTLINE(readability-identifier-naming)
 inline void PrintTo(const StoreKind& kind, std::ostream* out) { *out << kind.name; }
 
 inline std::string kind_name(const ::testing::TestParamInfo<StoreKind>& info) {
@@ -157,7 +159,7 @@ TEST_P(StoreSuite, TakesTheSameContentOnce) {
 TEST_P(StoreSuite, AnswersIdentityCidsWithoutKeepingThem) {
     const Cid cid = Cid::v1(multiformats::Codec::raw,
         *multiformats::Multihash::make(multiformats::HashCode::identity, as_bytes("inline")));
-    EXPECT_EQ(as_text(**store().get(cid)), "inline");
+    EXPECT_EQ(*store().get(cid), to_bytes("inline"));
     ASSERT_TRUE(store().put(cid, as_bytes("inline")));
     EXPECT_EQ(store().bytes_used(), 0U);
     EXPECT_EQ(store().has(cid), true);
@@ -289,7 +291,7 @@ TEST_P(StoreSuite, CollectsNothingWhileAPinnedTreeHasAHole) {
     const Cid root = import(1);
     const Cid other = import(2);
     pin(root);
-    const Bytes block = **store().get(root);
+    const Bytes block = require_block(store(), root).value();
     ASSERT_TRUE(store().remove(root));
     const auto result = collect(2000);
     ASSERT_TRUE(result);
