@@ -257,11 +257,6 @@ async::Task<Result<void>> check_limits(
     net::http::Client& client,
     registry::Provider provider,
     protocol::FunctionManifest manifest) {
-    if (!manifest.egress.empty() && manifest.runtime == "wasm") {
-        co_return fail_with_help(ClientError::usage,
-            manifest.name + " asks for other machines, which wasm programs cannot reach",
-            "a native program, a server or an image, or no \"egress\" in decloud.toml");
-    }
     const std::chrono::milliseconds wanted = manifest.limits.wall;
     if (wanted <= protocol::FunctionLimits{}.wall && manifest.egress.empty()) {
         co_return Result<void>{};

@@ -1,6 +1,6 @@
 /// A component in C without a standard library: answers with the path and then the body of what it
-/// was asked. The imports are named, and their arguments passed, as the component model's canonical
-/// ABI says.
+/// was asked; behind /to/AUTHORITY with what that host says to GET /. The imports are named, and
+/// their arguments passed, as the component model's canonical ABI says.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +36,22 @@ typedef struct {
 typedef struct {
     uint64_t words[5];
 } finish_result_t;
+/// A handle, or an `error-code`, whose first byte says which.
+typedef union {
+    handle_t value;
+    uint8_t error;
+    uint64_t words[4];
+} handle_or_error_t;
+typedef struct {
+    uint64_t is_error;
+    handle_or_error_t it;
+} started_result_t;
+typedef struct {
+    uint64_t is_some;
+    uint64_t was_taken;
+    uint8_t is_error;
+    handle_or_error_t it;
+} arrived_result_t;
 
 IMPORT(TYPES, "[method]incoming-request.path-with-query")
 void request_path(handle_t request, optional_text_t* path);
@@ -61,6 +77,23 @@ IMPORT(TYPES, "[method]outgoing-body.write")
 void outgoing_stream(handle_t body, handle_result_t* stream);
 IMPORT(TYPES, "[static]outgoing-body.finish")
 void body_finish(handle_t body, int32_t has_trailers, handle_t trailers, finish_result_t* result);
+IMPORT(TYPES, "[constructor]outgoing-request") handle_t request_new(handle_t fields);
+IMPORT(TYPES, "[method]outgoing-request.set-authority")
+int32_t set_authority(handle_t request, int32_t is_some, const uint8_t* text, size_t size);
+IMPORT(TYPES, "[method]outgoing-request.set-scheme")
+int32_t set_scheme(
+    handle_t request, int32_t is_some, int32_t scheme, const uint8_t* other, size_t other_size);
+IMPORT(TYPES, "[method]outgoing-request.set-path-with-query")
+int32_t set_path(handle_t request, int32_t is_some, const uint8_t* text, size_t size);
+IMPORT("wasi:http/outgoing-handler@0.2.12", "handle")
+void send_request(
+    handle_t request, int32_t has_options, handle_t options, started_result_t* result);
+IMPORT(TYPES, "[method]future-incoming-response.subscribe") handle_t subscribe(handle_t future);
+IMPORT(TYPES, "[method]future-incoming-response.get")
+void future_get(handle_t future, arrived_result_t* result);
+IMPORT("wasi:io/poll@0.2.12", "[method]pollable.block") void pollable_block(handle_t pollable);
+IMPORT(TYPES, "[method]incoming-response.consume")
+void response_consume(handle_t response, handle_result_t* body);
 IMPORT(STREAMS, "[method]input-stream.blocking-read")
 void stream_read(handle_t stream, uint64_t most, read_result_t* result);
 IMPORT(STREAMS, "[method]output-stream.blocking-write-and-flush")
@@ -100,11 +133,9 @@ static void write(handle_t stream, const uint8_t* data, size_t size) {
     }
 }
 
-static void echo(handle_t request, handle_t output) {
-    handle_result_t body;
+static void pass(handle_t body, handle_t output) {
     handle_result_t input;
-    request_consume(request, &body);
-    incoming_stream(expect(body), &input);
+    incoming_stream(body, &input);
     while (1) {
         const size_t before = used;
         read_result_t chunk;
@@ -115,6 +146,53 @@ static void echo(handle_t request, handle_t output) {
         write(output, chunk.data, chunk.size);
         used = before;
     }
+}
+
+static void echo(handle_t request, handle_t output) {
+    handle_result_t body;
+    request_consume(request, &body);
+    pass(expect(body), output);
+}
+
+static void say_error(handle_t output, uint8_t number) {
+    const uint8_t text[] = {'e', 'r', 'r', 'o', 'r', ' ', '0' + number / 10, '0' + number % 10};
+    write(output, text, sizeof text);
+}
+
+static void ask(const uint8_t* authority, size_t size, handle_t output) {
+    const handle_t request = request_new(fields_new());
+    // 0: http.
+    if (set_authority(request, 1, authority, size) || set_scheme(request, 1, 0, 0, 0) ||
+        set_path(request, 1, (const uint8_t*)"/", 1)) {
+        __builtin_trap();
+    }
+    started_result_t started = {0};
+    send_request(request, 0, 0, &started);
+    if (started.is_error & 0xff) {
+        say_error(output, started.it.error);
+        return;
+    }
+    pollable_block(subscribe(started.it.value));
+    arrived_result_t arrived = {0};
+    future_get(started.it.value, &arrived);
+    if (arrived.is_error) {
+        say_error(output, arrived.it.error);
+        return;
+    }
+    handle_result_t body;
+    response_consume(arrived.it.value, &body);
+    pass(expect(body), output);
+}
+
+/// The length of "/to/", if the path begins with it.
+static size_t begins_with_to(optional_text_t path) {
+    const uint8_t prefix[] = {'/', 't', 'o', '/'};
+    for (size_t i = 0; i < sizeof prefix; ++i) {
+        if (!path.is_some || i >= path.size || path.data[i] != prefix[i]) {
+            return 0;
+        }
+    }
+    return sizeof prefix;
 }
 
 EXPORT("wasi:http/incoming-handler@0.2.12#handle")
@@ -130,7 +208,12 @@ void handle(handle_t request, handle_t outparam) {
     request_path(request, &path);
     write(expect(output), path.data, path.is_some ? path.size : 0);
     write(expect(output), (const uint8_t*)"\n", 1);
-    echo(request, expect(output));
+    const size_t prefix = begins_with_to(path);
+    if (prefix > 0) {
+        ask(path.data + prefix, path.size - prefix, expect(output));
+    } else {
+        echo(request, expect(output));
+    }
     output_stream_drop(expect(output));
     body_finish(expect(body), 0, 0, &finished);
 }

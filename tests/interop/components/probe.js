@@ -1,11 +1,12 @@
 // A component that does what its path says.
 import {
-  Fields, IncomingBody, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
+  Fields, OutgoingBody, OutgoingRequest, OutgoingResponse, RequestOptions, ResponseOutparam,
 } from "wasi:http/types@0.2.12";
 import { handle as sendRequest } from "wasi:http/outgoing-handler@0.2.12";
 import { subscribeDuration } from "wasi:clocks/monotonic-clock@0.2.12";
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 let calls = 0;
 
 function start(outparam, status = 200, fields = []) {
@@ -55,21 +56,113 @@ function ticks(outparam) {
   finish(answer);
 }
 
-function outgoing(outparam) {
-  const request = new OutgoingRequest(new Fields());
-  request.setScheme({ tag: "HTTP" });
-  request.setAuthority("127.0.0.1:80");
-  request.setPathWithQuery("/");
-  let answer = "sent";
+function readAll(body) {
+  const input = body.stream();
+  const pieces = [];
   try {
-    const future = sendRequest(request, undefined);
-    future.subscribe().block();
-    const result = future.get();
-    answer = JSON.stringify(result.val.tag === "err" ? result.val.val : "sent");
+    while (true) pieces.push(...input.blockingRead(65536n));
   } catch (error) {
-    answer = JSON.stringify(error.payload ?? String(error));
+    if (error.payload?.tag !== "closed") throw error;
   }
-  say(outparam, answer);
+  input[Symbol.dispose]();
+  return decoder.decode(new Uint8Array(pieces));
+}
+
+function makeRequest({ scheme = "HTTP", authority, path = "/", method = "post" }) {
+  const request = new OutgoingRequest(new Fields());
+  request.setMethod({ tag: method });
+  request.setScheme({ tag: scheme });
+  request.setAuthority(authority);
+  request.setPathWithQuery(path);
+  return request;
+}
+
+function waitFor(future) {
+  const ready = future.subscribe();
+  ready.block();
+  ready[Symbol.dispose]();
+  const { val } = future.get();
+  if (val.tag === "err") throw { payload: val.val };
+  return val.val;
+}
+
+// Sends the request that the body describes, and says what came of it.
+function outgoing(request, outparam) {
+  const wanted = JSON.parse(readAll(request.consume()));
+  let answer;
+  try {
+    const sent = makeRequest(wanted);
+    const body = sent.body();
+    let options;
+    if (wanted.patience) {
+      options = new RequestOptions();
+      for (const set of ["setConnectTimeout", "setFirstByteTimeout", "setBetweenBytesTimeout"]) {
+        options[set](BigInt(wanted.patience) * 1_000_000n);
+      }
+    }
+    const future = sendRequest(sent, options);
+    const stream = body.write();
+    if (wanted.body) stream.blockingWriteAndFlush(encoder.encode(wanted.body));
+    finish({ body, stream });
+    if (wanted.leave) {
+      const asked = { authority: wanted.authority, path: `/when?${wanted.path}`, method: "get" };
+      answer = { left: waitFor(sendRequest(makeRequest(asked), undefined)).status() === 200 };
+    } else {
+      const response = waitFor(future);
+      answer = { status: response.status(), body: readAll(response.consume()) };
+    }
+  } catch (error) {
+    answer = { error: error.payload?.tag ?? String(error) };
+  }
+  say(outparam, JSON.stringify(answer));
+}
+
+// As many requests as its path's query says, none of which is answered, and one more: what comes of that.
+function many(request, outparam) {
+  const authority = readAll(request.consume());
+  const kept = [];
+  let answer;
+  try {
+    const send = () => sendRequest(makeRequest({ authority, path: "/held", method: "get" }), undefined);
+    for (let i = Number(request.pathWithQuery().split("?")[1]); i > 0; --i) kept.push(send());
+    answer = { status: waitFor(send()).status() };
+  } catch (error) {
+    answer = { error: error.payload?.tag ?? String(error) };
+  }
+  say(outparam, JSON.stringify(answer));
+}
+
+// Passes what it gets on, and what comes back, piece by piece.
+function relay(request, outparam) {
+  const sent = makeRequest({ authority: request.pathWithQuery().split("?")[1] });
+  const body = sent.body();
+  const future = sendRequest(sent, undefined);
+  const pass = (input, output) => {
+    try {
+      while (true) output.blockingWriteAndFlush(input.blockingRead(4096n));
+    } catch (error) {
+      if (error.payload?.tag !== "closed") throw error;
+    }
+    input[Symbol.dispose]();
+  };
+  const stream = body.write();
+  pass(request.consume().stream(), stream);
+  finish({ body, stream });
+  const answer = start(outparam);
+  pass(waitFor(future).consume().stream(), answer.stream);
+  finish(answer);
+}
+
+async function fetched(request, outparam) {
+  const url = readAll(request.consume());
+  let text;
+  try {
+    const answer = await fetch(url, { method: "POST", body: "by fetch" });
+    text = `${answer.status} ${await answer.text()}`;
+  } catch (error) {
+    text = `refused: ${error}`;
+  }
+  say(outparam, text);
 }
 
 function grow() {
@@ -106,7 +199,10 @@ export const incomingHandler = {
       case "/count": return say(outparam, `${calls}\n`);
       case "/echo": return echo(request, outparam);
       case "/ticks": return ticks(outparam);
-      case "/outgoing": return outgoing(outparam);
+      case "/outgoing": return outgoing(request, outparam);
+      case "/many": return many(request, outparam);
+      case "/relay": return relay(request, outparam);
+      case "/fetch": return fetched(request, outparam);
       case "/spin": while (true);
       case "/sleep": return subscribeDuration(3_600_000_000_000n).block();
       case "/grow": return grow();

@@ -15,6 +15,7 @@
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +37,8 @@ constexpr int kBadGateway = 502;
 constexpr int kGatewayTimeout = 504;
 constexpr std::size_t kBufferBytes = std::size_t{16} * 1024;
 constexpr std::size_t kMaxTargetBytes = std::size_t{8} * 1024;
+constexpr std::string_view kMalformed = "http_request_error";
+constexpr std::string_view kProxyStatus = "Proxy-Status";
 
 /// A connection to a host as a Stream.
 class TransportStream final : public Stream {
@@ -60,14 +63,34 @@ class TransportStream final : public Stream {
 /// Why a request is not passed on.
 struct Refusal {
     int status = kForbidden;
-    std::string reason;
+    /// A type of RFC 9209 §2.3.
+    std::string_view type = "http_request_denied";
+    std::string reason{};
 };
 
-Refusal refusal_of(const Error& error) {
-    const int status = error == make_error_code(NetError::address_forbidden) ? kForbidden
-                       : error == make_error_code(CommonError::timeout)      ? kGatewayTimeout
-                                                                             : kBadGateway;
-    return {status, error.message()};
+/// Where the way to a host ended. `late` is what a time limit means; `slow` says that the limit for
+/// connecting has passed.
+Refusal refusal_of(const Error& error, std::string_view late, bool slow) {
+    if (error == make_error_code(NetError::address_forbidden)) {
+        return {kForbidden, "destination_ip_prohibited", error.message()};
+    }
+    if (error == make_error_code(CommonError::timeout)) {
+        return {kGatewayTimeout, late, error.message()};
+    }
+    std::string_view type = "proxy_internal_error";
+    if (error == make_error_code(NetError::name_not_found)) {
+        type = "dns_error";
+    } else if (error == make_error_code(NetError::connect_failed)) {
+        type = slow ? "connection_timeout" : "connection_refused";
+    } else if (error == make_error_code(NetError::tls_failed)) {
+        type = error.message().contains("certificate") ? "tls_certificate_error"
+                                                       : "tls_protocol_error";
+    } else if (error == make_error_code(NetError::connection_closed)) {
+        type = "connection_terminated";
+    } else if (error == make_error_code(NetError::malformed_message)) {
+        type = "http_protocol_error";
+    }
+    return {kBadGateway, type, error.message()};
 }
 
 /// For Asio, which wants results that can be made empty.
@@ -140,8 +163,18 @@ class ForwardProxy::Impl {
               Endpoint{},
               server_settings(settings_),
               [this](Exchange exchange) { return answer(std::move(exchange)); })),
-          tasks_(executor) {
-        tasks_.spawn(server_->run());
+          tasks_(executor) {}
+
+    void listen() { tasks_.spawn(server_->run()); }
+    void add(int socket) {
+        net::internal::Socket connection(executor_);
+        boost::system::error_code error;
+        connection.assign(asio::generic::stream_protocol(AF_UNIX, 0), socket, error);
+        if (error) {
+            ::close(socket);
+            return;
+        }
+        server_->serve(std::move(connection));
     }
 
     [[nodiscard]] const ForwardProxyUse& use() const { return use_; }
@@ -220,22 +253,23 @@ async::Task<void> ForwardProxy::Impl::refuse(Exchange* exchange, Refusal refusal
     ResponseHead head;
     head.status = refusal.status;
     head.headers.add("Content-Type", "text/plain; charset=utf-8");
+    head.headers.add(kProxyStatus, fmt::format("decloud; error={}", refusal.type));
     (void)co_await exchange->send(std::move(head), "the way out: " + refusal.reason + "\n");
 }
 
 std::expected<Url, Refusal> ForwardProxy::Impl::judge(const RequestHead& head) const {
     const bool is_connect = head.method == "CONNECT";
     if (!is_connect && (head.target.starts_with('/') || head.target == "*")) {
-        return std::unexpected(
-            Refusal{kBadRequest, "this is an HTTP proxy, which is asked for whole URLs"});
+        return std::unexpected(Refusal{
+            kBadRequest, kMalformed, "this is an HTTP proxy, which is asked for whole URLs"});
     }
     const auto url = parse_url(is_connect ? "http://" + head.target : head.target);
     if (!url || (is_connect && url->target != "/")) {
-        return std::unexpected(
-            Refusal{kBadRequest, url ? "CONNECT wants HOST:PORT" : url.error().detail()});
+        return std::unexpected(Refusal{
+            kBadRequest, kMalformed, url ? "CONNECT wants HOST:PORT" : url.error().detail()});
     }
-    if (url->scheme != Scheme::http) {
-        return std::unexpected(Refusal{kBadRequest, "https goes through CONNECT"});
+    if (url->scheme != Scheme::http && !settings_.https_urls) {
+        return std::unexpected(Refusal{kBadRequest, kMalformed, "https goes through CONNECT"});
     }
     if (!is_host_name(url->host)) {
         return std::unexpected(
@@ -254,7 +288,7 @@ async::Task<void> ForwardProxy::Impl::open_tunnel(Exchange* exchange, Url url) {
         net::internal::connect(
             executor_, std::move(url), std::nullopt, settings_.policy, nullptr, false));
     if (!host) {
-        co_await refuse(exchange, refusal_of(host.error()));
+        co_await refuse(exchange, refusal_of(host.error(), "connection_timeout", false));
         co_return;
     }
     auto client = co_await exchange->upgrade({});
@@ -307,11 +341,14 @@ async::Task<void> ForwardProxy::Impl::pass_on(std::shared_ptr<Exchange> exchange
     ClientRequest request = make_request(exchange, url);
     count(RelayDirection::to_server,
         request.method.size() + request.target.size() + 12 + size_of(request.headers));
+    const auto began = std::chrono::steady_clock::now();
     // The client's own limits of time end it.
     auto response = co_await unless_gone(exchange->hang_up(), std::chrono::hours(24),
         client_.request(std::move(url), std::move(request)));
     if (!response) {
-        co_await refuse(exchange.get(), refusal_of(response.error()));
+        const bool slow = std::chrono::steady_clock::now() - began >= settings_.connect_timeout;
+        co_await refuse(
+            exchange.get(), refusal_of(response.error(), "http_response_timeout", slow));
         co_return;
     }
     const auto hang_up = exchange->hang_up().on_cancel([&response] { response->abort(); });
@@ -322,10 +359,13 @@ async::Task<void> ForwardProxy::Impl::pass_back(Exchange* exchange, ClientRespon
     ResponseHead head = response->head();
     count(RelayDirection::to_client, 15 + head.reason.size() + size_of(head.headers));
     if (head.status < 200) {
-        co_await refuse(exchange, {kBadGateway, "the host wants another protocol"});
+        co_await refuse(
+            exchange, {kBadGateway, "http_upgrade_failed", "the host wants another protocol"});
         co_return;
     }
     strip_hop_by_hop(head.headers);
+    // What it says is the proxy's own word.
+    head.headers.remove(kProxyStatus);
     if (!co_await exchange->start(std::move(head))) {
         exchange->abort();
         co_return;
@@ -354,12 +394,22 @@ Result<std::unique_ptr<ForwardProxy>> ForwardProxy::serve(
         ::close(listener);
         return fail(errno_error("taking over a listener", error.value()));
     }
+    auto impl =
+        std::make_unique<Impl>(std::move(executor), std::move(acceptor), std::move(settings));
+    impl->listen();
+    return std::unique_ptr<ForwardProxy>(new ForwardProxy(std::move(impl)));
+}
+
+std::unique_ptr<ForwardProxy> ForwardProxy::make(
+    async::Executor executor, ForwardProxySettings settings) {
+    asio::ip::tcp::acceptor none(executor);
     return std::unique_ptr<ForwardProxy>(new ForwardProxy(
-        std::make_unique<Impl>(std::move(executor), std::move(acceptor), std::move(settings))));
+        std::make_unique<Impl>(std::move(executor), std::move(none), std::move(settings))));
 }
 
 ForwardProxy::ForwardProxy(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ForwardProxy::~ForwardProxy() = default;
+void ForwardProxy::add(int socket) { impl_->add(socket); }
 ForwardProxyUse ForwardProxy::use() const { return impl_->use(); }
 async::Task<void> ForwardProxy::stop() { return impl_->stop(); }
 

@@ -29,6 +29,9 @@ struct ForwardProxySettings {
     std::chrono::milliseconds connect_timeout{10'000};
     /// Without a byte in either direction.
     std::chrono::milliseconds idle_timeout{300'000};
+    /// Takes https URLs too, and speaks TLS with their hosts itself, as any client of this node
+    /// does: for clients that cannot.
+    bool https_urls = false;
 };
 
 /// What has passed through a ForwardProxy.
@@ -45,18 +48,25 @@ struct ForwardProxyUse {
 
 /// An HTTP proxy that leads to some hosts only: CONNECT, and requests for absolute http URLs
 /// (RFC 9110 §9.3.6, RFC 9112 §3.2.2). Refusals are 403 with the reason as text; hosts that cannot
-/// be reached 502 or 504. Single threaded.
+/// be reached 502 or 504. Only such answers of its own have a `Proxy-Status`, "decloud; error=TYPE"
+/// (RFC 9209 §2.3). Single threaded.
 class ForwardProxy {
   public:
     /// Serves what connects to `listener`, a listening TCP socket of IPv4, which it owns from now
     /// on, also if this fails. Errors: from errno.
     [[nodiscard]] static Result<std::unique_ptr<ForwardProxy>> serve(
         async::Executor executor, int listener, ForwardProxySettings settings);
+    /// Serves what `add` brings.
+    [[nodiscard]] static std::unique_ptr<ForwardProxy> make(
+        async::Executor executor, ForwardProxySettings settings);
     /// `stop` must have ended.
     ~ForwardProxy();
     ForwardProxy(const ForwardProxy&) = delete;
     ForwardProxy& operator=(const ForwardProxy&) = delete;
 
+    /// Serves a connected stream socket, which it owns from now on; it is closed if there are too
+    /// many.
+    void add(int socket);
     /// So far.
     [[nodiscard]] ForwardProxyUse use() const;
     /// Ends all connections at once and waits for what still runs.

@@ -7,7 +7,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <string>
 
 namespace decloud::net::http {
@@ -127,6 +129,91 @@ TEST(ForwardProxy, PassesRequestsForWholeUrlsOn) {
         EXPECT_EQ(use.requests, 1U);
         EXPECT_GT(use.sent_bytes, 4U);
         EXPECT_GT(use.received_bytes, answer.size() / 2);
+        co_await proxy.proxy().stop();
+        co_await server.stop();
+    });
+}
+
+TEST(ForwardProxy, ServesConnectionsThatAreBroughtToIt) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        TestServer server(executor, echo);
+        auto settings = leads_to({at("localhost", server.port())});
+        settings.max_connections = 1;
+        const auto proxy = ForwardProxy::make(executor, std::move(settings));
+        const auto bring = [&proxy](RawClient& client) {
+            std::array<int, 2> pair{};
+            ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()), 0);
+            client.socket.assign(boost::asio::ip::tcp::v4(), pair[0]);
+            proxy->add(pair[1]);
+        };
+        RawClient client(executor);
+        bring(client);
+        RawClient too_many(executor);
+        bring(too_many);
+        EXPECT_EQ(co_await too_many.read_to_end(), "");
+        co_await client.send(get_whole(at("localhost", server.port())));
+        EXPECT_THAT(co_await client.read_to_end(), HasSubstr("GET /a?b\n"));
+        EXPECT_EQ(proxy->use().requests, 1U);
+        co_await proxy->stop();
+        co_await server.stop();
+    });
+}
+
+TEST(ForwardProxy, StopsAmidARequestWhoseClientIsStillThere) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        async::Event asked(executor);
+        async::Event left(executor);
+        TestServer server(executor, [&](Exchange exchange) -> async::Task<void> {
+            asked.set();
+            (void)co_await exchange.read_all(1000);
+            left.set();
+        });
+        const auto proxy = ForwardProxy::make(executor, leads_to({at("localhost", server.port())}));
+        std::array<int, 2> pair{};
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()), 0);
+        RawClient client(executor);
+        client.socket.assign(boost::asio::ip::tcp::v4(), pair[0]);
+        proxy->add(pair[1]);
+        const std::string host = at("localhost", server.port());
+        co_await client.send("POST http://" + host + "/ HTTP/1.1\r\nHost: " + host +
+                             "\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbo");
+        EXPECT_TRUE(co_await asked.wait(std::chrono::seconds(30)));
+        co_await proxy->stop();
+        EXPECT_TRUE(co_await left.wait(std::chrono::seconds(30)));
+        co_await server.stop();
+    });
+}
+
+TEST(ForwardProxy, SaysOfWhichTypeAFailureIs) {
+    run_loop([](async::Executor executor) -> async::Task<void> {
+        TestServer server(executor, [](Exchange exchange) -> async::Task<void> {
+            ResponseHead head;
+            head.headers.add("Proxy-Status", "decloud; error=dns_error");
+            (void)co_await exchange.send(std::move(head), std::string("from the host"));
+        });
+        boost::asio::ip::tcp::acceptor closed(executor);
+        closed.open(boost::asio::ip::tcp::v4());
+        closed.bind({boost::asio::ip::address_v4::loopback(), 0});
+        const std::string nobody = at("localhost", closed.local_endpoint().port());
+        const std::string host = at("localhost", server.port());
+        auto settings = leads_to({host, nobody});
+        settings.https_urls = true;
+        TestProxy proxy(executor, std::move(settings));
+        const auto expect = [&](std::string request, std::string_view type) -> async::Task<void> {
+            const std::string answer = co_await talk(executor, proxy.port(), request);
+            EXPECT_THAT(
+                answer, HasSubstr(fmt::format("Proxy-Status: decloud; error={}\r\n", type)));
+        };
+        co_await expect(get_whole("localhost:1"), "http_request_denied");
+        co_await expect(
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "http_request_error");
+        co_await expect(get_whole(nobody), "connection_refused");
+        co_await expect(
+            "GET https://" + host + "/ HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n",
+            "tls_protocol_error");
+        const std::string passed = co_await talk(executor, proxy.port(), get_whole(host));
+        EXPECT_THAT(passed, HasSubstr("from the host"));
+        EXPECT_THAT(passed, ::testing::Not(HasSubstr("Proxy-Status"))) << "a host speaks for it";
         co_await proxy.proxy().stop();
         co_await server.stop();
     });

@@ -134,6 +134,14 @@ async::Task<void> ServerImpl::accept_from(OneAcceptor& acceptor) {
     }
 }
 
+void ServerImpl::serve(net::internal::Socket socket) {
+    if (!stopping_ && connections_.size() < settings_.max_connections) {
+        const auto connection =
+            std::make_shared<ServerConnection>(shared_from_this(), std::move(socket));
+        tasks_.spawn(connection->serve());
+    }
+}
+
 async::Task<void> ServerImpl::run() {
     const auto self = shared_from_this();
     if (stopping_) {

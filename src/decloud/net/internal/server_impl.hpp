@@ -31,6 +31,8 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
     ~ServerImpl();
 
     [[nodiscard]] async::Task<void> run();
+    /// Serves a connection besides those that it accepts; one too many is closed.
+    void serve(net::internal::Socket socket);
     [[nodiscard]] async::Task<void> stop(std::chrono::milliseconds grace);
 
     [[nodiscard]] const async::Executor& executor() const { return executor_; }

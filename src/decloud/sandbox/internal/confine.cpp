@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -110,6 +111,14 @@ Result<void> give_up_user() {
     return {};
 }
 
+/// As many as there may be at most, if that is less.
+std::uint64_t open_files_within(std::uint64_t wanted) {
+    rlimit limits{};
+    return ::getrlimit(RLIMIT_NOFILE, &limits) == 0
+               ? std::min<std::uint64_t>(wanted, limits.rlim_max)
+               : wanted;
+}
+
 Result<void> limit(__rlimit_resource resource, std::uint64_t value) {
     const rlimit limits{.rlim_cur = value, .rlim_max = value};
     if (::setrlimit(resource, &limits) != 0) {
@@ -120,7 +129,7 @@ Result<void> limit(__rlimit_resource resource, std::uint64_t value) {
 
 Result<void> set_limits(const Confinement& wanted) {
     TRY_VOID(limit(RLIMIT_CORE, 0));
-    TRY_VOID(limit(RLIMIT_NOFILE, wanted.open_files));
+    TRY_VOID(limit(RLIMIT_NOFILE, open_files_within(wanted.open_files)));
     TRY_VOID(limit(RLIMIT_MSGQUEUE, 0));
 #ifndef DECLOUD_SANITIZE
     // AddressSanitizer's shadow alone is larger than any such limit.

@@ -19,6 +19,24 @@ Result<Pipe> make_pipe(int flags) {
     return Pipe{.reader = UniqueFd(fds[0]), .writer = UniqueFd(fds[1])};
 }
 
+Result<std::array<UniqueFd, 2>> make_stream_pair() {
+    std::array<int, 2> fds{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds.data()) != 0) {
+        return fail(errno_error("socketpair"));
+    }
+    return std::array<UniqueFd, 2>{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+bool is_unix_stream(int fd) {
+    const auto option = [fd](int name) {
+        int value = -1;
+        socklen_t size = sizeof value;
+        return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+    };
+    return option(SO_DOMAIN) == AF_UNIX && option(SO_TYPE) == SOCK_STREAM &&
+           option(SO_ACCEPTCONN) == 0;
+}
+
 Result<std::array<UniqueFd, 2>> make_socket_pair() {
     std::array<int, 2> fds{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()) != 0) {

@@ -50,6 +50,10 @@ struct Pipe {
 [[nodiscard]] Result<Pipe> make_pipe(int flags = 0);
 /// A connected pair of SOCK_SEQPACKET sockets, close-on-exec.
 [[nodiscard]] Result<std::array<UniqueFd, 2>> make_socket_pair();
+/// A connected pair of SOCK_STREAM sockets, close-on-exec, that do not block.
+[[nodiscard]] Result<std::array<UniqueFd, 2>> make_stream_pair();
+/// True for a stream socket of the Unix family that does not listen.
+[[nodiscard]] bool is_unix_stream(int fd);
 /// A file in memory that holds `content` and can no longer be changed.
 [[nodiscard]] Result<UniqueFd> make_sealed_memory(BytesView content);
 /// The whole file from its start; limit_exceeded if it is larger than `limit`.

@@ -39,7 +39,7 @@ constexpr std::array kOwnCode{"brk", "clock_getres", "clock_gettime", "clock_nan
     "set_robust_list", "set_tid_address", "sigaltstack", "tgkill", "write", "writev"};
 
 constexpr std::array kWasm{"epoll_create1", "epoll_ctl", "epoll_wait", "eventfd2", "pipe2",
-    "pkey_alloc", "pkey_free", "pkey_mprotect"};
+    "pkey_alloc", "pkey_free", "pkey_mprotect", "recvfrom", "sendto", "shutdown"};
 
 constexpr std::array kOneShot{
     "fchmod", "fchmodat", "fsync", "mkdirat", "open", "openat", "umask", "unlinkat"};
@@ -163,16 +163,18 @@ scmp_arg_cmp equals(unsigned argument, std::uint64_t value) {
     return {.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
 }
 
+/// Of socket's second argument, without its flags.
+constexpr std::uint64_t kSocketTypes = 0xf;
+
 /// Unix sockets, and nothing of TCP's kind but TCP itself.
 void allow_tcp(FilterBuilder& filter) {
-    constexpr std::uint64_t kTypes = 0xf;
     for (const std::uint64_t protocol : {std::uint64_t{0}, std::uint64_t{IPPROTO_TCP}}) {
         filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socket),
-            {equals(0, AF_INET), masked(1, kTypes, SOCK_STREAM), equals(2, protocol)});
+            {equals(0, AF_INET), masked(1, kSocketTypes, SOCK_STREAM), equals(2, protocol)});
     }
     for (const std::uint64_t type : {SOCK_DGRAM, SOCK_RAW}) {
         filter.add(SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket),
-            {equals(0, AF_INET), masked(1, kTypes, type)});
+            {equals(0, AF_INET), masked(1, kSocketTypes, type)});
     }
     for (std::uint64_t family = 0; family < AF_MAX; ++family) {
         if (family != AF_UNIX && family != AF_INET) {
@@ -213,7 +215,7 @@ Result<SeccompProgram> make_native(Network network) {
     return filter.finish();
 }
 
-Result<SeccompProgram> make_own(Names more) {
+Result<SeccompProgram> make_own(Names more, bool may_make_pairs = false) {
     FilterBuilder filter(SCMP_ACT_ERRNO(EPERM));
     filter.add(SCMP_ACT_ALLOW, kOwnCode);
     filter.add(SCMP_ACT_ALLOW, more);
@@ -228,6 +230,11 @@ Result<SeccompProgram> make_own(Names more) {
     // Naming threads and memory, as allocators and thread libraries do; nothing else of prctl.
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equals(0, 15 /* PR_SET_NAME */)});
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), {equals(0, 0x53564d41 /* PR_SET_VMA */)});
+    if (may_make_pairs) {
+        // Streams only: a datagram socket could be sent to other addresses.
+        filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socketpair),
+            {equals(0, AF_UNIX), masked(1, kSocketTypes, SOCK_STREAM), equals(2, 0)});
+    }
     return filter.finish();
 }
 
@@ -236,7 +243,7 @@ Result<SeccompProgram> make_own(Names more) {
 Result<SeccompProgram> make_seccomp_program(SystemCalls list) {
     switch (list) {
         case SystemCalls::wasm:
-            return make_own(kWasm);
+            return make_own(kWasm, true);
         case SystemCalls::one_shot:
             return make_own(kOneShot);
         case SystemCalls::image:

@@ -11,7 +11,8 @@ namespace decloud::sandbox::internal {
 /// Allow-lists of system calls. Each kills the process when it calls through a foreign
 /// architecture's entry (int 0x80, x32); what is not on the list gets an error.
 enum class SystemCalls {
-    /// Our own code with the WASM engine and its threads; no new descriptors but memory and pipes.
+    /// Our own code with the WASM engine and its threads; no new descriptors but memory, pipes and
+    /// pairs of connected Unix sockets.
     wasm,
     /// Our own code that compiles or unpacks and ends.
     one_shot,

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 namespace decloud::sandbox::internal {
@@ -105,6 +106,20 @@ TEST(Seccomp, ALimitForCoreDumpsCanBeReadAndNotChanged) {
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
     EXPECT_EQ(try_call(SystemCalls::native, SYS_setrlimit, RLIMIT_NOFILE, place), 0);
     EXPECT_EQ(try_call(SystemCalls::native, SYS_prlimit64, 0, RLIMIT_NOFILE, place), 0);
+}
+
+TEST(Seccomp, WasmWorkersMakeNoSocketsButConnectedPairs) {
+    std::array<int, 2> pair{};
+    const auto place = reinterpret_cast<long>(pair.data());
+    EXPECT_EQ(
+        try_call(SystemCalls::wasm, SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, place),
+        0);
+    EXPECT_EQ(try_call(SystemCalls::wasm, SYS_socketpair, AF_UNIX, SOCK_DGRAM, 0, place), EPERM);
+    EXPECT_EQ(
+        try_call(SystemCalls::one_shot, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, place), EPERM);
+    for (const long family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}) {
+        EXPECT_EQ(try_call(SystemCalls::wasm, SYS_socket, family, SOCK_STREAM, 0), EPERM);
+    }
 }
 
 #if defined(__x86_64__)

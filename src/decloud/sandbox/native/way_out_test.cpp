@@ -55,6 +55,10 @@ class Greetings final : public Egress {
     [[nodiscard]] Result<std::unique_ptr<EgressProxy>> open(int listener) override {
         return std::make_unique<Greeter>(executor_, listener);
     }
+    [[nodiscard]] std::unique_ptr<EgressConnections> open() override {
+        ADD_FAILURE() << "only components are asked for connections";
+        return nullptr;
+    }
 
   private:
     async::Executor executor_;
@@ -123,8 +127,10 @@ TEST_F(WayOut, VariablesOfTheDeploymentComeFirst) {
 }
 
 TEST_F(WayOut, IsRefusedWhereARuntimeHasNone) {
-    EXPECT_EQ(
-        sandbox_->accepts(manifest("wasm", "a.wasm")).error().code(), CommonError::invalid_input);
+    const auto module = run(sandbox_->prepare("bafymodule", "owner",
+        testing::program_package("wasm_hello"), manifest("wasm", "wasm_hello")));
+    ASSERT_FALSE(module);
+    EXPECT_EQ(module.error().code(), CommonError::invalid_input);
     EXPECT_TRUE(sandbox_->accepts(manifest("oci", "image.tar")));
 }
 

@@ -16,7 +16,15 @@ namespace {
 
 using Reason = std::array<char, 304>;
 
-Stdio& stdio_of(void* data) { return *static_cast<Stdio*>(data); }
+/// What the callbacks of a run work on.
+struct Run {
+    Stdio& stdio;
+    const Connect& connect;
+};
+
+Stdio& stdio_of(void* data) { return static_cast<Run*>(data)->stdio; }
+
+int connect(void* data) { return static_cast<Run*>(data)->connect().release(); }
 
 bool check(void* data) { return stdio_of(data).check(); }
 
@@ -131,16 +139,21 @@ Result<Component> ComponentEngine::load(BytesView code) const {
     return Component(component);
 }
 
-Outcome run_component(const Component& component, const RunRequest& request, Stdio& stdio) {
+Outcome run_component(const Component& component,
+    const RunRequest& request,
+    Stdio& stdio,
+    const Connect& connect_run) {
     const auto begin = thread_time();
-    const decloud_http_callbacks_t callbacks{.data = &stdio,
+    Run run{.stdio = stdio, .connect = connect_run};
+    const decloud_http_callbacks_t callbacks{.data = &run,
         .check = check,
         .read = read,
         .input_descriptor = input_descriptor,
         .offer = offer,
         .push = push,
         .output_descriptor = output_descriptor,
-        .write_error = write_error};
+        .write_error = write_error,
+        .connect = request.has_way_out ? connect : nullptr};
     const decloud_http_settings_t settings{.head = request.head.data(),
         .head_size = request.head.size(),
         .environment = request.environment.data(),

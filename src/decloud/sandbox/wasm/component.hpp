@@ -11,6 +11,7 @@
 #include <decloud_wasmtime.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 namespace decloud::sandbox::wasm {
@@ -60,8 +61,12 @@ class ComponentEngine {
     std::unique_ptr<decloud_http_engine_t, Release> engine_;
 };
 
+/// Makes a connection to the node's proxy that does not block; an empty one if it cannot.
+using Connect = std::function<internal::UniqueFd()>;
+
 /// Gives `request` to a fresh instance of `component`, on this thread. The engine must be ticking.
+/// `connect` is asked if the request has a way out.
 [[nodiscard]] Outcome run_component(
-    const Component& component, const RunRequest& request, Stdio& stdio);
+    const Component& component, const RunRequest& request, Stdio& stdio, const Connect& connect);
 
 }  // namespace decloud::sandbox::wasm

@@ -114,6 +114,10 @@ async::Task<std::optional<Outcome>> Invocation::run(
         worker->cancel(id);
     });
     PendingRun run(executor_);
+    if (egress_) {
+        request.has_way_out = true;
+        run.connect = [this](UniqueFd connection) { connect(std::move(connection)); };
+    }
     worker->start(run, request, environment_, std::move(input->fd));
     std::optional<async::TaskGroup> pumps;
     internal::InputPipe pipe;
@@ -141,10 +145,26 @@ async::Task<std::optional<Outcome>> Invocation::run(
         pumps->cancel();
         co_await pumps->join();
     }
-    if (!run.result) {
-        co_return worker_died(run);
+    co_return co_await end(&run);
+}
+
+async::Task<std::optional<Outcome>> Invocation::end(PendingRun* run) {
+    if (proxy_) {
+        co_await proxy_->stop();
     }
-    co_return co_await deliver(std::move(*run.result), run.output);
+    std::optional<Outcome> outcome =
+        run->result ? co_await deliver(std::move(*run->result), run->output) : worker_died(*run);
+    if (outcome && egress_) {
+        outcome->egress = proxy_ ? proxy_->use() : EgressUse{};
+    }
+    co_return outcome;
+}
+
+void Invocation::connect(UniqueFd connection) {
+    if (!proxy_) {
+        proxy_ = egress_->open();
+    }
+    proxy_->add(connection.release());
 }
 
 async::Task<Outcome> Invocation::deliver(RunResult result, const Bytes& output) {
@@ -190,7 +210,7 @@ std::optional<Outcome> Invocation::worker_died(const PendingRun& run) {
         outcome.cpu = limits_.wall;
         return outcome;
     }
-    if (!retried_ && !delivered_ && body_->whole() != nullptr) {
+    if (!retried_ && !delivered_ && !proxy_ && body_->whole() != nullptr) {
         retried_ = true;
         return std::nullopt;
     }

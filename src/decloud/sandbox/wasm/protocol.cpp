@@ -44,6 +44,7 @@ Bytes encode(const RunRequest& request, const Environment& environment) {
     writer.reserve(sizeof(RunNumbers) + size + request.head.size() + request.body.size() + 16);
     writer.put(MessageKind::run);
     writer.put(request.input);
+    writer.put(static_cast<std::uint8_t>(request.has_way_out));
     writer.put(RunNumbers{.id = request.id,
         .memory_bytes = request.memory_bytes,
         .response_bytes = request.response_bytes,
@@ -68,6 +69,7 @@ std::optional<RunRequest> parse_run(BytesView message) {
     const auto kind = reader.get<MessageKind>();
     RunRequest request;
     request.input = reader.get<InputKind>();
+    request.has_way_out = reader.get<std::uint8_t>() != 0;
     const auto numbers = reader.get<RunNumbers>();
     request.id = numbers.id;
     request.module = numbers.module;

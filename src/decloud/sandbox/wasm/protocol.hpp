@@ -26,6 +26,9 @@ enum class MessageKind : std::uint8_t {
     /// A run's output streams: descriptor: the pipe to read.
     stream,
     done,
+    /// A run sends a request of its own: its number; descriptor: one end of a connection to the
+    /// proxy.
+    connect,
 };
 
 /// What compiled code is.
@@ -48,6 +51,8 @@ struct RunRequest {
     std::uint64_t response_bytes = 0;
     std::uint32_t stderr_bytes = 0;
     InputKind input = InputKind::inline_bytes;
+    /// `connect` messages are answered.
+    bool has_way_out = false;
     std::uint32_t environment_count = 0;
     /// For a component: the request's head as HTTP/1.1. Else empty.
     BytesView head;

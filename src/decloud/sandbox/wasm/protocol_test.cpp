@@ -17,6 +17,7 @@ TEST(WasmProtocol, ARunSurvivesTheJourney) {
                                            .memory_bytes = kMiB,
                                            .response_bytes = 99,
                                            .stderr_bytes = 5,
+                                           .has_way_out = true,
                                            .head = as_bytes(std::string_view("GET / HTTP/1.1")),
                                            .environment = {},
                                            .body = body},
@@ -27,6 +28,7 @@ TEST(WasmProtocol, ARunSurvivesTheJourney) {
     EXPECT_EQ(run->module, 3U);
     EXPECT_EQ(run->wall_ms, 15'000U);
     EXPECT_EQ(run->memory_bytes, kMiB);
+    EXPECT_TRUE(run->has_way_out);
     EXPECT_EQ(run->environment_count, 2U);
     EXPECT_EQ(as_text(run->environment), std::string_view("A=1\0B=\0", 7));
     EXPECT_EQ(as_text(run->head), "GET / HTTP/1.1");

@@ -80,6 +80,7 @@ class RunWorker {
             case MessageKind::loaded:
             case MessageKind::stream:
             case MessageKind::done:
+            case MessageKind::connect:
                 break;
         }
         return false;
@@ -228,9 +229,25 @@ class RunWorker {
             return run_program(*engine_, *command, request, stdio, store);
         }
         if (const auto* component = std::get_if<Component>(&program)) {
-            return run_component(*component, request, stdio);
+            return run_component(
+                *component, request, stdio, [this, id = request.id] { return connect(id); });
         }
         return run_verifier(verifier_engine(), std::get<VerifierProgram>(program), stdio, store);
+    }
+
+    /// Gives one end of a new connection to the node's proxy, and returns the other, which does not
+    /// block.
+    internal::UniqueFd connect(std::uint64_t id) const {
+        auto pair = internal::make_stream_pair();
+        if (!pair) {
+            return {};
+        }
+        WireWriter writer;
+        writer.put(MessageKind::connect);
+        writer.put(id);
+        const int theirs = (*pair)[1].get();
+        const auto sent = internal::send_message(socket_, writer.bytes(), std::span(&theirs, 1), 0);
+        return sent ? std::move((*pair)[0]) : internal::UniqueFd();
     }
 
     Stdio::Settings stdio_settings(const RunRequest& request, Message& message) {
@@ -278,7 +295,7 @@ int run_worker_main(int socket, const internal::AcceptedLayers& accepted, std::u
     const sched_param parameters{};
     ::sched_setscheduler(0, SCHED_BATCH, &parameters);
     auto confined = internal::confine(
-        {.open_files = 8 * std::uint64_t{runs} + 64, .system_calls = internal::SystemCalls::wasm},
+        {.open_files = 24 * std::uint64_t{runs} + 64, .system_calls = internal::SystemCalls::wasm},
         accepted);
     RunWorker worker(socket, runs);
     if (confined) {

@@ -185,8 +185,12 @@ async::Task<Result<std::shared_ptr<const Artifact>>> WasmRuntime::prepare(
         co_return fail(code.error());
     }
     CO_TRY(const ProgramKind kind, kind_of(*code));
+    if (manifest.egress && kind != ProgramKind::component) {
+        co_return fail(CommonError::invalid_input,
+            "only a WebAssembly component has a way to other machines, and this is a module");
+    }
     co_return std::make_shared<const WasmArtifact>(std::move(program_key), std::move(isolation_key),
-        name, kind, std::move(*code), std::move(use));
+        name, kind, std::move(*code), std::move(use), std::move(manifest.egress));
 }
 
 Result<ProgramKind> WasmRuntime::kind_of(const UniqueFd& code) const {
@@ -252,7 +256,7 @@ async::Task<Outcome> WasmRuntime::invoke(std::shared_ptr<const Artifact> artifac
     }
     co_return co_await run(
         std::move(program), Invocation(executor_, {}, std::move(environment), std::move(body),
-                                std::move(sink), limits, std::move(cancel)));
+                                std::move(sink), limits, nullptr, std::move(cancel)));
 }
 
 async::Task<Outcome> WasmRuntime::answer(std::shared_ptr<const Artifact> artifact,
@@ -277,9 +281,10 @@ async::Task<Outcome> WasmRuntime::answer(std::shared_ptr<const Artifact> artifac
     const server::BodyFraming framing{
         .length = whole != nullptr ? whole->size() : request.content_length};
     std::string head = server::make_request_head(request, framing);
+    std::shared_ptr<Egress> egress = program->egress();
     co_return co_await run(std::move(program),
         Invocation(executor_, std::move(head), component_environment(request, std::move(own)),
-            std::move(body), std::move(sink), limits, std::move(cancel)));
+            std::move(body), std::move(sink), limits, std::move(egress), std::move(cancel)));
 }
 
 async::Task<Outcome> WasmRuntime::run(

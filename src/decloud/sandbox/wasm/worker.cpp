@@ -184,6 +184,8 @@ bool WasmWorker::on_message(Message message) {
             return on_done(message.data);
         case MessageKind::stream:
             return on_stream(std::move(message));
+        case MessageKind::connect:
+            return on_connect(std::move(message));
         case MessageKind::loaded:
             return on_loaded(message.data);
         case MessageKind::ready: {
@@ -231,6 +233,18 @@ bool WasmWorker::on_stream(Message message) {
     }
     place->second->stream = std::move(message.fds[0]);
     place->second->started.set();
+    return true;
+}
+
+bool WasmWorker::on_connect(Message message) {
+    WireReader reader(message.data.subspan(1));
+    const auto id = reader.get<std::uint64_t>();
+    const auto place = runs_.find(id);
+    if (!reader.complete() || message.fds.size() != 1 || place == runs_.end() ||
+        !place->second->connect || !internal::is_unix_stream(message.fds[0].get())) {
+        return false;
+    }
+    place->second->connect(std::move(message.fds[0]));
     return true;
 }
 

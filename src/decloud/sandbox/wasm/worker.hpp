@@ -13,6 +13,7 @@
 #include <decloud/async/task_group.hpp>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,6 +31,8 @@ struct PendingRun {
     internal::Completion started;
     internal::Completion done;
     internal::UniqueFd stream;
+    /// Takes the connections on which it sends requests of its own; empty: it may send none.
+    std::function<void(internal::UniqueFd)> connect;
     std::optional<RunResult> result;
     /// What `result.output` views.
     Bytes output;
@@ -113,6 +116,7 @@ class WasmWorker : public std::enable_shared_from_this<WasmWorker> {
     bool on_loaded(BytesView message);
     bool on_stream(internal::Message message);
     bool on_done(BytesView message);
+    bool on_connect(internal::Message message);
     void on_end(const std::string& how);
     void finish(PendingRun& run);
     void forget_oldest_program();

@@ -1,10 +1,11 @@
 # Run by cmake -P: builds the crate in TARGET_DIR and copies the archive and its headers into KEPT, if they are not there;
-# copies the archive to ARCHIVE.
+# copies the archive to ARCHIVE and the headers to INCLUDES.
 # Several build trees share TARGET_DIR: cargo's own lock makes them wait for each other.
 set(library libdecloud_wasmtime.a)
 
 function(take)
     file(COPY_FILE "${KEPT}/${library}" "${ARCHIVE}")
+    file(COPY "${KEPT}/include/" DESTINATION "${INCLUDES}")
     file(TOUCH "${ARCHIVE}" "${STAMP}")
 endfunction()
 

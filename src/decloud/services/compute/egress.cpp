@@ -10,11 +10,15 @@ namespace decloud::services {
 
 namespace {
 
-class FunctionProxy final : public sandbox::EgressProxy {
+/// Of one call, with those that have not ended yet.
+constexpr std::size_t kConnections = 64;
+
+class FunctionProxy final : public sandbox::EgressConnections {
   public:
     explicit FunctionProxy(std::unique_ptr<net::http::ForwardProxy> proxy)
         : proxy_(std::move(proxy)) {}
 
+    void add(int connection) override { proxy_->add(connection); }
     [[nodiscard]] sandbox::EgressUse use() const override {
         const net::http::ForwardProxyUse use = proxy_->use();
         return {.requests = use.requests,
@@ -36,6 +40,14 @@ class FunctionEgress final : public sandbox::Egress {
     [[nodiscard]] Result<std::unique_ptr<sandbox::EgressProxy>> open(int listener) override {
         TRY(auto proxy, net::http::ForwardProxy::serve(executor_, listener, settings_));
         return std::make_unique<FunctionProxy>(std::move(proxy));
+    }
+    [[nodiscard]] std::unique_ptr<sandbox::EgressConnections> open() override {
+        net::http::ForwardProxySettings settings = settings_;
+        settings.https_urls = true;
+        // The worker has a lower limit for what a component sends at the same time.
+        settings.max_connections = kConnections;
+        return std::make_unique<FunctionProxy>(
+            net::http::ForwardProxy::make(executor_, std::move(settings)));
     }
 
   private:

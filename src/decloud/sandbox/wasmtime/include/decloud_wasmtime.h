@@ -65,6 +65,10 @@ typedef struct decloud_http_callbacks {
     int (*output_descriptor)(void* data);
     /// What the guest writes to standard output and standard error.
     void (*write_error)(void* data, const uint8_t* bytes, size_t size);
+    /// A new connection to the proxy that the guest's own requests go through: a stream socket that
+    /// does not block and that the run then owns. -1: there can be no more. Null: the guest may
+    /// send no requests.
+    int (*connect)(void* data);
 } decloud_http_callbacks_t;
 
 typedef struct decloud_http_settings {

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
 
@@ -16,6 +16,7 @@ pub struct Callbacks {
     push: unsafe extern "C" fn(*mut c_void) -> c_int,
     output_descriptor: unsafe extern "C" fn(*mut c_void) -> c_int,
     write_error: unsafe extern "C" fn(*mut c_void, *const u8, usize),
+    connect: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
 }
 
 /// The run must end, for a reason that the C++ side knows.
@@ -69,6 +70,23 @@ impl Host {
     pub fn write_error(&self, data: &[u8]) {
         let callbacks = self.callbacks();
         unsafe { (callbacks.write_error)(callbacks.data, data.as_ptr(), data.len()) }
+    }
+
+    pub fn has_way_out(&self) -> bool {
+        self.callbacks().connect.is_some()
+    }
+
+    /// A new connection to the proxy; it does not block.
+    pub fn connect(&self) -> io::Result<OwnedFd> {
+        let callbacks = self.callbacks();
+        let connect = callbacks.connect.ok_or(io::ErrorKind::Unsupported)?;
+        match unsafe { connect(callbacks.data) } {
+            descriptor if descriptor >= 0 => {
+                // SAFETY: it was made for us.
+                Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+            }
+            _ => Err(io::Error::other("there are too many connections")),
+        }
     }
 
     /// Hands all of `data` over, waiting while the other side is full.

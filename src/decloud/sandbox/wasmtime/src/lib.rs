@@ -8,5 +8,6 @@ mod body;
 mod component;
 mod host;
 mod limits;
+mod outgoing;
 mod serve;
 mod state;

@@ -268,7 +268,10 @@ pub unsafe extern "C" fn decloud_http_serve(
             }
         }
         let runtime = cell.get().expect("was made above");
-        runtime.block_on(unsafe { serve(&*component, host, &*settings, &mut usage) })
+        let end = runtime.block_on(unsafe { serve(&*component, host, &*settings, &mut usage) });
+        // What the run has left behind ends in its next turn: connections among it.
+        runtime.block_on(tokio::task::yield_now());
+        end
     });
     let (number, exit_code, detail) = match end {
         End::Answered => (0, 0, String::new()),

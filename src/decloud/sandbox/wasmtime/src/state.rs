@@ -1,8 +1,9 @@
-//! What an instance can reach: clocks, randomness, its own variables, its standard error. No files,
-//! no sockets, no requests of its own.
+//! What an instance can reach: clocks, randomness, its own variables, its standard error, and what
+//! the node's proxy leads to. No files, no sockets.
 
 use crate::host::Host;
 use crate::limits::Limits;
+use crate::outgoing::{Outgoing, Reply, Transmission};
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
@@ -52,7 +53,7 @@ impl State {
             table,
             wasi,
             http,
-            hooks: Hooks,
+            hooks: Hooks(Outgoing::new(host)),
         }
     }
 }
@@ -76,21 +77,16 @@ impl WasiHttpView for State {
     }
 }
 
-type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
-type Exchange =
-    Box<dyn Future<Output = Result<(http::Response<WasiBody>, Transmission), Error>> + Send>;
-
-struct Hooks;
+struct Hooks(Outgoing);
 
 impl WasiHttpHooks for Hooks {
-    /// Every request of the guest's own is refused.
     fn send_request(
         &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
         _transmission: Transmission,
-    ) -> Exchange {
-        Box::new(async { Err(Error::HttpRequestDenied) })
+    ) -> Box<dyn Future<Output = Result<Reply, Error>> + Send> {
+        Box::new(self.0.send(request, options))
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
