@@ -218,7 +218,7 @@ Result<std::size_t> CarReader::take_part(BytesView slice) {
             return take_v2_header(slice);
         case Part::padding: {
             const std::size_t passed = pass_over(slice, Part::data);
-            if (part_ == Part::data) {
+            if (part_ == Part::data && v2_) {
                 left_ = v2_->data_size;
             }
             return passed;
@@ -294,7 +294,7 @@ Result<std::size_t> CarReader::take_data(BytesView slice) {
 }
 
 Result<std::size_t> CarReader::take_index(BytesView slice) {
-    if (v2_->index_offset != 0 && limits_.max_index > 0) {
+    if (v2_ && v2_->index_offset != 0 && limits_.max_index > 0) {
         if (slice.size() > limits_.max_index - index_.size()) {
             return fail(CommonError::limit_exceeded,
                 fmt::format("CAR: an index of more than {} bytes", limits_.max_index));
