@@ -7,35 +7,23 @@ import pathlib
 import re
 import shutil
 import subprocess
-import threading
 
 import http1
 from ethereum import development_account
 from harness import USDC, Cloud, expect, expect_equal, project, run_program
+from http_server import send, serving
 from oci_test import docker_image
 from strangers_test import configure
 
 
-class Outside(http.server.ThreadingHTTPServer):
-    """A server on this machine, outside of every sandbox; it keeps what it is asked."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Page)
-        self.port = self.server_address[1]
-        self.asked = []
-
-
 class Page(http.server.BaseHTTPRequestHandler):
+    """Of a server on this machine, outside of every sandbox, that keeps what it is asked."""
+
     def do_GET(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append((self.path, self.headers["Host"]))
         answer = b"from outside: " + self.path.encode() + b" " + body
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        send(self, answer)
 
     do_POST = do_GET
 
@@ -43,16 +31,8 @@ class Page(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@contextlib.contextmanager
 def outside():
-    with Outside() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serving(Page, asked=[])
 
 
 @contextlib.contextmanager

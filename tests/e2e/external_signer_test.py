@@ -1,14 +1,13 @@
 """Accounts whose keys are with a signer elsewhere; here anvil, which knows its own accounts' keys. clef is in
 tests/interop/clef."""
 
-import contextlib
 import http.server
 import json
-import threading
 import urllib.request
 
 from ethereum import Account, development_account
 from harness import PRICE, USDC, expect, expect_equal, probe, project, wait_for
+from http_server import send, serving
 
 COLD, OTHER, VOUCHING = development_account(4), development_account(5), development_account(6)
 SENDING, CHANGING = development_account(7), development_account(8)
@@ -32,26 +31,11 @@ class Wallet(http.server.BaseHTTPRequestHandler):
             request = urllib.request.Request(self.server.rpc, json.dumps(asked).encode(),
                                              {"Content-Type": "application/json"})
             answer = urllib.request.urlopen(request, timeout=60).read()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        send(self, answer, Content_Type="application/json")
 
 
-@contextlib.contextmanager
 def wallet(cloud, **change):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Wallet)
-    server.daemon_threads, server.methods, server.rpc, server.change = True, [], rpc(cloud), change
-    server.url = f"http://127.0.0.1:{server.server_port}/"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(Wallet, methods=[], rpc=rpc(cloud), change=change)
 
 
 def rpc(cloud):

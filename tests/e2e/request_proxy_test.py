@@ -1,12 +1,11 @@
 """Clients behind an HTTP proxy: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` hold for every verb that calls."""
 
-import contextlib
 import http.client
 import http.server
-import threading
 import urllib.parse
 
 from harness import expect, expect_equal
+from http_server import serving
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -47,19 +46,12 @@ class Proxy(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST
 
 
-@contextlib.contextmanager
 def proxy():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    server.daemon_threads, server.asked = True, []
-    server.url = f"http://u:p@127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(Proxy, asked=[])
+
+
+def with_password(server, password="p"):
+    return server.url.replace("//", f"//u:{password}@")
 
 
 def behind(cloud, *arguments, **variables):
@@ -70,26 +62,26 @@ def test_a_signed_request_goes_through_a_proxy_and_its_answer_is_verified(cloud)
     port = cloud.node_url.rsplit(":", 1)[1]
     node = f"http://node.test:{port}"
     with proxy() as server:
-        done = behind(cloud, "request", node, "info.info", http_proxy=server.url)
+        done = behind(cloud, "request", node, "info.info", http_proxy=with_password(server))
         expect_equal(done.code, 0, done)
         expect(cloud.provider in done.out, done)
         expect(f"POST {node}/oc/v1/info/info" in server.asked, server.asked)
-        expect("answer is signed" in behind(cloud, "request", "-v", node, "info.info", all_proxy=server.url).err,
+        expect("answer is signed" in behind(cloud, "request", "-v", node, "info.info", all_proxy=with_password(server)).err,
                "the answer's signature is checked")
 
 
 def test_this_machine_and_no_proxy_are_asked_directly(cloud):
     with proxy() as server:
-        done = behind(cloud, "request", cloud.node_url, "info.info", http_proxy=server.url)
+        done = behind(cloud, "request", cloud.node_url, "info.info", http_proxy=with_password(server))
         expect_equal(done.code, 0, done)
-        done = behind(cloud, "request", "http://node.test:1", "info.info", http_proxy=server.url, no_proxy="x,.test")
+        done = behind(cloud, "request", "http://node.test:1", "info.info", http_proxy=with_password(server), no_proxy="x,.test")
         expect(done.code != 0 and "node.test" in done.err, done)
         expect_equal(server.asked, [], "what the proxy was asked")
 
 
 def test_a_proxy_that_refuses_or_is_none_is_named(cloud):
     with proxy() as server:
-        wrong = server.url.replace("u:p", "u:hunter2")
+        wrong = with_password(server, "hunter2")
         done = behind(cloud, "request", "http://node.test:1", "info.info", http_proxy=wrong)
         expect(done.code != 0 and "407" in done.err, done)
         expect("hunter2" not in done.out + done.err, done)

@@ -1,4 +1,5 @@
 #include "gateway_run.hpp"
+#include "internal/own_node.hpp"
 #include "internal/provider_workspace.hpp"
 #include "provider_run.hpp"
 #include "verbs.hpp"
@@ -89,17 +90,6 @@ Outcome register_verb(const Context& context, const ProviderOptions& options) {
     return code;
 }
 
-Outcome ask_node(
-    const Context& context, std::function<async::Task<Outcome>(client::OperatorClient&)> work) {
-    TRY(const Workspace workspace, context.open());
-    return run([&](async::Executor executor) {
-        return with_http(executor, [&](net::http::Client& http) -> async::Task<Outcome> {
-            client::OperatorClient node(http, workspace.home.operator_socket().string());
-            co_return co_await work(node);
-        });
-    });
-}
-
 std::string amount_text(const json::Object& object, std::string_view member) {
     const auto text = json::string_member(object, member);
     const auto amount = text ? parse_amount(*text) : Result<Amount>(fail(text.error()));
@@ -146,7 +136,7 @@ std::string status_text(const json::Object& status) {
 }
 
 Outcome status(const Context& context, const ProviderOptions&) {
-    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+    return internal::ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY(const json::Object answer, co_await node.status());
         context.print(answer, status_text(answer));
         co_return ExitCode::ok;
@@ -154,7 +144,7 @@ Outcome status(const Context& context, const ProviderOptions&) {
 }
 
 Outcome settle(const Context& context, const ProviderOptions&) {
-    return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
+    return internal::ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {
         CO_TRY(const json::Object answer, co_await node.settle());
         const auto block = json::uint_member(answer, "block").value_or(0);
         context.print(answer, block == 0 ? "nothing to settle"
@@ -221,7 +211,7 @@ void add_provider_verbs(CLI::App& app, Context& context) {
     (void)add("settle", "Claim on chain what was served, now", settle);
     add("forgive", "Count what an id has promised and not paid as paid; it may promise again",
         [](const Context& given, const ProviderOptions& chosen) {
-            return ask_node(
+            return internal::ask_node(
                 given, [&given, &chosen](client::OperatorClient& node) -> async::Task<Outcome> {
                     CO_TRY(const json::Object debt, co_await node.forgive(chosen.id));
                     given.print(debt, chosen.id + " owes nothing any more");

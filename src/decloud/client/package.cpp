@@ -251,6 +251,16 @@ Result<std::vector<PackageFile>> collect_files(const Project& project) {
     return files;
 }
 
+namespace {
+
+/// A WebAssembly file whose layer, behind the magic number and the version, is that of components.
+bool is_component(BytesView start) {
+    constexpr std::size_t kLayer = 6;
+    return start.size() > kLayer + 1 && start[kLayer] == 1 && start[kLayer + 1] == 0;
+}
+
+}  // namespace
+
 Result<std::string_view> recognise_runtime(BytesView start) {
     constexpr std::size_t kTarMagicAt = 257;
     const std::string_view text = as_text(start);
@@ -270,23 +280,35 @@ Result<std::string_view> recognise_runtime(BytesView start) {
 }
 
 Result<void> settle_runtime(Project& project) {
-    if (project.manifest.runtime != kAutomaticRuntime) {
+    protocol::FunctionManifest& manifest = project.manifest;
+    const bool is_automatic = manifest.runtime == kAutomaticRuntime;
+    if (!is_automatic && manifest.egress.empty()) {
         return {};
     }
     constexpr std::size_t kStart = 512;
-    const fs::path file = project.folder / project.root / project.manifest.entry;
+    const fs::path file = project.folder / project.root / manifest.entry;
     std::ifstream input(file, std::ios::binary);
     std::array<char, kStart> buffer{};
     input.read(buffer.data(), buffer.size());
     const auto count = static_cast<std::size_t>(input.gcount());
-    const auto runtime = recognise_runtime(as_bytes(std::string_view(buffer.data(), count)));
-    if (!runtime) {
+    const BytesView start = as_bytes(std::string_view(buffer.data(), count));
+    const auto runtime = recognise_runtime(start);
+    if (is_automatic && !runtime) {
         return fail_with_help(ClientError::usage,
             "what " + file.lexically_normal().string() +
                 " is was not recognised: " + runtime.error().detail(),
             "name its runtime in decloud.toml: wasm, native, server or oci");
     }
-    project.manifest.runtime = *runtime;
+    if (is_automatic) {
+        manifest.runtime = *runtime;
+    }
+    const bool is_module = runtime && *runtime == "wasm" && !is_component(start);
+    if (manifest.runtime == "wasm" && !manifest.egress.empty() && is_module) {
+        return fail_with_help(ClientError::usage,
+            manifest.name + " asks for other machines, which a WASI module cannot reach",
+            "a wasi:http component, a native program, a server or an image, or no \"egress\" in "
+            "decloud.toml");
+    }
     return {};
 }
 

@@ -37,7 +37,8 @@ struct PackageFile {
 [[nodiscard]] Result<std::string_view> recognise_runtime(BytesView start);
 
 /// Sets a runtime of "auto" to what the entry, which has been built, is recognised as. Errors:
-/// ClientError::usage if it is nothing that runs; those of reading it.
+/// ClientError::usage if it is nothing that runs, or a WASI module that asks for egress; those of
+/// reading it.
 [[nodiscard]] Result<void> settle_runtime(Project& project);
 
 /// `run_build`, `collect_files`, `make_zip`.

@@ -83,6 +83,21 @@ TEST(Package, KnowsWhatRunsItsEntryByItsFirstBytes) {
     EXPECT_TRUE(settle_runtime(named));
 }
 
+TEST(Package, AModuleThatAsksForOtherMachinesIsRefusedAndAComponentIsNot) {
+    const TemporaryFolder folder;
+    for (const char* const runtime : {"wasm", "auto"}) {
+        Project project = project_in(folder.path());
+        project.manifest.egress = net::parse_host_rules({"example.com"}).value();
+        project.manifest.runtime = runtime;
+        Project component = project;
+        folder.write("run", std::string("\0asm\1\0\0\0", 8));
+        EXPECT_EQ(settle_runtime(project).error(), make_error_code(ClientError::usage));
+        folder.write("run", std::string("\0asm\x0d\0\1\0", 8));
+        EXPECT_TRUE(settle_runtime(component));
+        EXPECT_EQ(component.manifest.runtime, "wasm");
+    }
+}
+
 TEST(Package, IsTheSameWhateverTheFilesTimesAre) {
     const TemporaryFolder folder;
     folder.write("run", "program");

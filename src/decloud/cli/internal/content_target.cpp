@@ -8,17 +8,6 @@
 
 namespace decloud::cli::internal {
 
-Outcome ask_node(
-    const Context& context, std::function<async::Task<Outcome>(client::OperatorClient&)> work) {
-    TRY(const Workspace workspace, context.open());
-    return run([&](async::Executor executor) {
-        return with_http(executor, [&](net::http::Client& http) -> async::Task<Outcome> {
-            client::OperatorClient node(http, workspace.home.operator_socket().string());
-            co_return co_await work(node);
-        });
-    });
-}
-
 Outcome bring(
     const Context& context, const std::function<Taken(client::OperatorClient&)>& content) {
     return ask_node(context, [&](client::OperatorClient& node) -> async::Task<Outcome> {

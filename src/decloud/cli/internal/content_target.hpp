@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../context.hpp"
+#include "own_node.hpp"
 
 #include <decloud/async/task.hpp>
 #include <decloud/base/json.hpp>
@@ -16,10 +16,6 @@ class App;
 }
 
 namespace decloud::cli::internal {
-
-/// `work` with the home's node.
-[[nodiscard]] Outcome ask_node(
-    const Context& context, std::function<async::Task<Outcome>(client::OperatorClient&)> work);
 
 /// What the node answers when it has taken something.
 using Taken = async::Task<Result<json::Object>>;

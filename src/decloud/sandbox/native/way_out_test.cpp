@@ -67,6 +67,11 @@ class Greetings final : public Egress {
 class WayOut : public testing::SandboxTest {
   protected:
     WayOut() { runtime_ = "native"; }
+    SandboxSettings settings() override {
+        SandboxSettings wanted = SandboxTest::settings();
+        wanted.runtimes.emplace_back("verifier");
+        return wanted;
+    }
     Manifest manifest(const std::string& runtime, const std::string& entry) {
         Manifest manifest{.runtime = runtime, .entry = entry, .limits = {}};
         manifest.egress = std::make_shared<Greetings>(context_.get_executor());
@@ -127,6 +132,8 @@ TEST_F(WayOut, VariablesOfTheDeploymentComeFirst) {
 }
 
 TEST_F(WayOut, IsRefusedWhereARuntimeHasNone) {
+    EXPECT_EQ(sandbox_->accepts(manifest("verifier", "a.wasm")).error().code(),
+        CommonError::invalid_input);
     const auto module = run(sandbox_->prepare("bafymodule", "owner",
         testing::program_package("wasm_hello"), manifest("wasm", "wasm_hello")));
     ASSERT_FALSE(module);
